@@ -1,0 +1,73 @@
+#!/usr/bin/env node
+// `npm run bench`: measurements, with all the set-up that they need.
+//
+//   npm run bench                    throughput, packet rate and latency beside other implementations
+//   npm run bench -- idle            CPU and memory of tunnels at rest
+//   npm run bench -- micro [NAME…]   functions of the packet path and of the cryptography
+//   npm run bench -- --help          the options of the first
+import { readdirSync, rmSync, symlinkSync } from "node:fs";
+import { join } from "node:path";
+import { build } from "./build.mjs";
+import { runMain, ScriptError, step } from "./lib/console.mjs";
+import { mustRun } from "./lib/process.mjs";
+import { cacheDirectory, projectRoot } from "./lib/project.mjs";
+import { setup } from "./setup.mjs";
+
+const SUITES = { throughput, idle, micro };
+
+async function throughput(args) {
+  const suite = await import("../bench/throughput.mjs");
+  if (args.includes("--help") || args.includes("-h")) return suite.throughput(["--help"]);
+  await prepareLab();
+  return suite.throughput(args);
+}
+
+async function idle(args) {
+  await prepareLab();
+  const suite = await import("../bench/idle.mjs");
+  return suite.idle(args);
+}
+
+async function prepareLab() {
+  await setup({ for: ["build", "bench"] });
+  await build();
+  if (process.getuid?.() !== 0) throw new ScriptError("network namespaces need root: run this as root");
+}
+
+/** Compiles bench/micro and runs its programs, or those whose names begin with one of `names`. */
+async function micro(names) {
+  await setup({ for: ["build"] });
+  await build();
+  step("Compiling bench/micro");
+  const tsc = join(projectRoot, "node_modules/typescript/bin/tsc");
+  const compiled = join(cacheDirectory, "bench");
+  rmSync(compiled, { recursive: true, force: true });
+  await mustRun(process.execPath, [tsc, "-p", "bench/micro", "--outDir", compiled], { cwd: projectRoot });
+  // The cipher library is looked for beside src/.
+  symlinkSync(join(projectRoot, "native"), join(compiled, "native"));
+  const folder = join(compiled, "bench/micro");
+  const isWanted = (file) => names.length === 0 || names.some((name) => file.startsWith(name));
+  const programs = readdirSync(folder).filter((file) => file.endsWith(".bench.js") && isWanted(file));
+  if (programs.length === 0) throw new ScriptError(`no micro-benchmark is called ${names.join(" or ")}`);
+  for (const program of programs) {
+    step(program.replace(/\.bench\.js$/, ""));
+    await mustRun(process.execPath, [join(folder, program)], { cwd: projectRoot, show: true });
+  }
+}
+
+async function main() {
+  const [word, ...rest] = process.argv.slice(2);
+  if (word === undefined || word.startsWith("-")) return throughput(process.argv.slice(2));
+  const suite = Object.hasOwn(SUITES, word) ? SUITES[word] : undefined;
+  if (suite === undefined) throw new ScriptError(`no suite ${word}; there are ${Object.keys(SUITES).join(", ")}`);
+  return suite(rest);
+}
+
+await runMain(async () => {
+  try {
+    return await main();
+  } catch (error) {
+    // What parseArgs says about a flag is meant for people.
+    throw error.code?.startsWith("ERR_PARSE_ARGS") ? new ScriptError(error.message) : error;
+  }
+});

@@ -1,0 +1,130 @@
+import { mkdirSync, readFileSync, rmSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { mustRun, run } from "./process.mjs";
+
+// Network namespaces that say who made them: `mesh-lab-PID-STARTTIME-COUNT-LABEL`. With the owner's start time in the
+// name, a process id that was used again is not taken for the owner.
+const PREFIX = "mesh-lab";
+const SCRATCH = "/run/mesh-lab";
+const NAME_FORM = new RegExp(`^${PREFIX}-(\\d+)-(\\d+)-\\d+-[a-z0-9-]+$`);
+
+let made = 0;
+
+/** Field 22 of /proc/PID/stat (clock ticks from boot to the start of the process), or undefined when it is gone. */
+function processStartTime(pid) {
+  let stat;
+  try {
+    stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+  } catch {
+    return undefined;
+  }
+  // The second field is the program's name in parentheses and may hold blanks and parentheses itself.
+  return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
+}
+
+/** A name that no other process and no other call uses. `label`: lower-case letters, digits, hyphens. */
+function uniqueNamespaceName(label) {
+  made += 1;
+  return `${PREFIX}-${process.pid}-${processStartTime(process.pid)}-${made}-${label}`;
+}
+
+/** A directory of the namespace's own: what its processes see in the place of shared ones. Goes with the namespace. */
+export function namespaceScratch(name) {
+  return `${SCRATCH}/${name}`;
+}
+
+/** Makes a network namespace with its loopback up. @returns its name */
+export async function addNamespace(label) {
+  const name = uniqueNamespaceName(label);
+  await mustRun("ip", ["netns", "add", name]);
+  await mustRun("ip", ["-n", name, "link", "set", "lo", "up"]);
+  // Duplicate address detection would keep v6 addresses, link-local ones too, unusable for a second or two.
+  await setSysctl(name, "net.ipv6.conf.default.accept_dad", "0");
+  mkdirSync(`${namespaceScratch(name)}/wireguard`, { recursive: true, mode: 0o700 });
+  return name;
+}
+
+/** Sets a kernel parameter of the namespace; `key` in sysctl's dotted form. Without IPv6 in the kernel, v6 ones are moot. */
+export async function setSysctl(name, key, value) {
+  const path = `/proc/sys/${key.replaceAll(".", "/")}`;
+  await mustRun("ip", ["netns", "exec", name, "sh", "-c", '[ ! -e "$0" ] || echo "$1" > "$0"', path, value]);
+}
+
+/** Ends every process in the namespace and deletes it; one that is gone already is no error. */
+export async function deleteNamespace(name) {
+  await killProcessesIn(name);
+  await run("ip", ["netns", "delete", name]);
+  rmSync(namespaceScratch(name), { recursive: true, force: true });
+}
+
+async function killProcessesIn(name) {
+  const { stdout } = await run("ip", ["netns", "pids", name]);
+  for (const pid of stdout.split("\n").filter((line) => line !== "")) {
+    try {
+      process.kill(Number(pid), "SIGKILL");
+    } catch {
+      // Ended by itself since the listing.
+    }
+  }
+}
+
+/** Deletes the namespaces whose owner no longer runs (it was killed before it could clean up). @returns their names */
+export async function sweepNamespaces() {
+  const { stdout } = await run("ip", ["-j", "netns", "list"]);
+  const names = stdout.trim() === "" ? [] : JSON.parse(stdout).map((entry) => entry.name);
+  const orphans = names.filter((name) => {
+    const [, pid, startTime] = NAME_FORM.exec(name) ?? [];
+    return pid !== undefined && processStartTime(pid) !== startTime;
+  });
+  for (const name of orphans) await deleteNamespace(name);
+  return orphans;
+}
+
+/**
+ * Joins two namespaces with a veth pair. Each end is made inside its namespace, so the names need to be unique there
+ * only and the host never sees them.
+ * @param {{namespace: string, device: string, addresses?: string[]}} left addresses with prefix length, v4 or v6
+ * @param {{namespace: string, device: string, addresses?: string[]}} right
+ * @param {{mtu?: number}} [options]
+ */
+export async function addVeth(left, right, options = {}) {
+  const peer = ["peer", "name", right.device, "netns", right.namespace];
+  await mustRun("ip", ["link", "add", left.device, "netns", left.namespace, "type", "veth", ...peer]);
+  for (const end of [left, right]) await configureDevice(end, options);
+  for (const end of [left, right]) await linkIsUp(end);
+}
+
+/** The kernel looks at a new carrier up to a second later; until then it hears no multicast, so no IPv6 neighbour. */
+async function linkIsUp({ namespace, device }) {
+  const deadline = Date.now() + 5000;
+  for (;;) {
+    const { stdout } = await mustRun("ip", ["-j", "-n", namespace, "link", "show", "dev", device]);
+    if (JSON.parse(stdout)[0].operstate === "UP") return;
+    if (Date.now() > deadline) throw new Error(`${device} in ${namespace} does not come up`);
+    await sleep(20);
+  }
+}
+
+/** Sets addresses and MTU of a device and brings it up. */
+export async function configureDevice({ namespace, device, addresses = [] }, { mtu } = {}) {
+  const ip = (...args) => mustRun("ip", ["-n", namespace, ...args]);
+  if (mtu !== undefined) await ip("link", "set", device, "mtu", String(mtu));
+  for (const address of addresses) {
+    await ip("address", "add", address, "dev", device);
+  }
+  await ip("link", "set", device, "up");
+}
+
+/**
+ * The program and arguments that run `command` inside the namespace, with a mount namespace in which
+ * /var/run/wireguard (one directory for all network namespaces otherwise) is the namespace's own.
+ * The process that is spawned is `command` itself in the end: the wrappers replace themselves.
+ * @param {string} name
+ * @param {string} command
+ * @param {readonly string[]} args
+ * @returns {[string, string[]]}
+ */
+export function insideNamespace(name, command, args) {
+  const enter = 'mkdir -p /var/run/wireguard && mount --bind "$0" /var/run/wireguard && exec "$@"';
+  return ["ip", ["netns", "exec", name, "sh", "-c", enter, `${namespaceScratch(name)}/wireguard`, command, ...args]];
+}

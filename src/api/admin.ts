@@ -1,0 +1,69 @@
+import { z } from "zod";
+import { instantSchema, ip4Schema, nameSchema } from "./primitives.ts";
+
+/**
+ * What admins ask of the coordinator: on its host through the admin socket (HTTP on a Unix socket), later also from an
+ * admin peer. Same paths, same bodies.
+ *
+ *     POST   /v1/admin/tokens       tokenCreateSchema  → tokenCreatedSchema
+ *     GET    /v1/admin/tokens       → tokenSchema[]
+ *     DELETE /v1/admin/tokens/:id   → tokenSchema
+ *     GET    /v1/admin/peers        → adminPeerSchema[]
+ */
+export const tokenCreateSchema = z.strictObject({
+  /** Binds the token to this peer name. */
+  name: nameSchema.optional(),
+  /** The leaf CIDR that peers land in; the default leaf when left out. */
+  cidr: nameSchema.optional(),
+  /** Binds the token to this IPv4 address; implies one use. */
+  ip4: ip4Schema.optional(),
+  admin: z.boolean().default(false),
+  tags: z.array(nameSchema).max(32).default([]),
+  /** null: unlimited. */
+  uses: z.number().int().min(1).max(1_000_000).nullable().default(1),
+  expiresInSeconds: z
+    .number()
+    .int()
+    .min(1)
+    .max(10 * 365 * 86_400)
+    .default(14 * 86_400),
+  ephemeral: z.boolean().default(false),
+});
+export type TokenCreate = z.infer<typeof tokenCreateSchema>;
+
+export const tokenStateSchema = z.enum(["active", "used", "expired", "revoked"]);
+
+export const tokenSchema = z.object({
+  id: z.string(),
+  name: nameSchema.nullable(),
+  cidr: nameSchema,
+  ip4: ip4Schema.nullable(),
+  admin: z.boolean(),
+  tags: z.array(nameSchema),
+  ephemeral: z.boolean(),
+  /** Uses allowed, null for unlimited. */
+  uses: z.number().int().nullable(),
+  usesLeft: z.number().int().nullable(),
+  state: tokenStateSchema,
+  createdAt: instantSchema,
+  expiresAt: instantSchema,
+});
+export type Token = z.infer<typeof tokenSchema>;
+
+/** The only answer that ever carries the token itself. */
+export const tokenCreatedSchema = tokenSchema.extend({ token: z.string(), joinCommand: z.string() });
+export type TokenCreated = z.infer<typeof tokenCreatedSchema>;
+
+export const adminPeerSchema = z.object({
+  name: nameSchema,
+  ip4: ip4Schema,
+  ip6: z.string(),
+  cidr: nameSchema,
+  publicKey: z.string(),
+  state: z.enum(["invited", "active", "disabled"]),
+  admin: z.boolean(),
+  online: z.boolean(),
+  lastSeenAt: instantSchema.nullable(),
+  tags: z.array(nameSchema),
+});
+export type AdminPeer = z.infer<typeof adminPeerSchema>;

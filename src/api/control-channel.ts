@@ -1,0 +1,56 @@
+import { z } from "zod";
+import { errorBodySchema } from "./error-body.ts";
+import { mapDeltaSchema, networkMapSchema } from "./network-map.ts";
+import { endpointSchema, ipSchema, key32Schema, signatureSchema } from "./primitives.ts";
+import { protocolRangeSchema } from "./protocol-version.ts";
+
+/**
+ * The control WebSocket, `/v1/control`: JSON text messages, one object each.
+ *
+ *     coordinator                                   peer
+ *       hello {nonce, networkId, protocol}  →
+ *                                           ←  authenticate {machineKey, proof, …}
+ *       welcome {protocolVersion, …}        →
+ *       map | delta                         →      (a delta when the peer's `mapVersion` allows it)
+ *                                           ←  endpoints {…}            (whenever they change)
+ *       delta …                             →
+ *       rejected {error}                    →      and the socket closes, at any time
+ *
+ * Liveness is by WebSocket pings from both ends. A message of an unknown type is ignored: later versions add types.
+ */
+export const CONTROL_MAX_PAYLOAD_BYTES = 16 * 1024 * 1024;
+
+export const coordinatorMessageSchema = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("hello"), nonce: key32Schema, networkId: z.uuid(), protocol: protocolRangeSchema }),
+  z.object({
+    type: z.literal("welcome"),
+    protocolVersion: z.number().int().min(1),
+    /** The peer's public address as seen by the coordinator. */
+    observedAddress: ipSchema,
+    coordinatorVersion: z.string().max(64),
+  }),
+  z.object({ type: z.literal("map"), map: networkMapSchema }),
+  z.object({ type: z.literal("delta"), delta: mapDeltaSchema }),
+  z.object({ type: z.literal("rejected"), error: errorBodySchema.shape.error }),
+]);
+export type CoordinatorMessage = z.infer<typeof coordinatorMessageSchema>;
+
+export const peerMessageSchema = z.discriminatedUnion("type", [
+  z.strictObject({
+    type: z.literal("authenticate"),
+    protocol: protocolRangeSchema,
+    machineKey: key32Schema,
+    /** Ed25519 over `controlTranscript`. */
+    proof: signatureSchema,
+    /** The version of the map that this peer holds, or null. */
+    mapVersion: z.number().int().min(0).nullable(),
+    softwareVersion: z.string().max(64),
+  }),
+  z.strictObject({
+    type: z.literal("endpoints"),
+    listenPort: z.number().int().min(1).max(65535),
+    /** Addresses of the peer's own interfaces, best first. The coordinator adds the one it sees. */
+    endpoints: z.array(endpointSchema).max(32),
+  }),
+]);
+export type PeerMessage = z.infer<typeof peerMessageSchema>;

@@ -1,0 +1,131 @@
+import { z } from "zod";
+import { endpointSchema, instantSchema, ip4Schema, ip6Schema, key32Schema, nameSchema } from "./primitives.ts";
+
+/**
+ * The daemon's local API: HTTP on a Unix socket.
+ *
+ *     GET  /v1/status            → statusSchema
+ *     GET  /v1/status/watch      → one statusSchema a line (NDJSON), again at every change
+ *     POST /v1/up                → statusSchema     resume traffic
+ *     POST /v1/down              → downReplySchema  stop traffic; a foreground or detached daemon then ends
+ *     POST /v1/leave             → leaveReplySchema               deregister, remove keys and state, end
+ *     POST /v1/pins/forget       pinForgetSchema → {}   trust the keys of this peer anew
+ *     POST /v1/ping              pingRequestSchema → one pingReplySchema a line (NDJSON)
+ *
+ * `version` in a path is the API's; `schemaVersion` in a status is that of the printed shape.
+ */
+export const daemonStateSchema = z.enum(["no-state", "needs-join", "starting", "running", "stopped"]);
+export type DaemonState = z.infer<typeof daemonStateSchema>;
+
+export const transportNameSchema = z.enum(["udp", "ssh", "relay"]);
+
+export const statusPeerSchema = z.object({
+  name: nameSchema,
+  ip4: ip4Schema,
+  ip6: ip6Schema,
+  publicKey: key32Schema,
+  cidr: nameSchema,
+  allowedIps: z.array(z.string()),
+  online: z.boolean(),
+  /** The path in use, null while none works. */
+  path: z
+    .object({
+      transport: transportNameSchema,
+      endpoint: z.string(),
+      rttMs: z.number().nullable(),
+      since: instantSchema,
+      reason: z.string(),
+    })
+    .nullable(),
+  paths: z.array(
+    z.object({
+      transport: transportNameSchema,
+      endpoint: z.string(),
+      rttMs: z.number().nullable(),
+      usable: z.boolean(),
+    }),
+  ),
+  lastHandshakeAt: instantSchema.nullable(),
+  /** WireGuard bytes on the wire. */
+  rxBytes: z.number(),
+  txBytes: z.number(),
+});
+export type StatusPeer = z.infer<typeof statusPeerSchema>;
+
+export const statusSchema = z.object({
+  schemaVersion: z.literal(1),
+  version: z.string(),
+  state: daemonStateSchema,
+  network: nameSchema.nullable(),
+  interface: z.string().nullable(),
+  self: z
+    .object({
+      name: nameSchema,
+      ip4: ip4Schema,
+      ip6: ip6Schema,
+      publicKey: key32Schema,
+      cidr: nameSchema,
+      admin: z.boolean(),
+      listenPort: z.number().int(),
+      endpoints: z.array(endpointSchema),
+      nat: z.object({
+        udp: z.boolean().nullable(),
+        mapping: z.enum(["endpoint-independent", "endpoint-dependent", "blocked", "unknown"]),
+      }),
+    })
+    .nullable(),
+  coordinator: z
+    .object({
+      url: z.string(),
+      connected: z.boolean(),
+      lastContactAt: instantSchema.nullable(),
+      error: z.string().nullable(),
+    })
+    .nullable(),
+  exit: z.object({ using: nameSchema.nullable(), offering: z.boolean() }),
+  /** How packets are moved and sealed on this machine. */
+  dataPlane: z
+    .object({
+      aeadProvider: z.enum(["openssl", "sodium", "noble"]),
+      aeadWhy: z.string(),
+      offloads: z.record(z.string(), z.boolean()),
+      drops: z.record(z.string(), z.number()),
+    })
+    .nullable(),
+  /** What the user should know and nothing failed over, one line each. */
+  warnings: z.array(z.string()),
+  peers: z.array(statusPeerSchema),
+});
+export type Status = z.infer<typeof statusSchema>;
+
+export const pingRequestSchema = z.strictObject({
+  peer: z.string().max(64),
+  /** 0: until the caller hangs up. */
+  count: z.number().int().min(0).max(1_000_000).default(4),
+  intervalMs: z.number().int().min(10).max(3_600_000).default(1000),
+  timeoutMs: z.number().int().min(10).max(60_000).default(5000),
+});
+export type PingRequest = z.input<typeof pingRequestSchema>;
+
+export const pingReplySchema = z.union([
+  z.object({
+    seq: z.number().int(),
+    peer: nameSchema,
+    rttMs: z.number(),
+    transport: transportNameSchema,
+    endpoint: z.string(),
+  }),
+  z.object({ seq: z.number().int(), peer: nameSchema, error: z.string() }),
+]);
+export type PingReply = z.infer<typeof pingReplySchema>;
+
+/** For a peer whose machine was replaced: what was pinned of it is dropped, the next map pins it again. */
+export const pinForgetSchema = z.strictObject({ name: nameSchema });
+
+/** `ends` tells whether the daemon goes, too: a service stays, `stopped`. */
+export const downReplySchema = z.object({ state: daemonStateSchema, ends: z.boolean() });
+export type DownReply = z.infer<typeof downReplySchema>;
+
+/** `deregistered` is false where the coordinator could not be told. */
+export const leaveReplySchema = z.object({ deregistered: z.boolean() });
+export type LeaveReply = z.infer<typeof leaveReplySchema>;

@@ -1,0 +1,89 @@
+import { z } from "zod";
+import {
+  cidrSchema,
+  endpointSchema,
+  instantSchema,
+  ip4Schema,
+  ip6Schema,
+  key32Schema,
+  nameSchema,
+} from "./primitives.ts";
+
+/** The network as one peer may see it. The coordinator computes it; peers check it against their pins and apply it. */
+
+export const networkInfoSchema = z.object({
+  /** The coordinator's identity: stays when its URL moves. */
+  id: z.uuid(),
+  name: nameSchema,
+  /** DNS suffix without dots at either end. */
+  domain: z.string().min(1).max(253),
+  cidr4: cidrSchema,
+  cidr6: cidrSchema,
+});
+export type NetworkInfo = z.infer<typeof networkInfoSchema>;
+
+export const selfInfoSchema = z.object({
+  name: nameSchema,
+  ip4: ip4Schema,
+  ip6: ip6Schema,
+  cidr: nameSchema,
+  admin: z.boolean(),
+  tags: z.array(nameSchema),
+  wireguardKey: key32Schema,
+});
+export type SelfInfo = z.infer<typeof selfInfoSchema>;
+
+export const mapPeerSchema = z.object({
+  name: nameSchema,
+  ip4: ip4Schema,
+  ip6: ip6Schema,
+  cidr: nameSchema,
+  tags: z.array(nameSchema),
+  /** X25519. */
+  wireguardKey: key32Schema,
+  /** Ed25519: SSH host and client key, and who the peer is to the coordinator. */
+  machineKey: key32Schema,
+  /** What this peer may send from and is sent to: its own addresses, and approved routes. */
+  allowedIps: z.array(cidrSchema).max(1024),
+  /** Where its WireGuard socket may be reached, best first. */
+  endpoints: z.array(endpointSchema).max(64),
+  online: z.boolean(),
+  lastSeenAt: instantSchema.nullable(),
+});
+export type MapPeer = z.infer<typeof mapPeerSchema>;
+
+export const networkMapSchema = z.object({
+  /** Grows by at least one with every change that this peer may see. */
+  version: z.number().int().min(0),
+  network: networkInfoSchema,
+  self: selfInfoSchema,
+  peers: z.array(mapPeerSchema).max(65536),
+});
+export type NetworkMap = z.infer<typeof networkMapSchema>;
+
+/** What changed between two versions of one peer's map. Removals come before additions. */
+export const mapDeltaSchema = z.object({
+  fromVersion: z.number().int().min(0),
+  toVersion: z.number().int().min(1),
+  network: networkInfoSchema.optional(),
+  self: selfInfoSchema.optional(),
+  /** Public WireGuard keys. */
+  removed: z.array(key32Schema).max(65536),
+  /** Whole entries, new or changed. */
+  upserted: z.array(mapPeerSchema).max(65536),
+});
+export type MapDelta = z.infer<typeof mapDeltaSchema>;
+
+/** Applies a delta that follows directly on `map`; undefined when it does not (the caller asks for a full map). */
+export function applyDelta(map: NetworkMap, delta: MapDelta): NetworkMap | undefined {
+  if (delta.fromVersion !== map.version) return undefined;
+  const peers = new Map(map.peers.map((peer) => [peer.wireguardKey, peer]));
+  for (const key of delta.removed) peers.delete(key);
+  for (const peer of delta.upserted) peers.set(peer.wireguardKey, peer);
+  return {
+    version: delta.toVersion,
+    network: delta.network ?? map.network,
+    self: delta.self ?? map.self,
+    peers: [...peers.values()],
+  };
+}

@@ -1,0 +1,145 @@
+interface ErrorCodeInfo {
+  /** Exit status of a command that ends with this error (see `ExitStatus`). */
+  readonly exit: 1 | 2 | 3 | 4 | 5 | 6 | 7;
+  /** HTTP status when the error crosses an HTTP API. */
+  readonly http: number;
+  /** What to do about it, where the place that throws knows nothing better. */
+  readonly hint: string;
+}
+
+/** The closed set of stable error codes. `docs/errors.md` has one line for each; a test holds the two together. */
+export const ERROR_CODES = {
+  internal: { exit: 1, http: 500, hint: "This is a bug in mesh; please report it with `mesh logs`." },
+  "bad-usage": { exit: 2, http: 400, hint: "See `mesh --help`." },
+  "bad-request": { exit: 2, http: 400, hint: "Check the request against docs/protocol.md." },
+  "bad-address": { exit: 2, http: 400, hint: "Give an IPv4 or IPv6 address." },
+  "bad-cidr": { exit: 2, http: 400, hint: "Give a network such as 10.86.0.0/16 or fd00::/48." },
+  "bad-endpoint": { exit: 2, http: 400, hint: "Give HOST:PORT or [V6]:PORT." },
+  "bad-key": { exit: 2, http: 400, hint: "A key is 32 bytes in base64." },
+  "bad-name": {
+    exit: 2,
+    http: 400,
+    hint: "Names are lower-case letters, digits and single hyphens, 63 characters at most; off, any, all and auto are taken.",
+  },
+  "bad-duration": { exit: 2, http: 400, hint: "Give a duration such as 90s, 15m, 12h or 14d." },
+  "bad-config": { exit: 2, http: 400, hint: "Correct the file; `configs/` holds commented examples." },
+  "token-malformed": { exit: 2, http: 400, hint: "Copy the whole token as `mesh token create` printed it." },
+  "token-unknown": { exit: 4, http: 403, hint: "Ask an admin for a new token." },
+  "token-expired": { exit: 4, http: 403, hint: "Ask an admin for a new token." },
+  "token-used": { exit: 4, http: 403, hint: "Its uses are spent; ask an admin for a new token." },
+  "token-revoked": { exit: 4, http: 403, hint: "Ask an admin for a new token." },
+  "token-required": { exit: 4, http: 401, hint: "Join with a token: `mesh join TOKEN`." },
+  "token-bound": {
+    exit: 4,
+    http: 403,
+    hint: "Join under the name that the token is for: `mesh join TOKEN --name NAME`.",
+  },
+  "name-taken": { exit: 6, http: 409, hint: "Choose another name with `--name`, or have the old peer leave first." },
+  "key-taken": {
+    exit: 6,
+    http: 409,
+    hint: "Each peer needs keys of its own; do not copy a machine's state to another.",
+  },
+  "address-taken": { exit: 6, http: 409, hint: "Choose another address, or leave the choice to the coordinator." },
+  "cidr-full": { exit: 6, http: 409, hint: "Its addresses are used up; use another CIDR." },
+  "challenge-unknown": { exit: 1, http: 409, hint: "Challenges last a minute and serve once; ask for another." },
+  "proof-invalid": { exit: 4, http: 403, hint: "The request must be proved with the private halves of both keys." },
+  "not-registered": { exit: 4, http: 403, hint: "This machine is no peer of the network; join again with a token." },
+  "peer-disabled": { exit: 4, http: 403, hint: "An admin has disabled this peer." },
+  "rate-limited": { exit: 1, http: 429, hint: "Wait a moment and try again." },
+  "too-large": { exit: 2, http: 413, hint: "Send less." },
+  "method-not-allowed": { exit: 2, http: 405, hint: "Check the request against docs/protocol.md." },
+  "control-replaced": { exit: 1, http: 409, hint: "Another process uses this machine's keys; run one daemon only." },
+  "shutting-down": { exit: 1, http: 503, hint: "The coordinator is stopping; connect again in a moment." },
+  "store-missing": {
+    exit: 1,
+    http: 500,
+    hint: "Install the optional package better-sqlite3, which `mesh serve` needs.",
+  },
+  "store-damaged": { exit: 1, http: 500, hint: "Restore the database from a backup." },
+  "store-too-new": { exit: 1, http: 500, hint: "Run the version of mesh that wrote it, or a later one." },
+  "name-mismatch": {
+    exit: 6,
+    http: 409,
+    hint: "Leave the network first with `mesh leave`, or join another one with `--network`.",
+  },
+  "needs-join": { exit: 5, http: 409, hint: "Join a network first: `mesh join TOKEN`." },
+  "state-damaged": {
+    exit: 1,
+    http: 500,
+    hint: "Put the file back from a backup, or remove it and join again.",
+  },
+  "already-running": { exit: 6, http: 409, hint: "Stop the other one with `mesh down`, or use another `--home`." },
+  "port-in-use": { exit: 6, http: 409, hint: "Choose another port with `--listen-port`, or 0 for any free one." },
+  "coordinator-unreachable": {
+    exit: 1,
+    http: 502,
+    hint: "Check that `mesh serve` runs there and that no firewall is in between.",
+  },
+  "not-a-coordinator": {
+    exit: 1,
+    http: 502,
+    hint: "Check host and port; a coordinator listens on 8443 unless told otherwise.",
+  },
+  "plain-http": { exit: 1, http: 502, hint: "Give the coordinator's https port, or start it with TLS." },
+  "ca-mismatch": {
+    exit: 1,
+    http: 502,
+    hint: "Somebody may be in between, or the token belongs to another coordinator; ask an admin for a new token.",
+  },
+  "certificate-untrusted": {
+    exit: 1,
+    http: 502,
+    hint: "Join with a token that carries the CA's fingerprint, or give the coordinator a publicly trusted certificate.",
+  },
+  "protocol-mismatch": { exit: 1, http: 426, hint: "Upgrade the older end." },
+  "coordinator-refused": { exit: 1, http: 502, hint: "See the coordinator's log." },
+  "map-refused": {
+    exit: 1,
+    http: 502,
+    hint: "The coordinator sent a network map that contradicts what this machine knows; ask its admin.",
+  },
+  "interface-taken": { exit: 6, http: 409, hint: "Choose another interface name with `--interface`." },
+  "bad-interface-name": {
+    exit: 2,
+    http: 400,
+    hint: "An interface name has 1 to 15 characters, with no slash, colon or white space.",
+  },
+  "missing-capability": {
+    exit: 4,
+    http: 403,
+    hint: "Run as root, or give the program CAP_NET_ADMIN (`AmbientCapabilities` in a systemd unit, `--cap-add` in a container).",
+  },
+  "missing-tool": { exit: 1, http: 500, hint: "Install the program that is named." },
+  "host-change-failed": { exit: 1, http: 500, hint: "See what the system's tool said; `mesh logs` has the rest." },
+  "range-conflict": {
+    exit: 6,
+    http: 409,
+    hint: "Use another range for the mesh (`mesh serve --network-cidr`), or take the other network off this machine.",
+  },
+  "no-tun-device": {
+    exit: 1,
+    http: 500,
+    hint: "Load the kernel's `tun` module, or pass /dev/net/tun into the container.",
+  },
+  "no-udp": { exit: 1, http: 500, hint: "Bring up the loopback interface and at least one IP family." },
+  "data-plane-failed": {
+    exit: 1,
+    http: 500,
+    hint: "Traffic through the mesh has stopped; start the daemon again, and see `mesh logs`.",
+  },
+  "aead-unavailable": {
+    exit: 1,
+    http: 500,
+    hint: "Leave the choice of the provider to mesh, or install what it needs.",
+  },
+  "peer-is-self": { exit: 2, http: 400, hint: "A machine is not its own peer; check the public key." },
+  "no-daemon": { exit: 3, http: 503, hint: "Start one with `mesh up`, or join a network with `mesh join`." },
+  "no-coordinator": { exit: 3, http: 503, hint: "Start one on this host with `mesh serve`." },
+  "not-permitted": { exit: 4, http: 403, hint: "Run the command as root or as the owner of the daemon." },
+  "not-found": { exit: 5, http: 404, hint: "Check the name." },
+  interrupted: { exit: 1, http: 503, hint: "Run the command again." },
+  timeout: { exit: 7, http: 504, hint: "Try again, or check the network in between." },
+} as const satisfies Record<string, ErrorCodeInfo>;
+
+export type ErrorCode = keyof typeof ERROR_CODES;

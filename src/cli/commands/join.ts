@@ -1,0 +1,36 @@
+import type { Command } from "commander";
+import { addDaemonOptions, type DaemonFlags } from "../daemon-flags.ts";
+import { collect } from "../option-parsers.ts";
+
+interface JoinFlags extends DaemonFlags {
+  readonly server?: string[];
+  readonly token?: string;
+  readonly tokenFile?: string;
+  readonly name?: string;
+}
+
+export function registerJoin(program: Command): void {
+  const join = program
+    .command("join [token]")
+    .description("join a network and run its daemon (foreground, or --detach)")
+    .option("--server <url>", "the coordinator; may be repeated, tried in order", collect)
+    .option("--token <token>", "what `mesh token create` printed (MESH_TOKEN)")
+    .option("--token-file <file>", "a file that holds the token, - for standard input")
+    .option("--name <peer>", "the name of this peer (default: the host name)");
+  addDaemonOptions(join).action(async (token: string | undefined, flags: JoinFlags, command: Command) => {
+    const { resolvePeerSettings } = await import("../peer-options.ts");
+    const { findToken } = await import("../token-source.ts");
+    const { peerPlan } = await import("../peer-plan.ts");
+    const { runInForeground, runDetached } = await import("../run-daemon.ts");
+    const settings = await resolvePeerSettings(flags, command);
+    const found = await findToken({
+      argument: token,
+      flag: flags.token,
+      file: flags.tokenFile,
+      environment: process.env.MESH_TOKEN,
+      config: settings.config,
+    });
+    const plan = peerPlan("join", settings, { servers: flags.server, token: found, name: flags.name });
+    await (settings.detach ? runDetached(plan, settings.globals) : runInForeground(plan, settings.globals));
+  });
+}

@@ -1,0 +1,4 @@
+/** Commands that end with a status but without an error write it to `exit`. */
+export interface ExitHolder {
+  status: number;
+}

@@ -1,0 +1,70 @@
+import { z } from "zod";
+import {
+  type DownReply,
+  downReplySchema,
+  type LeaveReply,
+  leaveReplySchema,
+  type PingReply,
+  type PingRequest,
+  pingReplySchema,
+  type Status,
+  statusSchema,
+} from "../api/local.ts";
+import { MeshError } from "../base/errors.ts";
+import { type Home, networkPaths, resolveHome, selectNetwork } from "../daemon/home.ts";
+import type { GlobalOptions } from "./globals.ts";
+import { UnixHttp } from "./unix-http.ts";
+
+/** Calls to the daemon of one network. */
+export class LocalClient {
+  readonly network: string;
+  readonly #http: UnixHttp;
+
+  constructor(home: Home, network: string) {
+    this.network = network;
+    this.#http = new UnixHttp(
+      networkPaths(home, network).socketPath,
+      () => new MeshError("no-daemon", `no daemon is running for the network ${network}`),
+    );
+  }
+
+  status(): Promise<Status> {
+    return this.#http.call({ method: "GET", path: "/v1/status" }, statusSchema);
+  }
+
+  watch(signal: AbortSignal): AsyncGenerator<Status> {
+    return this.#http.lines({ method: "GET", path: "/v1/status/watch", signal }, statusSchema);
+  }
+
+  up(): Promise<Status> {
+    return this.#http.call({ method: "POST", path: "/v1/up", body: {} }, statusSchema);
+  }
+
+  down(): Promise<DownReply> {
+    return this.#http.call({ method: "POST", path: "/v1/down", body: {} }, downReplySchema);
+  }
+
+  leave(): Promise<LeaveReply> {
+    return this.#http.call({ method: "POST", path: "/v1/leave", body: {} }, leaveReplySchema);
+  }
+
+  ping(request: PingRequest, signal: AbortSignal): AsyncGenerator<PingReply> {
+    return this.#http.lines({ method: "POST", path: "/v1/ping", body: request, signal }, pingReplySchema);
+  }
+
+  async forgetPin(name: string): Promise<void> {
+    await this.#http.call({ method: "POST", path: "/v1/pins/forget", body: { name } }, z.object({}));
+  }
+}
+
+/** The client for the network that the command means. @throws MeshError `no-daemon` where none is joined */
+export function localClient(options: GlobalOptions): LocalClient {
+  const home = resolveHome(options.home);
+  const network = selectNetwork(home, options.network);
+  if (network === undefined) {
+    throw new MeshError("no-daemon", "this machine has joined no network", {
+      hint: "Join one with `mesh join TOKEN`.",
+    });
+  }
+  return new LocalClient(home, network);
+}

@@ -1,0 +1,65 @@
+import type { Command } from "commander";
+import { interfaceNameSchema, loadPeerConfig, mtuSchema, type PeerConfig } from "../api/peer-config.ts";
+import { nameSchema } from "../api/primitives.ts";
+import { MeshError } from "../base/errors.ts";
+import { findConfig } from "./config-search.ts";
+import type { DaemonFlags } from "./daemon-flags.ts";
+import { type GlobalOptions, globalOptions } from "./globals.ts";
+
+/** Flags, environment and file in one; the earlier wins. */
+export interface PeerSettings {
+  readonly globals: GlobalOptions;
+  readonly config: PeerConfig;
+  readonly interface: string | undefined;
+  readonly listenPort: number | undefined;
+  readonly mtu: number | undefined;
+  readonly detach: boolean;
+}
+
+/** @throws MeshError `bad-usage`, `bad-config`, `not-found` */
+export async function resolvePeerSettings(flags: DaemonFlags, command: Command): Promise<PeerSettings> {
+  const explicit = globalOptions(command);
+  const file = findConfig("peer", flags.config);
+  const config: PeerConfig = file === undefined ? EMPTY_CONFIG : await loadPeerConfig(file);
+  if (flags.interface !== undefined && !interfaceNameSchema.safeParse(flags.interface).success) {
+    throw new MeshError("bad-usage", `--interface: ${JSON.stringify(flags.interface)} cannot name an interface`, {
+      hint: "Use letters, digits, _ . and -, at most 15.",
+    });
+  }
+  if (flags.mtu !== undefined && !mtuSchema.safeParse(flags.mtu).success) {
+    throw new MeshError("bad-usage", `--mtu: ${flags.mtu} is out of range`);
+  }
+  const globals: GlobalOptions = {
+    ...explicit,
+    home: explicit.home ?? config.home,
+    network: explicit.network ?? config.network,
+    verbose: explicit.explicit.verbose ?? config.verbose ?? false,
+    logFormat: explicit.explicit.logFormat ?? config.logFormat ?? "pretty",
+  };
+  if (globals.network !== undefined && !nameSchema.safeParse(globals.network).success) {
+    throw new MeshError("bad-name", `${JSON.stringify(globals.network)} cannot be the name of a network`);
+  }
+  return {
+    globals,
+    config,
+    interface: flags.interface ?? config.interface,
+    listenPort: flags.listenPort ?? config.listenPort,
+    mtu: flags.mtu ?? config.mtu,
+    detach: flags.detach ?? config.detach ?? false,
+  };
+}
+
+const EMPTY_CONFIG: PeerConfig = {
+  home: undefined,
+  network: undefined,
+  servers: undefined,
+  token: undefined,
+  tokenFile: undefined,
+  name: undefined,
+  interface: undefined,
+  listenPort: undefined,
+  mtu: undefined,
+  detach: undefined,
+  logFormat: undefined,
+  verbose: undefined,
+};

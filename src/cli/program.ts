@@ -1,0 +1,66 @@
+import { Command, CommanderError } from "commander";
+import { asMeshError, MeshError } from "../base/errors.ts";
+import { softwareVersion } from "../base/version.ts";
+import { registerDown } from "./commands/down.ts";
+import { registerJoin } from "./commands/join.ts";
+import { registerLeave } from "./commands/leave.ts";
+import { registerPeers } from "./commands/peers.ts";
+import { registerPing } from "./commands/ping.ts";
+import { registerPins } from "./commands/pins.ts";
+import { registerServe } from "./commands/serve.ts";
+import { registerStatus } from "./commands/status.ts";
+import { registerToken } from "./commands/token.ts";
+import { registerUp } from "./commands/up.ts";
+import { registerVersion } from "./commands/version.ts";
+import { announceToParent, isDetachedChild } from "./detached-child.ts";
+import type { ExitHolder } from "./exit-holder.ts";
+import { addGlobalOptions } from "./globals.ts";
+import { printError } from "./output.ts";
+
+/** Runs one command line and gives its exit status. Nothing escapes as an exception. */
+export async function runCli(args: readonly string[]): Promise<number> {
+  // The flag may not have been parsed when parsing is what fails.
+  const json = args.includes("--json");
+  const exit = { status: 0 };
+  try {
+    await buildProgram(exit).parseAsync([...args], { from: "user" });
+    return exit.status;
+  } catch (thrown) {
+    const error = thrown instanceof CommanderError ? usageError(thrown) : asMeshError(thrown);
+    if (error === undefined) return 0;
+    if (isDetachedChild()) announceToParent({ event: "failed", ...error.toBody() });
+    printError(error, { json });
+    return error.exitStatus;
+  }
+}
+
+function buildProgram(exit: ExitHolder): Command {
+  const program = new Command("mesh")
+    .description("An overlay network: one WireGuard session per pair of peers, over whatever path works")
+    .version(softwareVersion(), "--version")
+    .exitOverride()
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({ outputError: () => {} })
+    .showSuggestionAfterError(true);
+  addGlobalOptions(program);
+  registerServe(program);
+  registerToken(program);
+  registerJoin(program);
+  registerUp(program);
+  registerDown(program);
+  registerLeave(program);
+  registerStatus(program, exit);
+  registerPeers(program);
+  registerPing(program);
+  registerPins(program);
+  registerVersion(program);
+  return program;
+}
+
+/** What commander refuses is wrong usage, but for `--help` and `--version`, which it reports in the same way. */
+function usageError(thrown: CommanderError): MeshError | undefined {
+  if (thrown.exitCode === 0) return undefined;
+  if (thrown.code === "commander.help") return new MeshError("bad-usage", "a command is missing");
+  const message = thrown.message.replace(/^error: /, "").replaceAll("\n", " ");
+  return new MeshError("bad-usage", message);
+}

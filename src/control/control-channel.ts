@@ -1,0 +1,277 @@
+import { WebSocket } from "ws";
+import { CONTROL_MAX_PAYLOAD_BYTES, type CoordinatorMessage, type PeerMessage } from "../api/control-channel.ts";
+import { meshErrorFromBody } from "../api/error-body.ts";
+import { applyDelta, type NetworkMap } from "../api/network-map.ts";
+import { negotiateProtocol, PROTOCOL_VERSIONS } from "../api/protocol-version.ts";
+import { controlTranscript } from "../api/registration.ts";
+import type { Clock } from "../base/clock.ts";
+import { asMeshError, MeshError } from "../base/errors.ts";
+import type { Logger } from "../base/logger.ts";
+import { softwareVersion } from "../base/version.ts";
+import { Backoff } from "./backoff.ts";
+import { classifyConnectionFailure, notACoordinator } from "./connection-errors.ts";
+import { parseCoordinatorMessage } from "./coordinator-message.ts";
+import type { PeerKeys } from "./peer-keys.ts";
+import { openSecureSocket } from "./secure-socket.ts";
+import type { SocketFactory } from "./socket-factory.ts";
+import type { UsableTrust } from "./trust.ts";
+
+const FIRST_RETRY_MS = 500;
+const LAST_RETRY_MS = 30_000;
+const HANDSHAKE_LIMIT_MS = 10_000;
+const PING_INTERVAL_MS = 15_000;
+/** A channel on which nothing arrives for this long is dead, whatever TCP believes. */
+const SILENCE_LIMIT_MS = 40_000;
+
+export interface ControlChannelOptions {
+  /** Normalised coordinator URLs, tried in turn. */
+  readonly urls: readonly string[];
+  readonly trust: UsableTrust;
+  readonly networkId: string;
+  readonly keys: PeerKeys;
+}
+
+export interface ControlChannelDeps {
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly socketFactory: SocketFactory;
+}
+
+export interface ControlChannelHandlers {
+  /** The whole map after every change, as the coordinator sent it: unverified. */
+  readonly onMap: (map: NetworkMap) => void;
+  /** Connected, disconnected or refused. */
+  readonly onStateChange: (state: ControlChannelState) => void;
+}
+
+export interface ControlChannelState {
+  /** The one in use or tried last. */
+  readonly url: string;
+  readonly connected: boolean;
+  /** `Clock.wallMs` of the last message or pong, null before the first. */
+  readonly lastContactAtMs: number | null;
+  /** Why there is no connection. */
+  readonly error: MeshError | null;
+  /** Our address as the coordinator sees it. */
+  readonly observedAddress: string | null;
+}
+
+/**
+ * The peer's end of the control WebSocket: connects, proves the machine key, keeps the map complete by its deltas, tells
+ * our endpoints, and connects again for as long as it lives. A delta that does not follow on our map makes it connect again
+ * and ask for the whole one.
+ */
+export class ControlChannel implements AsyncDisposable {
+  readonly #options: ControlChannelOptions;
+  readonly #handlers: ControlChannelHandlers;
+  readonly #deps: ControlChannelDeps;
+  readonly #backoff = new Backoff(FIRST_RETRY_MS, LAST_RETRY_MS);
+  #map: NetworkMap | undefined;
+  #endpoints: PeerMessage | undefined;
+  #socket: WebSocket | undefined;
+  #retryTimer: NodeJS.Timeout | undefined;
+  #urlIndex = 0;
+  #reconnectAtOnce = false;
+  #closed = false;
+  #state: ControlChannelState;
+
+  /** `map` is the cached one that deltas may build on. */
+  constructor(
+    options: ControlChannelOptions & { readonly map: NetworkMap | undefined },
+    handlers: ControlChannelHandlers,
+    deps: ControlChannelDeps,
+  ) {
+    this.#options = options;
+    this.#map = options.map;
+    this.#handlers = handlers;
+    this.#deps = deps;
+    this.#state = { url: this.#url, connected: false, lastContactAtMs: null, error: null, observedAddress: null };
+  }
+
+  get state(): ControlChannelState {
+    return this.#state;
+  }
+
+  start(): void {
+    this.#connect();
+  }
+
+  /** Tells the coordinator, now or as soon as there is a connection. */
+  setEndpoints(listenPort: number, endpoints: readonly string[]): void {
+    this.#endpoints = { type: "endpoints", listenPort, endpoints: [...endpoints] };
+    if (this.#state.connected) this.#send(this.#endpoints);
+  }
+
+  /** Forgets the map that deltas build on and asks for the whole one. */
+  requestFullMap(): void {
+    this.#map = undefined;
+    if (this.#socket === undefined) return;
+    this.#reconnectAtOnce = true;
+    this.#socket.close(1000);
+  }
+
+  close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#retryTimer);
+    const socket = this.#socket;
+    if (socket === undefined || socket.readyState === WebSocket.CLOSED) return Promise.resolve();
+    return new Promise((resolve) => {
+      const impatience = setTimeout(() => socket.terminate(), 500);
+      socket.once("close", () => {
+        clearTimeout(impatience);
+        resolve();
+      });
+      socket.close(1000);
+    });
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  get #url(): string {
+    const { urls } = this.#options;
+    return urls[this.#urlIndex % urls.length] ?? "";
+  }
+
+  #connect(): void {
+    this.#retryTimer = undefined;
+    const { trust } = this.#options;
+    const url = this.#url;
+    const security = url.startsWith("http:") ? ({ kind: "plain" } as const) : trust;
+    const socket = new WebSocket(`${url.replace(/^http/, "ws")}/v1/control`, {
+      createConnection: () => openSecureSocket(url, security, this.#deps.socketFactory),
+      perMessageDeflate: false,
+      maxPayload: CONTROL_MAX_PAYLOAD_BYTES,
+      handshakeTimeout: HANDSHAKE_LIMIT_MS,
+      followRedirects: false,
+      headers: { "user-agent": `mesh/${softwareVersion()}` },
+    });
+    this.#socket = socket;
+    let failure: MeshError | undefined;
+    let lastHeardMs = this.#deps.clock.monotonicMs();
+    const heard = () => {
+      lastHeardMs = this.#deps.clock.monotonicMs();
+      this.#state = { ...this.#state, lastContactAtMs: this.#deps.clock.wallMs() };
+    };
+    const fail = (error: MeshError) => {
+      failure ??= error;
+      socket.terminate();
+    };
+    const watchdog = setInterval(() => {
+      if (this.#deps.clock.monotonicMs() - lastHeardMs > SILENCE_LIMIT_MS) {
+        fail(new MeshError("timeout", `${url} has gone silent`));
+      } else if (socket.readyState === WebSocket.OPEN) socket.ping();
+    }, PING_INTERVAL_MS);
+    watchdog.unref();
+    socket.on("pong", heard);
+    socket.on("ping", heard);
+    socket.on("unexpected-response", (_request, response) => {
+      fail(notACoordinator(url, `it answers ${response.statusCode} where the control channel should be`));
+    });
+    socket.on("message", (data, isBinary) => {
+      heard();
+      try {
+        if (isBinary) throw notACoordinator(url, "it sent bytes where text was expected");
+        this.#receive(parseCoordinatorMessage(String(data)), url);
+      } catch (thrown) {
+        fail(asMeshError(thrown));
+      }
+    });
+    socket.on("error", (thrown) => {
+      const classified = classifyConnectionFailure(thrown, url, trust.kind === "pinned-ca");
+      failure ??= classified instanceof MeshError ? classified : notACoordinator(url, "the connection broke off");
+    });
+    socket.once("close", () => {
+      clearInterval(watchdog);
+      this.#socket = undefined;
+      if (!this.#closed) this.#disconnected(failure, url);
+    });
+  }
+
+  #disconnected(failure: MeshError | undefined, url: string): void {
+    const atOnce = this.#reconnectAtOnce;
+    this.#reconnectAtOnce = false;
+    const error = atOnce ? null : (failure ?? new MeshError("coordinator-unreachable", `${url} closed the connection`));
+    this.#setState({ connected: false, error });
+    this.#urlIndex += atOnce ? 0 : 1;
+    const delayMs = atOnce ? 0 : this.#backoff.nextMs();
+    if (error !== null) {
+      this.#deps.logger.warn(
+        { code: error.code, url, retryInMs: Math.round(delayMs) },
+        `no coordinator: ${error.message}`,
+      );
+    }
+    this.#retryAfter(delayMs);
+  }
+
+  #retryAfter(delayMs: number): void {
+    if (this.#closed) return;
+    clearTimeout(this.#retryTimer);
+    this.#retryTimer = setTimeout(() => this.#connect(), delayMs);
+  }
+
+  #receive(message: CoordinatorMessage | undefined, url: string): void {
+    if (message === undefined) return;
+    switch (message.type) {
+      case "hello":
+        this.#authenticate(message.nonce, message.networkId, message.protocol);
+        return;
+      case "welcome":
+        this.#backoff.reset();
+        this.#setState({ url, connected: true, error: null, observedAddress: message.observedAddress });
+        this.#deps.logger.info({ url, observedAddress: message.observedAddress }, "connected to the coordinator");
+        if (this.#endpoints !== undefined) this.#send(this.#endpoints);
+        return;
+      case "map":
+        this.#map = message.map;
+        this.#handlers.onMap(message.map);
+        return;
+      case "delta": {
+        const next = this.#map === undefined ? undefined : applyDelta(this.#map, message.delta);
+        if (next === undefined) {
+          this.#deps.logger.info(
+            { from: message.delta.fromVersion },
+            "a map delta does not fit; asking for the whole map",
+          );
+          this.requestFullMap();
+          return;
+        }
+        this.#map = next;
+        this.#handlers.onMap(next);
+        return;
+      }
+      case "rejected":
+        throw meshErrorFromBody(message.error);
+    }
+  }
+
+  #authenticate(nonce: string, networkId: string, protocol: { min: number; max: number }): void {
+    const { keys } = this.#options;
+    if (networkId !== this.#options.networkId) {
+      throw new MeshError("map-refused", "the coordinator speaks for another network");
+    }
+    const negotiation = negotiateProtocol(PROTOCOL_VERSIONS, protocol);
+    if (!negotiation.ok) {
+      const old = negotiation.tooOld === "ours" ? "this mesh" : "the coordinator";
+      throw new MeshError("protocol-mismatch", `${old} is too old for the other end`);
+    }
+    this.#send({
+      type: "authenticate",
+      protocol: { ...PROTOCOL_VERSIONS },
+      machineKey: keys.machineKey,
+      proof: keys.sign(controlTranscript(networkId, nonce, keys.machineKey)),
+      mapVersion: this.#map?.version ?? null,
+      softwareVersion: softwareVersion(),
+    });
+  }
+
+  #send(message: PeerMessage): void {
+    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(message));
+  }
+
+  #setState(change: Partial<ControlChannelState>): void {
+    this.#state = { ...this.#state, ...change };
+    this.#handlers.onStateChange(this.#state);
+  }
+}

@@ -1,0 +1,105 @@
+import { z } from "zod";
+import type { MapPeer, NetworkMap } from "../api/network-map.ts";
+import { ip4Schema, ip6Schema, key32Schema, nameSchema } from "../api/primitives.ts";
+
+/** What this machine once learned of a peer and holds the coordinator to. */
+export const pinSchema = z.strictObject({
+  name: nameSchema,
+  ip4: ip4Schema,
+  ip6: ip6Schema,
+  wireguardKey: key32Schema,
+  machineKey: key32Schema,
+});
+export type Pin = z.infer<typeof pinSchema>;
+
+/** An entry of a map that contradicts a pin; it is kept out of the map that is applied. */
+export interface PinViolation {
+  readonly name: string;
+  readonly reason: string;
+}
+
+export interface PinCheck {
+  readonly accepted: readonly MapPeer[];
+  readonly violations: readonly PinViolation[];
+  /** Every pin after this check: the old ones, and one for each peer that was met for the first time. */
+  readonly pins: readonly Pin[];
+}
+
+/**
+ * Holds `peers` to the pins: name, both addresses and both keys belong together for good. A peer met for the first time is
+ * pinned. Pins of peers that are in the map no more stay, so that a name cannot come back with another key unnoticed.
+ */
+export function checkPins(pins: readonly Pin[], peers: readonly MapPeer[]): PinCheck {
+  const index = new PinIndex(pins);
+  const accepted: MapPeer[] = [];
+  const violations: PinViolation[] = [];
+  for (const peer of peers) {
+    const reason = index.contradiction(peer);
+    if (reason !== undefined) {
+      violations.push({ name: peer.name, reason });
+      continue;
+    }
+    index.add(pinOf(peer));
+    accepted.push(peer);
+  }
+  return { accepted, violations, pins: index.all() };
+}
+
+/** Pins that a verified map implies; for when the pin file itself is lost. */
+export function pinsOf(map: NetworkMap): Pin[] {
+  return map.peers.map(pinOf);
+}
+
+function pinOf({ name, ip4, ip6, wireguardKey, machineKey }: MapPeer): Pin {
+  return { name, ip4, ip6, wireguardKey, machineKey };
+}
+
+/** The pins without those of the peer called `name` (under any of its names); for an admin who replaced that machine. */
+export function forgetPins(pins: readonly Pin[], name: string): Pin[] {
+  const keys = new Set(pins.filter((pin) => pin.name === name).map((pin) => pin.wireguardKey));
+  return pins.filter((pin) => !keys.has(pin.wireguardKey));
+}
+
+class PinIndex {
+  /** A renamed or renumbered peer keeps the pins of its former names and addresses: nobody else may take them over. */
+  readonly #pins = new Map<string, Pin>();
+  readonly #byName = new Map<string, Pin>();
+  readonly #byAddress = new Map<string, Pin>();
+  readonly #byKey = new Map<string, Pin>();
+
+  constructor(pins: readonly Pin[]) {
+    for (const pin of pins) this.add(pin);
+  }
+
+  add(pin: Pin): void {
+    this.#pins.set([pin.name, pin.ip4, pin.ip6, pin.wireguardKey].join(" "), pin);
+    this.#byName.set(pin.name, pin);
+    this.#byAddress.set(pin.ip4, pin);
+    this.#byAddress.set(pin.ip6, pin);
+    this.#byKey.set(pin.wireguardKey, pin);
+    this.#byKey.set(pin.machineKey, pin);
+  }
+
+  all(): Pin[] {
+    return [...this.#pins.values()];
+  }
+
+  contradiction(peer: MapPeer): string | undefined {
+    const named = this.#byName.get(peer.name);
+    if (named !== undefined && !sameIdentity(named, peer)) return `${peer.name} comes with other keys than before`;
+    for (const address of [peer.ip4, peer.ip6]) {
+      const holder = this.#byAddress.get(address);
+      if (holder !== undefined && !sameIdentity(holder, peer)) return `${address} belonged to ${holder.name} before`;
+    }
+    for (const key of [peer.wireguardKey, peer.machineKey]) {
+      const holder = this.#byKey.get(key);
+      if (holder !== undefined && !sameIdentity(holder, peer)) return `its keys belonged to ${holder.name} before`;
+    }
+    return undefined;
+  }
+}
+
+/** Same keys make the same peer; then it may be renamed or renumbered by the coordinator. */
+function sameIdentity(pin: Pin, peer: MapPeer): boolean {
+  return pin.wireguardKey === peer.wireguardKey && pin.machineKey === peer.machineKey;
+}

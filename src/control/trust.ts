@@ -1,0 +1,51 @@
+import { createHash, X509Certificate } from "node:crypto";
+import { isIP } from "node:net";
+import type { ConnectionOptions } from "node:tls";
+import { MeshError } from "../base/errors.ts";
+
+/** Whom we believe to be the coordinator. */
+export type CoordinatorTrust =
+  /** Its own CA, checked against the fingerprint that a join token carried. */
+  | { readonly kind: "pinned-ca"; readonly caPem: string; readonly fingerprint: string }
+  /** Only the fingerprint so far: the CA certificate has to be fetched and compared first. */
+  | { readonly kind: "fingerprint"; readonly fingerprint: string }
+  /** The system's CAs and the host name in the URL. */
+  | { readonly kind: "system" };
+
+/** The name in every certificate that a coordinator's own CA issues, whatever host name or address reaches it. */
+const COORDINATOR_SERVER_NAME = "mesh-coordinator";
+
+export type UsableTrust = Exclude<CoordinatorTrust, { kind: "fingerprint" }>;
+
+export function tlsOptionsFor(trust: UsableTrust, host: string): ConnectionOptions {
+  const common: ConnectionOptions = { minVersion: "TLSv1.2", ALPNProtocols: ["http/1.1"] };
+  if (trust.kind === "pinned-ca") return { ...common, ca: trust.caPem, servername: COORDINATOR_SERVER_NAME };
+  // RFC 6066 §3 knows no addresses as server names; the certificate is checked against `host` all the same.
+  return isIP(host) === 0 ? { ...common, host, servername: host } : { ...common, host };
+}
+
+/**
+ * The trust that `pem` earns when it is the certificate that the fingerprint (SHA-256 of the DER, hex) names.
+ *
+ * @throws MeshError `ca-mismatch`
+ */
+export function pinCa(pem: string, fingerprint: string): UsableTrust {
+  let certificate: X509Certificate;
+  try {
+    certificate = new X509Certificate(pem);
+  } catch (cause) {
+    throw new MeshError("ca-mismatch", "the coordinator's CA certificate cannot be read", { cause });
+  }
+  const actual = createHash("sha256").update(certificate.raw).digest("hex");
+  if (actual !== fingerprint) {
+    throw new MeshError(
+      "ca-mismatch",
+      `the coordinator's CA is not the one in the token (expected ${short(fingerprint)}, found ${short(actual)})`,
+    );
+  }
+  return { kind: "pinned-ca", caPem: certificate.toString(), fingerprint };
+}
+
+function short(fingerprint: string): string {
+  return `${fingerprint.slice(0, 16)}…`;
+}

@@ -1,0 +1,86 @@
+import { sql } from "kysely";
+import { MeshError } from "../base/errors.ts";
+import { parseAddress } from "../packet/address.ts";
+import { cidrContainsAddress, parseCidr } from "../packet/cidr.ts";
+import { type CidrPair, hostAddressPair, hostNumber, lastHostNumber } from "./address-plan.ts";
+import type { CidrRow } from "./store/schema.ts";
+import type { Writer } from "./store/store.ts";
+
+export interface AllocatedAddress {
+  readonly ip4: string;
+  readonly ip6: string;
+  readonly host: number;
+}
+
+/**
+ * Finds a free address in a leaf: after the one handed out last, and once the end is reached, in the first gap. So an
+ * address that fell free rests as long as it can.
+ * @throws MeshError `cidr-full`
+ */
+export async function allocateAddress(writer: Writer, leaf: CidrRow): Promise<AllocatedAddress> {
+  const pair = pairOf(leaf);
+  const last = lastHostNumber(pair.cidr4);
+  const host = (await freeFrom(writer, leaf.id, leaf.next_host, last)) ?? (await freeFrom(writer, leaf.id, 1, last));
+  if (host === undefined) throw new MeshError("cidr-full", `no address is free in ${leaf.name} (${leaf.cidr4})`);
+  await writer.db
+    .updateTable("cidrs")
+    .set({ next_host: host + 1 })
+    .where("id", "=", leaf.id)
+    .execute();
+  return { ...hostAddressPair(pair, host), host };
+}
+
+/**
+ * An address that somebody chose, checked to be a host's address in the leaf and in nobody's hands.
+ * @throws MeshError `bad-address`, `address-taken`
+ */
+export async function chooseAddress({ db }: Writer, leaf: CidrRow, ip4: string): Promise<AllocatedAddress> {
+  const pair = pairOf(leaf);
+  const address = parseAddress(ip4);
+  const host = cidrContainsAddress(pair.cidr4, address) ? hostNumber(pair.cidr4, address) : 0;
+  if (host < 1 || host > lastHostNumber(pair.cidr4)) {
+    throw new MeshError("bad-address", `${ip4} is not the address of a host in ${leaf.name} (${leaf.cidr4})`);
+  }
+  const holder = await db.selectFrom("addresses").selectAll().where("ip4", "=", ip4).executeTakeFirst();
+  if (holder !== undefined) {
+    const by =
+      holder.peer_id !== null
+        ? "a peer has it"
+        : holder.token_id !== null
+          ? "a token reserves it"
+          : "a former peer had it";
+    throw new MeshError("address-taken", `${ip4} is not free: ${by}`);
+  }
+  return { ...hostAddressPair(pair, host), host };
+}
+
+/** Frees what expired or revoked tokens hold back. */
+export async function releaseStaleReservations({ db }: Writer, nowMs: number): Promise<void> {
+  const stale = db
+    .selectFrom("tokens")
+    .select("id")
+    .where((token) => token.or([token("expires_at", "<=", nowMs), token("revoked_at", "is not", null)]));
+  await db.deleteFrom("addresses").where("token_id", "in", stale).execute();
+}
+
+/** The first free host number in `from … last`, or undefined. Costs one index step for each address in a run of taken ones. */
+async function freeFrom({ db }: Writer, cidrId: number, from: number, last: number): Promise<number | undefined> {
+  if (from > last) return undefined;
+  const taken = await db
+    .selectFrom("addresses")
+    .select("host")
+    .where("cidr_id", "=", cidrId)
+    .where("host", "=", from)
+    .executeTakeFirst();
+  if (taken === undefined) return from;
+  const { rows } = await sql<{ host: number }>`
+    SELECT taken.host + 1 AS host FROM addresses AS taken
+    LEFT JOIN addresses AS next ON next.cidr_id = taken.cidr_id AND next.host = taken.host + 1
+    WHERE taken.cidr_id = ${cidrId} AND taken.host >= ${from} AND taken.host < ${last} AND next.host IS NULL
+    ORDER BY taken.host LIMIT 1`.execute(db);
+  return rows[0]?.host;
+}
+
+function pairOf(leaf: CidrRow): CidrPair {
+  return { cidr4: parseCidr(leaf.cidr4), cidr6: parseCidr(leaf.cidr6) };
+}

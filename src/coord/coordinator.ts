@@ -1,0 +1,257 @@
+import { chmod, mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import type { TokenCreated } from "../api/admin.ts";
+import { tokenCreateSchema } from "../api/admin.ts";
+import type { NetworkInfo } from "../api/network-map.ts";
+import { publicUrlSchema } from "../api/server-config.ts";
+import { type Clock, systemClock } from "../base/clock.ts";
+import { DisposeStack } from "../base/dispose.ts";
+import { errnoOf, MeshError } from "../base/errors.ts";
+import { type Logger, silentLogger } from "../base/logger.ts";
+import { softwareVersion } from "../base/version.ts";
+import { CertificateKeeper, readTlsFiles } from "./certificate-keeper.ts";
+import { Challenges } from "./challenges.ts";
+import { ChangeLog } from "./change-log.ts";
+import { ClientAddresses } from "./client-address.ts";
+import { ControlServer } from "./control/control-server.ts";
+import { Distribution } from "./distribution.ts";
+import { adminRoutes } from "./http/admin-routes.ts";
+import { openAdminSocket } from "./http/admin-socket.ts";
+import { createApp } from "./http/app.ts";
+import { Listeners, type TlsMaterial } from "./http/listeners.ts";
+import { publicRoutes } from "./http/public-routes.ts";
+import { type CoordinatorLimits, DEFAULT_LIMITS } from "./limits.ts";
+import { deriveUrls, type ListenAddress, parseListenAddress } from "./listen-address.ts";
+import { MapBuilder } from "./map-builder.ts";
+import { type NetworkIdentity, openNetwork } from "./network-setup.ts";
+import type { CoordinatorDeps, CoordinatorOptions } from "./options.ts";
+import { RateLimiter } from "./rate-limit.ts";
+import { Registrar } from "./registration.ts";
+import { type Peer, Registry } from "./registry.ts";
+import { Store } from "./store/store.ts";
+import { createToken, type TokenAddressing } from "./tokens.ts";
+import { reserveMapVersions, Upkeep } from "./upkeep.ts";
+
+const DEFAULT_LISTEN = [":8443"];
+
+interface CoordinatorFacts {
+  readonly network: NetworkInfo;
+  readonly addresses: readonly ListenAddress[];
+  readonly urls: readonly string[];
+  readonly caFingerprint: string | null;
+  readonly adminSocketPath: string;
+  readonly firstToken: TokenCreated | undefined;
+}
+
+/** The coordinator: composition root of everything below `src/coord`, and its life. */
+export class Coordinator implements AsyncDisposable {
+  readonly network: NetworkInfo;
+  /** Where it listens, with the ports really taken; host "" stands for every address of both families. */
+  readonly addresses: readonly ListenAddress[];
+  /** How peers reach it, best first: what join tokens carry. */
+  readonly urls: readonly string[];
+  /** SHA-256 of the CA certificate's DER, hex; null without a CA of our own. */
+  readonly caFingerprint: string | null;
+  readonly adminSocketPath: string;
+  /** On the first run on this home: an admin join token, good for one machine. */
+  readonly firstToken: TokenCreated | undefined;
+  #resources: DisposeStack;
+
+  private constructor(facts: CoordinatorFacts, resources: DisposeStack) {
+    this.network = facts.network;
+    this.addresses = facts.addresses;
+    this.urls = facts.urls;
+    this.caFingerprint = facts.caFingerprint;
+    this.adminSocketPath = facts.adminSocketPath;
+    this.firstToken = facts.firstToken;
+    this.#resources = resources;
+  }
+
+  /**
+   * @throws MeshError `already-running`, `port-in-use`, `not-permitted`, `bad-config`, `bad-cidr`, `bad-name`,
+   *   `store-missing`, `store-damaged`, `store-too-new`; nothing is left running then
+   */
+  static async start(options: CoordinatorOptions, deps: CoordinatorDeps = {}): Promise<Coordinator> {
+    const resources = new DisposeStack();
+    try {
+      const facts = await assemble(options, deps, resources);
+      return new Coordinator(facts, resources.move());
+    } catch (failure) {
+      await resources.close();
+      throw failure;
+    }
+  }
+
+  /** Takes no more requests, ends those in flight (3 s at most), tells connected peers, closes the database. */
+  close(): Promise<void> {
+    return this.#resources.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+interface Settings {
+  readonly options: CoordinatorOptions;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly limits: CoordinatorLimits;
+  readonly directory: string;
+}
+
+async function assemble(
+  options: CoordinatorOptions,
+  deps: CoordinatorDeps,
+  resources: DisposeStack,
+): Promise<CoordinatorFacts> {
+  const { clock = systemClock, logger = silentLogger } = deps;
+  const limits: CoordinatorLimits = { ...DEFAULT_LIMITS, ...deps.limits };
+  const listen = (options.listen ?? DEFAULT_LISTEN).map(parseListenAddress);
+  const publicUrls = (options.publicUrls ?? []).map(parsePublicUrl);
+  const clientAddresses = new ClientAddresses(options.trustedProxies ?? []);
+  const tls = options.tls ?? "auto";
+  const settings: Settings = { options, clock, logger, limits, directory: join(options.home, "coordinator") };
+
+  const { store, network, authority, registry } = await openState(settings, resources);
+  const control = openControl(settings, network, registry, clientAddresses, resources);
+  const registrar = new Registrar({
+    network,
+    store,
+    registry,
+    challenges: new Challenges(limits.challengeLifetimeMs, limits.challengesOutstanding),
+    rateLimiter: new RateLimiter(limits.challengeBurst, limits.challengesPerSecond),
+    clock,
+    disconnect: (peerId, why) => control.disconnect(peerId, why),
+  });
+
+  const caInUse = tls === "auto" ? authority : undefined;
+  const app = createApp({
+    handlers: publicRoutes({ network, softwareVersion: softwareVersion(), authority: caInUse, registrar, clock }),
+    callerOf: (request) => ({ kind: "anyone", address: clientAddresses.of(request) }),
+    bodyBytes: limits.bodyBytes,
+    logger,
+  });
+  const certificates = new CertificateKeeper(authority, certificateHosts(publicUrls, listen), clock, logger);
+  resources.defer(() => certificates.close());
+  const listeners = await Listeners.open({
+    listen,
+    tls: await tlsMaterial(tls, certificates),
+    limits,
+    logger,
+    onRequest: app.callback(),
+    onUpgrade: (request, socket, head) => control.upgrade(request, socket, head),
+  });
+  // Both at once: a server is closed only when its WebSockets are.
+  resources.defer(async () => void (await Promise.all([listeners.close(), control.close()])));
+  if (caInUse !== undefined) certificates.keepRenewed((certificate) => listeners.useCertificate(certificate));
+
+  const scheme = tls === "off" ? "http" : "https";
+  const urls = publicUrls.length > 0 ? publicUrls : deriveUrls(scheme, listeners.addresses);
+  const addressing: TokenAddressing = { network: network.name, urls, caFingerprint: caInUse?.fingerprint };
+  const adminSocketPath = options.adminSocketPath ?? join(settings.directory, "admin.sock");
+  const adminApp = createApp({
+    handlers: adminRoutes({ store, registry, clock, addressing }),
+    callerOf: () => ({ kind: "host" }),
+    bodyBytes: limits.bodyBytes,
+    logger,
+  });
+  resources.defer(await openAdminSocket(adminSocketPath, adminApp.callback(), limits, logger));
+
+  const firstToken = await createFirstToken(store, addressing, clock.wallMs());
+  logger.info({ network: network.name, urls }, "coordinator ready");
+  const caFingerprint = caInUse?.fingerprint ?? null;
+  return { network, addresses: listeners.addresses, urls, caFingerprint, adminSocketPath, firstToken };
+}
+
+interface State extends NetworkIdentity {
+  readonly store: Store;
+  readonly registry: Registry;
+}
+
+/** What is on the disk, and its picture in memory. */
+async function openState(settings: Settings, resources: DisposeStack): Promise<State> {
+  const { options, clock, logger, limits, directory } = settings;
+  await makePrivateDirectory(directory);
+  const store = await Store.open(join(directory, "coordinator.db"), clock.wallMs());
+  resources.defer(() => store.close());
+  const { network, authority } = await openNetwork(store, options, clock.wallMs());
+  const changes = new ChangeLog<Peer>(await reserveMapVersions(store), limits.changeHistory);
+  const cidrs = await store.reader.selectFrom("cidrs").selectAll().execute();
+  const peers = await store.reader.selectFrom("peers").selectAll().execute();
+  const registry = new Registry(cidrs, peers, changes);
+  const upkeep = new Upkeep(store, registry, clock, logger, limits.upkeepIntervalMs);
+  resources.defer(() => upkeep.close());
+  return { store, network, authority, registry };
+}
+
+function openControl(
+  settings: Settings,
+  network: NetworkInfo,
+  registry: Registry,
+  clientAddresses: ClientAddresses,
+  resources: DisposeStack,
+): ControlServer {
+  const { clock, logger, limits } = settings;
+  const distribution = new Distribution(registry, new MapBuilder(network, registry), clock, limits.pushIntervalMs);
+  resources.defer(() => distribution.close());
+  const control = new ControlServer({
+    network,
+    softwareVersion: softwareVersion(),
+    registry,
+    distribution,
+    clientAddresses,
+    limits,
+    clock,
+    logger,
+  });
+  resources.defer(() => control.close());
+  return control;
+}
+
+/** A network without peers or tokens could not be joined by anybody: it gets an admin token. */
+async function createFirstToken(
+  store: Store,
+  addressing: TokenAddressing,
+  nowMs: number,
+): Promise<TokenCreated | undefined> {
+  return store.write(async (writer) => {
+    const token = await writer.db.selectFrom("tokens").select("id").limit(1).executeTakeFirst();
+    const peer = await writer.db.selectFrom("peers").select("id").limit(1).executeTakeFirst();
+    if (token !== undefined || peer !== undefined) return undefined;
+    return createToken(writer, tokenCreateSchema.parse({ admin: true }), addressing, "coordinator", nowMs);
+  });
+}
+
+async function tlsMaterial(
+  tls: NonNullable<CoordinatorOptions["tls"]>,
+  certificates: CertificateKeeper,
+): Promise<TlsMaterial | undefined> {
+  if (tls === "off") return undefined;
+  return tls === "auto" ? certificates.issue() : readTlsFiles(tls);
+}
+
+function certificateHosts(publicUrls: readonly string[], listen: readonly ListenAddress[]): readonly string[] {
+  const fromUrls = publicUrls.map((url) => new URL(url).hostname.replace(/^\[|\]$/g, ""));
+  const wildcards = new Set(["", "::", "0.0.0.0"]);
+  return [...fromUrls, ...listen.map(({ host }) => host).filter((host) => !wildcards.has(host) && !host.includes("%"))];
+}
+
+function parsePublicUrl(text: string): string {
+  const parsed = publicUrlSchema.safeParse(text);
+  if (!parsed.success) throw new MeshError("bad-config", `not a public URL: ${JSON.stringify(text.slice(0, 100))}`);
+  return parsed.data;
+}
+
+async function makePrivateDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+    await chmod(path, 0o700);
+  } catch (cause) {
+    const code = errnoOf(cause);
+    if (code === "EACCES" || code === "EPERM" || code === "EROFS") {
+      throw new MeshError("not-permitted", `cannot make ${path}: ${code}`, { cause });
+    }
+    throw new MeshError("bad-config", `cannot make ${path}: ${code ?? cause}`, { cause });
+  }
+}

@@ -1,0 +1,35 @@
+import type { NetworkInfo } from "../api/network-map.ts";
+import { canonicalAddress, parseAddress } from "../packet/address.ts";
+import { cidrContainsAddress, parseCidr } from "../packet/cidr.ts";
+
+const MAX_ENDPOINTS = 33;
+/** Loopback, unspecified, multicast: of no use to another machine. */
+const USELESS = ["0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3", "::/128", "::1/128", "ff00::/8"].map(parseCidr);
+
+/**
+ * The endpoints to tell others: those that the peer names, best first, then the address that it was seen at with its
+ * WireGuard port. Without doubles, without addresses inside the mesh (WireGuard would be carried by itself), and without
+ * link-local zones, which mean something on the peer's own machine only.
+ */
+export function advertisedEndpoints(
+  network: Pick<NetworkInfo, "cidr4" | "cidr6">,
+  claimed: readonly string[],
+  observedAddress: string,
+  listenPort: number,
+): readonly string[] {
+  const excluded = [...USELESS, parseCidr(network.cidr4), parseCidr(network.cidr6)];
+  const result = new Set<string>();
+  for (const endpoint of [...claimed, formatEndpoint(observedAddress, listenPort)]) {
+    const colon = endpoint.lastIndexOf(":");
+    const host = endpoint.slice(0, colon).replace(/^\[|\]$/g, "");
+    if (host.includes("%")) continue;
+    const address = parseAddress(host);
+    if (excluded.some((cidr) => cidrContainsAddress(cidr, address))) continue;
+    result.add(formatEndpoint(canonicalAddress(host), Number(endpoint.slice(colon + 1))));
+  }
+  return [...result].slice(0, MAX_ENDPOINTS);
+}
+
+function formatEndpoint(address: string, port: number): string {
+  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+}

@@ -1,0 +1,74 @@
+import { MeshError } from "../../base/errors.ts";
+import type { Actor } from "../store/audit.ts";
+
+/** Who is calling. */
+export type Caller =
+  /** Somebody on the network, unknown until a proof in the request says otherwise. */
+  | { readonly kind: "anyone"; readonly address: string }
+  /** Who may open the admin socket: root or the coordinator's own user. */
+  | { readonly kind: "host" };
+
+/** What a route demands of its caller. */
+type Right =
+  /** Nothing; what it tells is public. */
+  | "none"
+  /** The request itself carries proofs, which its handler checks. */
+  | "proof"
+  | "admin";
+
+export type PublicRoute =
+  | "GET /healthz"
+  | "GET /v1/info"
+  | "GET /v1/ca"
+  | "POST /v1/challenge"
+  | "POST /v1/register"
+  | "DELETE /v1/peer";
+
+export type AdminRoute =
+  | "GET /v1/admin/tokens"
+  | "POST /v1/admin/tokens"
+  | "DELETE /v1/admin/tokens/:id"
+  | "GET /v1/admin/peers";
+
+/** Every route there is: one that is not decided here does not compile. */
+const REQUIRED_RIGHT: Record<PublicRoute | AdminRoute, Right> = {
+  "GET /healthz": "none",
+  "GET /v1/info": "none",
+  "GET /v1/ca": "none",
+  "POST /v1/challenge": "none",
+  "POST /v1/register": "proof",
+  "DELETE /v1/peer": "proof",
+  "GET /v1/admin/tokens": "admin",
+  "POST /v1/admin/tokens": "admin",
+  "DELETE /v1/admin/tokens/:id": "admin",
+  "GET /v1/admin/peers": "admin",
+};
+
+/** The one decision on who may call what. @throws MeshError `not-permitted` */
+export function authorize(caller: Caller, route: PublicRoute | AdminRoute): void {
+  if (!holds(caller, REQUIRED_RIGHT[route])) {
+    throw new MeshError("not-permitted", "this call needs the admin right", {
+      hint: "Run the command on the coordinator's host, as root or as the coordinator's user.",
+    });
+  }
+}
+
+function holds(caller: Caller, right: Right): boolean {
+  switch (right) {
+    case "none":
+    case "proof":
+      return true;
+    case "admin":
+      return caller.kind === "host";
+  }
+}
+
+/** The caller's name in the audit log. */
+export function actorOf(caller: Caller): Actor {
+  switch (caller.kind) {
+    case "host":
+      return "host";
+    case "anyone":
+      return "coordinator";
+  }
+}

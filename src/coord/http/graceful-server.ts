@@ -1,0 +1,59 @@
+import type { Server } from "node:http";
+import type { Socket } from "node:net";
+import { errnoOf, MeshError } from "../../base/errors.ts";
+import type { Logger } from "../../base/logger.ts";
+import type { CoordinatorLimits } from "../limits.ts";
+import { refuseOnSocket } from "./raw-response.ts";
+
+const MAX_CONNECTIONS = 20_000;
+/** RFC 9110 §15.5.9: the client was too slow, not we. */
+const REQUEST_TIMEOUT = 408;
+
+/** A server that slow or garbled clients cannot hold on to, neither while it runs nor when it stops. */
+export class GracefulServer {
+  readonly server: Server;
+  #limits: CoordinatorLimits;
+  /** All of them: the HTTP layer does not know those in a TLS handshake. */
+  #sockets = new Set<Socket>();
+
+  constructor(server: Server, limits: CoordinatorLimits, logger: Logger) {
+    this.server = server;
+    this.#limits = limits;
+    server.headersTimeout = Math.min(10_000, limits.requestTimeoutMs);
+    server.requestTimeout = limits.requestTimeoutMs;
+    server.keepAliveTimeout = 5_000;
+    server.maxHeadersCount = 100;
+    server.maxConnections = MAX_CONNECTIONS;
+    server.on("connection", (socket: Socket) => {
+      this.#sockets.add(socket);
+      socket.once("close", () => this.#sockets.delete(socket));
+    });
+    server.on("clientError", (error, socket) => {
+      if (!socket.writable || errnoOf(error) === "ECONNRESET") {
+        socket.destroy();
+      } else if (errnoOf(error) === "ERR_HTTP_REQUEST_TIMEOUT") {
+        refuseOnSocket(socket, new MeshError("timeout", "the request was not complete in time"), REQUEST_TIMEOUT);
+      } else {
+        refuseOnSocket(socket, new MeshError("bad-request", "this is not a valid HTTP request"));
+      }
+    });
+    // A connection that could not be accepted ends nothing but itself.
+    server.on("error", (error) => {
+      if (server.listening) logger.warn({ error: error.message }, "a connection was not accepted");
+    });
+  }
+
+  /** Accepts no more, waits for the requests in flight, and cuts what is left after `drainMs`. */
+  close(): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => {
+        for (const socket of this.#sockets) socket.destroy();
+      }, this.#limits.drainMs);
+      this.server.close(() => {
+        clearTimeout(timer);
+        resolve();
+      });
+      this.server.closeIdleConnections();
+    });
+  }
+}

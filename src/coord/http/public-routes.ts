@@ -1,0 +1,50 @@
+import type { NetworkInfo } from "../../api/network-map.ts";
+import { PROTOCOL_VERSIONS } from "../../api/protocol-version.ts";
+import { type InfoResponse, leaveRequestSchema, registerRequestSchema } from "../../api/registration.ts";
+import type { Clock } from "../../base/clock.ts";
+import { MeshError } from "../../base/errors.ts";
+import type { Authority } from "../ca.ts";
+import type { Registrar } from "../registration.ts";
+import { type Handler, TextAnswer } from "./app.ts";
+import type { Caller, PublicRoute } from "./authorize.ts";
+
+interface PublicRoutesDeps {
+  readonly network: NetworkInfo;
+  readonly softwareVersion: string;
+  /** Undefined where another certificate is in use. */
+  readonly authority: Authority | undefined;
+  readonly registrar: Registrar;
+  readonly clock: Clock;
+}
+
+/** What the coordinator answers to the network. */
+export function publicRoutes(deps: PublicRoutesDeps): Record<PublicRoute, Handler> {
+  const { network, softwareVersion, authority, registrar, clock } = deps;
+  return {
+    "GET /healthz": () => ({ status: "ok" }),
+    "GET /v1/info": (): InfoResponse => ({
+      service: "mesh-coordinator",
+      version: softwareVersion,
+      network,
+      protocol: PROTOCOL_VERSIONS,
+      caFingerprint: authority?.fingerprint ?? null,
+      time: new Date(clock.wallMs()).toISOString(),
+    }),
+    "GET /v1/ca": () => {
+      if (authority === undefined) throw new MeshError("not-found", "this coordinator has no CA of its own in use");
+      return new TextAnswer("application/x-pem-file", authority.certificatePem);
+    },
+    "POST /v1/challenge": ({ caller }) => registrar.challenge(addressOf(caller)),
+    "POST /v1/register": async (call) =>
+      registrar.register(await call.body(registerRequestSchema), addressOf(call.caller)),
+    "DELETE /v1/peer": async (call) => {
+      await registrar.leave(await call.body(leaveRequestSchema));
+      return {};
+    },
+  };
+}
+
+function addressOf(caller: Caller): string {
+  if (caller.kind !== "anyone") throw new MeshError("internal", "a public route was called by the admin socket");
+  return caller.address;
+}

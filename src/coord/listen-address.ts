@@ -1,0 +1,47 @@
+import { isIP } from "node:net";
+import { networkInterfaces } from "node:os";
+import { listenSchema } from "../api/server-config.ts";
+import { MeshError } from "../base/errors.ts";
+
+export interface ListenAddress {
+  /** Empty: every address of both families. */
+  readonly host: string;
+  readonly port: number;
+}
+
+const MAX_URLS = 8;
+const MAX_URL_LENGTH = 256;
+
+/** @throws MeshError `bad-config` */
+export function parseListenAddress(text: string): ListenAddress {
+  const parsed = listenSchema.safeParse(text);
+  if (!parsed.success) {
+    throw new MeshError("bad-config", `cannot listen on ${JSON.stringify(text.slice(0, 100))}`, {
+      hint: "Give :PORT, ADDRESS:PORT or [V6]:PORT.",
+    });
+  }
+  const colon = text.lastIndexOf(":");
+  return { host: text.slice(0, colon).replace(/^\[|\]$/g, ""), port: Number(text.slice(colon + 1)) };
+}
+
+export function formatListenAddress({ host, port }: ListenAddress): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/** URLs made of the addresses that we listen on, wildcards replaced by this machine's own, loopback only where it was named. */
+export function deriveUrls(scheme: "http" | "https", addresses: readonly ListenAddress[]): readonly string[] {
+  const urls = addresses.flatMap(({ host, port }) => {
+    const hosts = host === "" || host === "::" ? ownAddresses() : host === "0.0.0.0" ? ownAddresses(4) : [host];
+    return hosts.map((own) => `${scheme}://${formatListenAddress({ host: own, port })}`);
+  });
+  return [...new Set(urls)].filter((url) => url.length <= MAX_URL_LENGTH).slice(0, MAX_URLS);
+}
+
+/** Addresses by which others may reach this machine, IPv4 first; loopback when there are no others. */
+function ownAddresses(family?: 4): readonly string[] {
+  const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+  const usable = all.filter(({ internal, address }) => !internal && !/^(fe80:|169\.254\.)/i.test(address));
+  const sorted = usable.map(({ address }) => address).sort((a, b) => isIP(a) - isIP(b));
+  const chosen = family === undefined ? sorted : sorted.filter((address) => isIP(address) === family);
+  return chosen.length > 0 ? chosen : ["127.0.0.1"];
+}

@@ -1,0 +1,245 @@
+import type { NetworkInfo } from "../api/network-map.ts";
+import { negotiateProtocol, PROTOCOL_VERSIONS, type ProtocolRange } from "../api/protocol-version.ts";
+import {
+  type ChallengeResponse,
+  type LeaveRequest,
+  leaveTranscript,
+  type RegisterRequest,
+  type RegisterResponse,
+  registrationTranscript,
+} from "../api/registration.ts";
+import type { Clock } from "../base/clock.ts";
+import { MeshError } from "../base/errors.ts";
+import { allocateAddress } from "./allocation.ts";
+import type { Challenges } from "./challenges.ts";
+import { checkMachineProof, checkWireguardProof } from "./proofs.ts";
+import { type RateLimiter, rateLimitSource } from "./rate-limit.ts";
+import type { Registry } from "./registry.ts";
+import { recordEvent } from "./store/audit.ts";
+import type { PeerRow } from "./store/schema.ts";
+import type { Store, Writer } from "./store/store.ts";
+import { isNameReserved, redeemToken } from "./tokens.ts";
+
+interface RegistrarDeps {
+  readonly network: NetworkInfo;
+  readonly store: Store;
+  readonly registry: Registry;
+  readonly challenges: Challenges;
+  readonly rateLimiter: RateLimiter;
+  readonly clock: Clock;
+  /** Ends the control channel of a peer that is no more. */
+  readonly disconnect: (peerId: number, why: MeshError) => void;
+}
+
+/** How machines become peers, come back, and leave. */
+export class Registrar {
+  #deps: RegistrarDeps;
+
+  constructor(deps: RegistrarDeps) {
+    this.#deps = deps;
+  }
+
+  /** @throws MeshError `rate-limited` */
+  challenge(sourceAddress: string): ChallengeResponse {
+    const { rateLimiter, clock, challenges } = this.#deps;
+    if (!rateLimiter.take(rateLimitSource(sourceAddress), clock.monotonicMs())) {
+      throw new MeshError("rate-limited", "too many requests from this address");
+    }
+    return challenges.issue(clock.wallMs());
+  }
+
+  /**
+   * Makes a peer of a machine that proves both its keys and brings a token, or gives a known machine its place again.
+   * All in one transaction: whatever fails, no token is spent and no address taken.
+   * @throws MeshError `protocol-mismatch`, `challenge-unknown`, `bad-key`, `proof-invalid`, `peer-disabled`,
+   *   `name-mismatch` (this machine has another name), `key-taken`, `token-…`, `name-taken`, `cidr-full`
+   */
+  async register(request: RegisterRequest, sourceAddress: string): Promise<RegisterResponse> {
+    const { network, store, registry, clock } = this.#deps;
+    const protocolVersion = requireProtocol(request.protocol);
+    this.#checkProofs(request);
+    const nowMs = clock.wallMs();
+    const { row, resumed } = await store.write(async (writer) => {
+      const known = await findPeer(writer, "machine_key", request.machineKey);
+      const row =
+        known === undefined ? await admit(writer, request, nowMs) : await resume(writer, known, request, nowMs);
+      writer.afterCommit(() => {
+        if (row !== known) registry.applyRow(row);
+      });
+      return { row, resumed: known !== undefined };
+    });
+    const cidr = registry.byId(row.id)?.cidr;
+    if (cidr === undefined) throw new MeshError("not-registered", "this machine left while it registered");
+    return {
+      protocolVersion,
+      network,
+      self: {
+        name: row.name,
+        ip4: row.ip4,
+        ip6: row.ip6,
+        cidr,
+        admin: row.admin === 1,
+        tags: JSON.parse(row.tags),
+        wireguardKey: row.wireguard_key,
+      },
+      observedAddress: sourceAddress,
+      resumed,
+    };
+  }
+
+  /**
+   * Removes the machine's peer. Its name is free again; its address is not, because others have it pinned to its keys.
+   * @throws MeshError `challenge-unknown`, `bad-key`, `proof-invalid`, `not-registered`
+   */
+  async leave(request: LeaveRequest): Promise<void> {
+    const { network, store, registry, challenges, clock, disconnect } = this.#deps;
+    const nowMs = clock.wallMs();
+    const { nonce } = challenges.take(request.challengeId, nowMs);
+    const { challengeId, machineKey } = request;
+    const transcript = leaveTranscript({ networkId: network.id, challengeId, nonce, machineKey });
+    checkMachineProof(machineKey, transcript, request.machineProof);
+    await store.write(async (writer) => {
+      const row = await findPeer(writer, "machine_key", machineKey);
+      if (row === undefined) throw new MeshError("not-registered", "this machine is no peer of the network");
+      await writer.db
+        .updateTable("addresses")
+        .set({ peer_id: null, tombstoned_at: nowMs })
+        .where("peer_id", "=", row.id)
+        .execute();
+      await writer.db.deleteFrom("peers").where("id", "=", row.id).execute();
+      await recordEvent(writer, nowMs, {
+        actor: `peer:${row.name}`,
+        action: "peer.leave",
+        subject: row.name,
+        before: audited(row),
+      });
+      writer.afterCommit(() => {
+        registry.remove(row.id);
+        disconnect(row.id, new MeshError("not-registered", "this machine has left the network"));
+      });
+    });
+  }
+
+  #checkProofs(request: RegisterRequest): void {
+    const { network, challenges, clock } = this.#deps;
+    const { challengeId, name, machineKey, wireguardKey, token } = request;
+    const { nonce, ephemeralKey, ephemeralPrivateKey } = challenges.take(challengeId, clock.wallMs());
+    const transcript = registrationTranscript({
+      networkId: network.id,
+      challengeId,
+      nonce,
+      ephemeralKey,
+      name,
+      machineKey,
+      wireguardKey,
+      token,
+    });
+    checkMachineProof(machineKey, transcript, request.machineProof);
+    checkWireguardProof(wireguardKey, ephemeralPrivateKey, transcript, request.wireguardProof);
+  }
+}
+
+/** @throws MeshError `protocol-mismatch`, saying which end is too old */
+export function requireProtocol(theirs: ProtocolRange): number {
+  const negotiated = negotiateProtocol(PROTOCOL_VERSIONS, theirs);
+  if (negotiated.ok) return negotiated.version;
+  const older =
+    negotiated.tooOld === "ours"
+      ? "this coordinator is older than the peer"
+      : "this peer is older than the coordinator";
+  throw new MeshError("protocol-mismatch", `no common protocol version: ${older}`, {
+    hint: negotiated.tooOld === "ours" ? "Upgrade mesh on the coordinator." : "Upgrade mesh on this machine.",
+  });
+}
+
+/** A machine that is a peer already: same name, no token; a WireGuard key that it has proved replaces the old one. */
+async function resume(writer: Writer, known: PeerRow, request: RegisterRequest, nowMs: number): Promise<PeerRow> {
+  if (known.state === "disabled") throw new MeshError("peer-disabled", `${known.name} was disabled by an admin`);
+  if (known.name !== request.name) {
+    throw new MeshError("name-mismatch", `this machine is a peer already, as ${known.name}`);
+  }
+  if (known.wireguard_key === request.wireguardKey) return known;
+  await requireFreeWireguardKey(writer, request.wireguardKey);
+  await writer.db
+    .updateTable("peers")
+    .set({ wireguard_key: request.wireguardKey })
+    .where("id", "=", known.id)
+    .execute();
+  const row = { ...known, wireguard_key: request.wireguardKey };
+  await recordEvent(writer, nowMs, {
+    actor: `peer:${row.name}`,
+    action: "peer.rekey",
+    subject: row.name,
+    before: audited(known),
+    after: audited(row),
+  });
+  return row;
+}
+
+async function admit(writer: Writer, request: RegisterRequest, nowMs: number): Promise<PeerRow> {
+  const { db } = writer;
+  if (request.token === undefined)
+    throw new MeshError("token-required", "this machine is not known here and brings no token");
+  const token = await redeemToken(writer, request.token, nowMs);
+  if (token.bound_name !== null && token.bound_name !== request.name) {
+    throw new MeshError("token-bound", `this token is for a peer named ${token.bound_name}, not ${request.name}`);
+  }
+  const isTaken =
+    (await findPeer(writer, "name", request.name)) !== undefined ||
+    (await isNameReserved(writer, request.name, token.id, nowMs));
+  if (isTaken) throw new MeshError("name-taken", `the name ${request.name} is taken`);
+  await requireFreeWireguardKey(writer, request.wireguardKey);
+
+  const leaf = await db.selectFrom("cidrs").selectAll().where("id", "=", token.cidr_id).executeTakeFirstOrThrow();
+  const reserved = await db.selectFrom("addresses").selectAll().where("token_id", "=", token.id).executeTakeFirst();
+  const { ip4, ip6, host } = reserved ?? (await allocateAddress(writer, leaf));
+  const row = await db
+    .insertInto("peers")
+    .values({
+      name: request.name,
+      machine_key: request.machineKey,
+      wireguard_key: request.wireguardKey,
+      ip4,
+      ip6,
+      cidr_id: leaf.id,
+      admin: token.admin,
+      state: "active",
+      tags: token.tags,
+      ephemeral: token.ephemeral,
+      endpoints: "[]",
+      token_id: token.id,
+      created_at: nowMs,
+    })
+    .returningAll()
+    .executeTakeFirstOrThrow();
+  await db
+    .insertInto("addresses")
+    .values({ ip4, ip6, host, cidr_id: leaf.id, peer_id: row.id })
+    .onConflict((address) => address.column("ip4").doUpdateSet({ peer_id: row.id, token_id: null }))
+    .execute();
+  await recordEvent(writer, nowMs, {
+    actor: `peer:${row.name}`,
+    action: "peer.register",
+    subject: row.name,
+    after: { ...audited(row), token: token.id },
+  });
+  return row;
+}
+
+async function requireFreeWireguardKey(writer: Writer, wireguardKey: string): Promise<void> {
+  const holder = await findPeer(writer, "wireguard_key", wireguardKey);
+  if (holder !== undefined) throw new MeshError("key-taken", "another peer has this WireGuard key");
+}
+
+function findPeer(
+  { db }: Writer,
+  column: "name" | "machine_key" | "wireguard_key",
+  value: string,
+): Promise<PeerRow | undefined> {
+  return db.selectFrom("peers").selectAll().where(column, "=", value).executeTakeFirst();
+}
+
+function audited(row: PeerRow): object {
+  const { name, machine_key, wireguard_key, ip4, ip6, admin, state } = row;
+  return { name, machineKey: machine_key, wireguardKey: wireguard_key, ip4, ip6, admin: admin === 1, state };
+}

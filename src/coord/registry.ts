@@ -1,0 +1,153 @@
+import { MeshError } from "../base/errors.ts";
+import type { ChangeLog } from "./change-log.ts";
+import type { CidrRow, PeerRow } from "./store/schema.ts";
+import { makePolicy, type Policy } from "./visibility.ts";
+
+/** A peer as the others may come to see it. Immutable: a change makes another one. */
+export interface Peer {
+  readonly id: number;
+  readonly name: string;
+  readonly machineKey: string;
+  readonly wireguardKey: string;
+  readonly ip4: string;
+  readonly ip6: string;
+  readonly cidrId: number;
+  readonly cidr: string;
+  readonly admin: boolean;
+  readonly enabled: boolean;
+  readonly ephemeral: boolean;
+  readonly tags: readonly string[];
+  /** Best first. */
+  readonly endpoints: readonly string[];
+  readonly online: boolean;
+  /** When it came online, or went offline, last. */
+  readonly lastSeenAtMs: number | null;
+}
+
+/**
+ * The peers in memory, as the database has them plus what lives here alone (presence). Every change gets the next
+ * version number and is kept in the change log; whoever distributes maps is told through `onChange`.
+ */
+export class Registry {
+  readonly changes: ChangeLog<Peer>;
+  onChange: () => void = () => {};
+  #policy: Policy;
+  #cidrNames: ReadonlyMap<number, string>;
+  #peers = new Map<number, Peer>();
+  #byMachineKey = new Map<string, Peer>();
+  /** Peers whose endpoints or last-seen time the disk does not have yet. */
+  #unsaved = new Set<number>();
+
+  constructor(cidrs: readonly CidrRow[], peers: readonly PeerRow[], changes: ChangeLog<Peer>) {
+    this.changes = changes;
+    this.#cidrNames = new Map(cidrs.map((cidr) => [cidr.id, cidr.name]));
+    this.#policy = makePolicy(
+      cidrs.map((cidr) => ({
+        id: cidr.id,
+        parentId: cidr.parent_id,
+        enabled: cidr.enabled === 1,
+        infra: cidr.role === "infra",
+      })),
+    );
+    for (const row of peers) this.#put(this.#peerOf(row));
+  }
+
+  get policy(): Policy {
+    return this.#policy;
+  }
+
+  get version(): number {
+    return this.changes.version;
+  }
+
+  peers(): IterableIterator<Peer> {
+    return this.#peers.values();
+  }
+
+  byId(id: number): Peer | undefined {
+    return this.#peers.get(id);
+  }
+
+  byMachineKey(machineKey: string): Peer | undefined {
+    return this.#byMachineKey.get(machineKey);
+  }
+
+  /** Takes over what the database now says of a peer; presence and endpoints are kept. */
+  applyRow(row: PeerRow): void {
+    const before = this.#peers.get(row.id);
+    const fresh = this.#peerOf(row);
+    const after =
+      before === undefined
+        ? fresh
+        : { ...fresh, online: before.online, endpoints: before.endpoints, lastSeenAtMs: before.lastSeenAtMs };
+    this.#replace(row.id, after);
+  }
+
+  remove(id: number): void {
+    this.#replace(id, undefined);
+    this.#unsaved.delete(id);
+  }
+
+  setPresence(id: number, online: boolean, nowMs: number): void {
+    const peer = this.#peers.get(id);
+    if (peer === undefined || (peer.online === online && online)) return;
+    this.#replace(id, { ...peer, online, lastSeenAtMs: nowMs });
+    this.#unsaved.add(id);
+  }
+
+  setEndpoints(id: number, endpoints: readonly string[]): void {
+    const peer = this.#peers.get(id);
+    if (peer === undefined || sameList(peer.endpoints, endpoints)) return;
+    this.#replace(id, { ...peer, endpoints });
+    this.#unsaved.add(id);
+  }
+
+  /** What the disk does not have yet; the caller writes it. */
+  takeUnsaved(): readonly Peer[] {
+    const peers = [...this.#unsaved].map((id) => this.#peers.get(id)).filter((peer) => peer !== undefined);
+    this.#unsaved.clear();
+    return peers;
+  }
+
+  #replace(id: number, after: Peer | undefined): void {
+    const before = this.#peers.get(id);
+    if (before !== undefined) {
+      this.#peers.delete(id);
+      this.#byMachineKey.delete(before.machineKey);
+    }
+    if (after !== undefined) this.#put(after);
+    this.changes.record(id, before);
+    this.onChange();
+  }
+
+  #put(peer: Peer): void {
+    this.#peers.set(peer.id, peer);
+    this.#byMachineKey.set(peer.machineKey, peer);
+  }
+
+  #peerOf(row: PeerRow): Peer {
+    const cidr = this.#cidrNames.get(row.cidr_id);
+    if (cidr === undefined) throw new MeshError("store-damaged", `peer ${row.name} is in a CIDR that does not exist`);
+    return {
+      id: row.id,
+      name: row.name,
+      machineKey: row.machine_key,
+      wireguardKey: row.wireguard_key,
+      ip4: row.ip4,
+      ip6: row.ip6,
+      cidrId: row.cidr_id,
+      cidr,
+      admin: row.admin === 1,
+      enabled: row.state === "active",
+      ephemeral: row.ephemeral === 1,
+      tags: JSON.parse(row.tags),
+      endpoints: JSON.parse(row.endpoints),
+      online: false,
+      lastSeenAtMs: row.last_seen_at,
+    };
+  }
+}
+
+function sameList(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((item, i) => item === b[i]);
+}

@@ -1,0 +1,28 @@
+import type { Writer } from "./store.ts";
+
+/** Who did something: the host's admin socket, a peer by name, or the coordinator itself. */
+export type Actor = "host" | "coordinator" | `peer:${string}`;
+
+export interface AuditEvent {
+  readonly actor: Actor;
+  /** `peer.register`, `token.create`, … */
+  readonly action: string;
+  readonly subject: string;
+  readonly before?: object | undefined;
+  readonly after?: object | undefined;
+}
+
+/** Adds to the audit log, in the transaction that does the thing. Never give it a secret. */
+export async function recordEvent({ db }: Writer, atMs: number, event: AuditEvent): Promise<void> {
+  await db
+    .insertInto("events")
+    .values({
+      at: atMs,
+      actor: event.actor,
+      action: event.action,
+      subject: event.subject,
+      before: event.before === undefined ? null : JSON.stringify(event.before),
+      after: event.after === undefined ? null : JSON.stringify(event.after),
+    })
+    .execute();
+}

@@ -1,0 +1,106 @@
+import { type Kysely, sql } from "kysely";
+
+export interface Migration {
+  readonly id: number;
+  readonly name: string;
+  /** Runs inside a transaction of its own. */
+  up(db: Kysely<never>): Promise<void>;
+}
+
+/** In order, never edited once released: a change to the tables is one more entry. */
+export const MIGRATIONS: readonly Migration[] = [
+  {
+    id: 1,
+    name: "network, authorities, cidrs, peers, addresses, tokens, events",
+    async up(db) {
+      for (const statement of FIRST_TABLES) await sql.raw(statement).execute(db);
+    },
+  },
+];
+
+const FIRST_TABLES = [
+  `CREATE TABLE network (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    network_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    domain TEXT NOT NULL,
+    cidr4 TEXT NOT NULL,
+    cidr6 TEXT NOT NULL,
+    map_version_ceiling INTEGER NOT NULL,
+    created_at INTEGER NOT NULL
+  )`,
+  `CREATE TABLE authorities (
+    fingerprint TEXT PRIMARY KEY,
+    certificate_pem TEXT NOT NULL,
+    private_key_pem TEXT NOT NULL,
+    not_after INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    retired_at INTEGER
+  )`,
+  `CREATE TABLE cidrs (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL UNIQUE,
+    cidr4 TEXT NOT NULL UNIQUE,
+    cidr6 TEXT NOT NULL UNIQUE,
+    parent_id INTEGER REFERENCES cidrs (id),
+    enabled INTEGER NOT NULL CHECK (enabled IN (0, 1)),
+    role TEXT UNIQUE CHECK (role IN ('root', 'infra', 'default')),
+    next_host INTEGER NOT NULL,
+    created_at INTEGER NOT NULL
+  )`,
+  `CREATE TABLE tokens (
+    id TEXT PRIMARY KEY,
+    secret_hash BLOB NOT NULL,
+    bound_name TEXT,
+    cidr_id INTEGER NOT NULL REFERENCES cidrs (id),
+    ip4 TEXT,
+    admin INTEGER NOT NULL CHECK (admin IN (0, 1)),
+    tags TEXT NOT NULL,
+    ephemeral INTEGER NOT NULL CHECK (ephemeral IN (0, 1)),
+    uses INTEGER,
+    uses_left INTEGER CHECK (uses_left >= 0),
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    revoked_at INTEGER
+  )`,
+  "CREATE INDEX tokens_bound_name ON tokens (bound_name)",
+  `CREATE TABLE peers (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL UNIQUE,
+    machine_key TEXT NOT NULL UNIQUE,
+    wireguard_key TEXT NOT NULL UNIQUE,
+    ip4 TEXT NOT NULL UNIQUE,
+    ip6 TEXT NOT NULL UNIQUE,
+    cidr_id INTEGER NOT NULL REFERENCES cidrs (id),
+    admin INTEGER NOT NULL CHECK (admin IN (0, 1)),
+    state TEXT NOT NULL CHECK (state IN ('active', 'disabled')),
+    tags TEXT NOT NULL,
+    ephemeral INTEGER NOT NULL CHECK (ephemeral IN (0, 1)),
+    endpoints TEXT NOT NULL,
+    token_id TEXT REFERENCES tokens (id),
+    created_at INTEGER NOT NULL,
+    last_seen_at INTEGER
+  )`,
+  "CREATE INDEX peers_cidr ON peers (cidr_id)",
+  `CREATE TABLE addresses (
+    ip4 TEXT PRIMARY KEY,
+    ip6 TEXT NOT NULL UNIQUE,
+    cidr_id INTEGER NOT NULL REFERENCES cidrs (id),
+    host INTEGER NOT NULL,
+    peer_id INTEGER UNIQUE REFERENCES peers (id),
+    token_id TEXT UNIQUE REFERENCES tokens (id),
+    tombstoned_at INTEGER,
+    UNIQUE (cidr_id, host),
+    CHECK ((peer_id IS NOT NULL) + (token_id IS NOT NULL) + (tombstoned_at IS NOT NULL) = 1)
+  )`,
+  `CREATE TABLE events (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    at INTEGER NOT NULL,
+    actor TEXT NOT NULL,
+    action TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    before TEXT,
+    after TEXT
+  )`,
+  "CREATE INDEX events_at ON events (at)",
+];

@@ -1,0 +1,119 @@
+import type { Generated, Selectable } from "kysely";
+
+/** The tables. Instants are milliseconds since 1970 UTC, flags 0 or 1, lists JSON text. */
+export interface Schema {
+  migrations: { id: number; name: string; applied_at: number };
+  network: NetworkTable;
+  authorities: AuthoritiesTable;
+  cidrs: CidrsTable;
+  peers: PeersTable;
+  addresses: AddressesTable;
+  tokens: TokensTable;
+  events: EventsTable;
+}
+
+/** One row: what the first run fixed. */
+interface NetworkTable {
+  id: 1;
+  /** UUID: the coordinator's identity, part of every signed transcript. */
+  network_id: string;
+  name: string;
+  domain: string;
+  cidr4: string;
+  cidr6: string;
+  /** No map version at or above this one was ever handed out. */
+  map_version_ceiling: number;
+  created_at: number;
+}
+
+/** Our certificate authorities. The one not retired signs; retired ones stay for peers that still pin them. */
+interface AuthoritiesTable {
+  fingerprint: string;
+  certificate_pem: string;
+  private_key_pem: string;
+  not_after: number;
+  created_at: number;
+  retired_at: number | null;
+}
+
+interface CidrsTable {
+  id: Generated<number>;
+  name: string;
+  cidr4: string;
+  cidr6: string;
+  parent_id: number | null;
+  enabled: 0 | 1;
+  /** What the coordinator itself needs to find; null for the admins' own. */
+  role: "root" | "infra" | "default" | null;
+  /** Where the search for a free address begins. */
+  next_host: number;
+  created_at: number;
+}
+
+interface PeersTable {
+  id: Generated<number>;
+  name: string;
+  machine_key: string;
+  wireguard_key: string;
+  ip4: string;
+  ip6: string;
+  cidr_id: number;
+  admin: 0 | 1;
+  state: "active" | "disabled";
+  tags: string;
+  ephemeral: 0 | 1;
+  endpoints: string;
+  /** The token it came with. */
+  token_id: string | null;
+  created_at: number;
+  last_seen_at: number | null;
+}
+
+/**
+ * Every address that is not free: held by a peer, reserved by a token, or tombstoned (once a peer's, so that others may
+ * have it pinned to that peer's keys).
+ */
+interface AddressesTable {
+  ip4: string;
+  ip6: string;
+  cidr_id: number;
+  /** Number of the address in its CIDR. */
+  host: number;
+  peer_id: number | null;
+  token_id: string | null;
+  tombstoned_at: number | null;
+}
+
+interface TokensTable {
+  id: string;
+  /** SHA-256 of the secret: with 256 random bits there is nothing to guess, so no slow hash. */
+  secret_hash: Uint8Array;
+  bound_name: string | null;
+  cidr_id: number;
+  ip4: string | null;
+  admin: 0 | 1;
+  tags: string;
+  ephemeral: 0 | 1;
+  /** null: unlimited. */
+  uses: number | null;
+  uses_left: number | null;
+  created_at: number;
+  expires_at: number;
+  revoked_at: number | null;
+}
+
+/** The audit log: who did what to what, and how it was before and after (JSON). */
+interface EventsTable {
+  id: Generated<number>;
+  at: number;
+  actor: string;
+  action: string;
+  subject: string;
+  before: string | null;
+  after: string | null;
+}
+
+export type NetworkRow = Selectable<NetworkTable>;
+export type CidrRow = Selectable<CidrsTable>;
+export type PeerRow = Selectable<PeersTable>;
+export type TokenRow = Selectable<TokensTable>;

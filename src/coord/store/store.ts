@@ -1,0 +1,81 @@
+import { Kysely, SqliteDialect, sql, type Transaction } from "kysely";
+import { MeshError } from "../../base/errors.ts";
+import { MIGRATIONS, type Migration } from "./migrations.ts";
+import type { Schema } from "./schema.ts";
+import { openSqlite } from "./sqlite.ts";
+
+export type Reader = Kysely<Schema>;
+
+/** A transaction, and what is to happen in memory once it is on the disk. */
+export interface Writer {
+  readonly db: Transaction<Schema>;
+  /** Runs after the commit and before any later write begins, so memory changes in the order of the disk. */
+  afterCommit(effect: () => void): void;
+}
+
+/** The database: reads at any time, writes one transaction after the other. */
+export class Store {
+  readonly reader: Reader;
+  #lastWrite: Promise<unknown> = Promise.resolve();
+
+  private constructor(reader: Reader) {
+    this.reader = reader;
+  }
+
+  /** @throws MeshError `already-running`, `store-missing`, `store-damaged`, `store-too-new` */
+  static async open(path: string, nowMs: number): Promise<Store> {
+    const database = await openSqlite(path);
+    const reader = new Kysely<Schema>({ dialect: new SqliteDialect({ database }) });
+    try {
+      await migrate(reader, MIGRATIONS, nowMs);
+    } catch (failure) {
+      await reader.destroy();
+      throw failure;
+    }
+    return new Store(reader);
+  }
+
+  /** Runs `work` in a transaction: all of it happens, durably, or none. */
+  write<T>(work: (writer: Writer) => Promise<T>): Promise<T> {
+    const run = async (): Promise<T> => {
+      const effects: (() => void)[] = [];
+      const result = await this.reader
+        .transaction()
+        .execute((db) => work({ db, afterCommit: (effect) => void effects.push(effect) }));
+      for (const effect of effects) effect();
+      return result;
+    };
+    const written = this.#lastWrite.then(run);
+    // The next writer waits for this one, whatever became of it; its failure is its caller's to see.
+    this.#lastWrite = written.catch(() => undefined);
+    return written;
+  }
+
+  /** Waits for the writes in hand, then closes. */
+  async close(): Promise<void> {
+    await this.#lastWrite;
+    await this.reader.destroy();
+  }
+}
+
+/** Brings the tables up to date, each step in one transaction. @throws MeshError `store-too-new`, `store-damaged` */
+export async function migrate(db: Reader, migrations: readonly Migration[], nowMs: number): Promise<void> {
+  await sql`CREATE TABLE IF NOT EXISTS migrations (
+    id INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at INTEGER NOT NULL
+  )`.execute(db);
+  const applied = await db.selectFrom("migrations").select("id").orderBy("id").execute();
+  const newest = applied.at(-1)?.id ?? 0;
+  const known = migrations.at(-1)?.id ?? 0;
+  if (newest > known) {
+    throw new MeshError("store-too-new", `the database is of version ${newest}, this build knows ${known}`);
+  }
+  for (const migration of migrations.filter(({ id }) => id > newest)) {
+    await db.transaction().execute(async (transaction) => {
+      await migration.up(transaction as unknown as Kysely<never>);
+      await transaction
+        .insertInto("migrations")
+        .values({ id: migration.id, name: migration.name, applied_at: nowMs })
+        .execute();
+    });
+  }
+}

@@ -1,0 +1,175 @@
+import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import type { Token, TokenCreate, TokenCreated } from "../api/admin.ts";
+import { decodeJoinToken, encodeJoinToken } from "../api/join-token.ts";
+import { MeshError } from "../base/errors.ts";
+import { canonicalAddress } from "../packet/address.ts";
+import { chooseAddress, releaseStaleReservations } from "./allocation.ts";
+import { type Actor, recordEvent } from "./store/audit.ts";
+import type { CidrRow, TokenRow } from "./store/schema.ts";
+import type { Reader, Writer } from "./store/store.ts";
+
+/** What every join token of this coordinator says beside its own secret. */
+export interface TokenAddressing {
+  readonly network: string;
+  readonly urls: readonly string[];
+  readonly caFingerprint: string | undefined;
+}
+
+/** @throws MeshError `not-found` (CIDR), `bad-request` (not a leaf), `bad-address`, `address-taken` */
+export async function createToken(
+  writer: Writer,
+  request: TokenCreate,
+  addressing: TokenAddressing,
+  actor: Actor,
+  nowMs: number,
+): Promise<TokenCreated> {
+  const { db } = writer;
+  const cidr = await findLeaf(writer, request.cidr);
+  const ip4 = request.ip4 === undefined ? null : canonicalAddress(request.ip4);
+  // A bound address can be had once only, so such a token serves once.
+  const uses = ip4 === null ? request.uses : 1;
+  if (ip4 !== null && request.uses !== 1) {
+    throw new MeshError("bad-request", "a token bound to an address has exactly one use");
+  }
+  const secret = randomBytes(32).toString("base64url");
+  const row: TokenRow = {
+    id: randomBytes(16).toString("hex"),
+    secret_hash: hashSecret(secret),
+    bound_name: request.name ?? null,
+    cidr_id: cidr.id,
+    ip4,
+    admin: request.admin ? 1 : 0,
+    tags: JSON.stringify([...new Set(request.tags)]),
+    ephemeral: request.ephemeral ? 1 : 0,
+    uses,
+    uses_left: uses,
+    created_at: nowMs,
+    expires_at: nowMs + request.expiresInSeconds * 1000,
+    revoked_at: null,
+  };
+  await db.insertInto("tokens").values(row).execute();
+  if (ip4 !== null) {
+    await releaseStaleReservations(writer, nowMs);
+    const { ip6, host } = await chooseAddress(writer, cidr, ip4);
+    await db.insertInto("addresses").values({ ip4, ip6, host, cidr_id: cidr.id, token_id: row.id }).execute();
+  }
+  const described = describeToken(row, cidr.name, nowMs);
+  await recordEvent(writer, nowMs, { actor, action: "token.create", subject: row.id, after: described });
+  const token = encodeJoinToken({ id: row.id, secret, ...addressing });
+  const named = row.bound_name === null ? "" : ` --name ${row.bound_name}`;
+  return { ...described, token, joinCommand: `mesh join ${token}${named}` };
+}
+
+export async function listTokens(reader: Reader, nowMs: number): Promise<Token[]> {
+  const rows = await reader
+    .selectFrom("tokens")
+    .innerJoin("cidrs", "cidrs.id", "tokens.cidr_id")
+    .selectAll("tokens")
+    .select("cidrs.name as cidr_name")
+    .orderBy("tokens.created_at")
+    .orderBy("tokens.id")
+    .execute();
+  return rows.map((row) => describeToken(row, row.cidr_name, nowMs));
+}
+
+/** Revoking twice is no error. @throws MeshError `not-found` */
+export async function revokeToken(writer: Writer, id: string, actor: Actor, nowMs: number): Promise<Token> {
+  const { db } = writer;
+  const row = await db.selectFrom("tokens").selectAll().where("id", "=", id).executeTakeFirst();
+  if (row === undefined) throw new MeshError("not-found", "there is no such token");
+  const cidr = await db.selectFrom("cidrs").select("name").where("id", "=", row.cidr_id).executeTakeFirstOrThrow();
+  const before = describeToken(row, cidr.name, nowMs);
+  if (row.revoked_at !== null) return before;
+  await db.updateTable("tokens").set({ revoked_at: nowMs }).where("id", "=", id).execute();
+  await db.deleteFrom("addresses").where("token_id", "=", id).execute();
+  const after = describeToken({ ...row, revoked_at: nowMs }, cidr.name, nowMs);
+  await recordEvent(writer, nowMs, { actor, action: "token.revoke", subject: id, before, after });
+  return after;
+}
+
+/**
+ * Spends one use. It stands in the transaction that makes the peer: when that fails, nothing is spent.
+ * @throws MeshError `token-malformed`, `token-unknown`, `token-revoked`, `token-expired`, `token-used`
+ */
+export async function redeemToken({ db }: Writer, text: string, nowMs: number): Promise<TokenRow> {
+  const { id, secret } = decodeJoinToken(text);
+  const row = await db.selectFrom("tokens").selectAll().where("id", "=", id).executeTakeFirst();
+  const hash = hashSecret(secret);
+  if (row === undefined || !timingSafeEqual(hash, row.secret_hash)) {
+    throw new MeshError("token-unknown", "this coordinator did not issue this token");
+  }
+  if (row.revoked_at !== null) throw new MeshError("token-revoked", "this token was revoked");
+  if (row.uses_left === 0) throw new MeshError("token-used", "this token is used up");
+  if (row.expires_at <= nowMs) {
+    throw new MeshError("token-expired", `this token expired at ${new Date(row.expires_at).toISOString()}`);
+  }
+  if (row.uses_left === null) return row;
+  const spent = await db
+    .updateTable("tokens")
+    .set((token) => ({ uses_left: token("uses_left", "-", 1) }))
+    .where("id", "=", id)
+    .where("uses_left", ">", 0)
+    .executeTakeFirst();
+  if (spent.numUpdatedRows !== 1n) throw new MeshError("token-used", "this token is used up");
+  return { ...row, uses_left: row.uses_left - 1 };
+}
+
+/** A name that a live token keeps for its bearer. */
+export async function isNameReserved(
+  { db }: Writer,
+  name: string,
+  exceptTokenId: string,
+  nowMs: number,
+): Promise<boolean> {
+  const holder = await db
+    .selectFrom("tokens")
+    .select("id")
+    .where("bound_name", "=", name)
+    .where("id", "!=", exceptTokenId)
+    .where("revoked_at", "is", null)
+    .where("expires_at", ">", nowMs)
+    .where((token) => token.or([token("uses_left", "is", null), token("uses_left", ">", 0)]))
+    .executeTakeFirst();
+  return holder !== undefined;
+}
+
+async function findLeaf({ db }: Writer, name: string | undefined): Promise<CidrRow> {
+  const query = db.selectFrom("cidrs").selectAll();
+  const cidr = await (name === undefined
+    ? query.where("role", "=", "default")
+    : query.where("name", "=", name)
+  ).executeTakeFirst();
+  if (cidr === undefined) throw new MeshError("not-found", `there is no CIDR ${name ?? "for peers without one"}`);
+  const child = await db.selectFrom("cidrs").select("name").where("parent_id", "=", cidr.id).executeTakeFirst();
+  if (child !== undefined || cidr.role === "root") {
+    throw new MeshError("bad-request", `peers live in leaves only, and ${cidr.name} holds other CIDRs`);
+  }
+  return cidr;
+}
+
+function describeToken(row: TokenRow, cidr: string, nowMs: number): Token {
+  return {
+    id: row.id,
+    name: row.bound_name,
+    cidr,
+    ip4: row.ip4,
+    admin: row.admin === 1,
+    tags: JSON.parse(row.tags),
+    ephemeral: row.ephemeral === 1,
+    uses: row.uses,
+    usesLeft: row.uses_left,
+    state: stateOf(row, nowMs),
+    createdAt: new Date(row.created_at).toISOString(),
+    expiresAt: new Date(row.expires_at).toISOString(),
+  };
+}
+
+function stateOf(row: TokenRow, nowMs: number): Token["state"] {
+  if (row.revoked_at !== null) return "revoked";
+  if (row.uses_left === 0) return "used";
+  return row.expires_at <= nowMs ? "expired" : "active";
+}
+
+function hashSecret(secret: string): Buffer {
+  return createHash("sha256").update(secret).digest();
+}

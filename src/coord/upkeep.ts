@@ -1,0 +1,77 @@
+import type { Clock } from "../base/clock.ts";
+import type { Logger } from "../base/logger.ts";
+import { releaseStaleReservations } from "./allocation.ts";
+import type { Registry } from "./registry.ts";
+import type { Store } from "./store/store.ts";
+
+/** Map versions set aside at once; far more than come about between two runs of the upkeep. */
+const VERSION_BLOCK = 2 ** 24;
+
+/**
+ * Sets aside map versions that no earlier run can have handed out, and returns the first of them. Versions are counted
+ * in memory, since most changes (presence) are not worth a write; only the end of the block is on the disk.
+ */
+export function reserveMapVersions(store: Store): Promise<number> {
+  return store.write(async ({ db }) => {
+    const { map_version_ceiling: first } = await db
+      .selectFrom("network")
+      .select("map_version_ceiling")
+      .executeTakeFirstOrThrow();
+    await db
+      .updateTable("network")
+      .set({ map_version_ceiling: first + VERSION_BLOCK })
+      .execute();
+    return first;
+  });
+}
+
+/** What has to be done now and then: late writes, expired reservations, more map versions. */
+export class Upkeep {
+  #store: Store;
+  #registry: Registry;
+  #clock: Clock;
+  #logger: Logger;
+  #timer: NodeJS.Timeout;
+  #blockEnd: number;
+
+  constructor(store: Store, registry: Registry, clock: Clock, logger: Logger, intervalMs: number) {
+    this.#store = store;
+    this.#registry = registry;
+    this.#clock = clock;
+    this.#logger = logger;
+    this.#blockEnd = registry.version + VERSION_BLOCK;
+    this.#timer = setInterval(() => {
+      this.run().catch((error: unknown) => logger.error({ error }, "upkeep failed"));
+    }, intervalMs);
+  }
+
+  async run(): Promise<void> {
+    await this.saveSightings();
+    await this.#store.write((writer) => releaseStaleReservations(writer, this.#clock.wallMs()));
+    if (this.#blockEnd - this.#registry.version < VERSION_BLOCK / 2) {
+      this.#blockEnd = (await reserveMapVersions(this.#store)) + VERSION_BLOCK;
+    }
+  }
+
+  /** Writes endpoints and last-seen times. They are no acknowledged writes: peers tell them again when they reconnect. */
+  async saveSightings(): Promise<void> {
+    const peers = this.#registry.takeUnsaved();
+    if (peers.length === 0) return;
+    await this.#store.write(async ({ db }) => {
+      for (const { id, endpoints, lastSeenAtMs } of peers) {
+        await db
+          .updateTable("peers")
+          .set({ endpoints: JSON.stringify(endpoints), last_seen_at: lastSeenAtMs })
+          .where("id", "=", id)
+          .execute();
+      }
+    });
+    this.#logger.debug({ peers: peers.length }, "saved endpoints and last-seen times");
+  }
+
+  /** Ends it with everything on the disk. */
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.saveSightings();
+  }
+}

@@ -1,0 +1,197 @@
+import type { DownReply, PingReply, PingRequest, Status } from "../api/local.ts";
+import type { Clock } from "../base/clock.ts";
+import { DisposeStack } from "../base/dispose.ts";
+import { MeshError } from "../base/errors.ts";
+import type { Logger } from "../base/logger.ts";
+import type { PeerKeys } from "../control/peer-keys.ts";
+import type { AeadProviderName } from "../wireguard/aead/provider.ts";
+import { deregister } from "./deregister.ts";
+import type { Home, NetworkPaths } from "./home.ts";
+import { LocalApi, type LocalApiTarget } from "./local-api.ts";
+import type { Enrolment, NetworkState, Settings } from "./network-state.ts";
+import { PeerSession } from "./peer-session.ts";
+import { removeNetwork } from "./remove-network.ts";
+import { deriveState, type Intent } from "./state.ts";
+import { buildStatus } from "./status-builder.ts";
+import { Warnings } from "./warnings.ts";
+
+export interface DaemonOptions {
+  readonly home: Home;
+  readonly paths: NetworkPaths;
+  readonly enrolment: Enrolment;
+  readonly settings: Settings;
+  readonly keys: PeerKeys;
+  readonly aeadProvider: AeadProviderName | "auto";
+  /** A service stays after `down`; any other daemon ends. */
+  readonly isService: boolean;
+  /** Start only if the last word was not `down`: a service that comes back keeps to it. */
+  readonly keepsIntent: boolean;
+}
+
+export interface DaemonDeps {
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly state: NetworkState;
+}
+
+/** One network's daemon: keeps the session as the intent says, and answers on the local API. */
+export class Daemon implements LocalApiTarget, AsyncDisposable {
+  /** Settles when the daemon has to end: `down` or `leave` was asked for, or (rejected) the data plane broke. */
+  readonly ended: Promise<void>;
+  readonly #options: DaemonOptions;
+  readonly #deps: DaemonDeps;
+  readonly #warnings: Warnings;
+  readonly #listeners = new Set<() => void>();
+  readonly #resources = new DisposeStack();
+  readonly #end: () => void;
+  readonly #fail: (failure: MeshError) => void;
+  #intent: Intent;
+  #session: PeerSession | undefined;
+  #starting = false;
+  /** Ups, downs and leaves come one after the other. */
+  #turn: Promise<void> = Promise.resolve();
+
+  private constructor(options: DaemonOptions, deps: DaemonDeps, intent: Intent) {
+    this.#options = options;
+    this.#deps = deps;
+    this.#intent = intent;
+    this.#warnings = new Warnings(() => this.#changed());
+    let end = () => {};
+    let fail: (failure: MeshError) => void = () => {};
+    this.ended = new Promise((resolve, reject) => {
+      end = resolve;
+      fail = reject;
+    });
+    // Who awaits it hears of the failure; until then it must not count as unhandled.
+    this.ended.catch(() => undefined);
+    this.#end = end;
+    this.#fail = fail;
+  }
+
+  /** Opens the local API first, so that the start itself can be watched. What a half start acquired is given back. */
+  static async start(options: DaemonOptions, deps: DaemonDeps): Promise<Daemon> {
+    const intent = options.keepsIntent ? ((await deps.state.intent.read())?.intent ?? "up") : "up";
+    const daemon = new Daemon(options, deps, intent);
+    try {
+      daemon.#resources.use(await LocalApi.open(options.paths.socketPath, daemon, deps));
+      if (intent === "up") await daemon.up();
+      return daemon;
+    } catch (failure) {
+      await daemon.close();
+      throw failure;
+    }
+  }
+
+  get session(): PeerSession | undefined {
+    return this.#session;
+  }
+
+  status(): Status {
+    const { enrolment, paths } = this.#options;
+    const engine = this.#session !== undefined ? "up" : this.#starting ? "starting" : "off";
+    const session = this.#session?.sources();
+    return buildStatus({
+      state: deriveState({ membership: "enrolled", intent: this.#intent, engine }),
+      network: paths.network,
+      self: session?.map?.self ?? enrolment.self,
+      coordinatorUrl: enrolment.urls[0],
+      warnings: this.#warnings.list(),
+      session,
+    });
+  }
+
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  up(): Promise<void> {
+    return this.#inTurn(async () => {
+      await this.#setIntent("up");
+      if (this.#session !== undefined) return;
+      this.#starting = true;
+      this.#changed();
+      try {
+        this.#session = await PeerSession.start(this.#options, {
+          logger: this.#deps.logger,
+          clock: this.#deps.clock,
+          warnings: this.#warnings,
+          onChange: () => this.#changed(),
+          onFatal: (failure) => this.#fail(failure),
+        });
+      } finally {
+        this.#starting = false;
+        this.#changed();
+      }
+    });
+  }
+
+  down(): Promise<DownReply> {
+    return this.#inTurn(async () => {
+      await this.#setIntent("down");
+      await this.#stopSession();
+      const ends = !this.#options.isService;
+      if (ends) this.#end();
+      return { state: this.status().state, ends };
+    });
+  }
+
+  leave(): Promise<{ deregistered: boolean }> {
+    return this.#inTurn(async () => {
+      const { enrolment, home, keys, paths } = this.#options;
+      const deregistered = await deregister(enrolment, keys, this.#deps.logger);
+      await this.#stopSession();
+      await removeNetwork(home, paths.network);
+      this.#end();
+      return { deregistered };
+    });
+  }
+
+  ping(request: PingRequest, signal: AbortSignal): AsyncIterable<PingReply> {
+    return this.#running().ping(request, signal);
+  }
+
+  forgetPin(name: string): Promise<void> {
+    return this.#running().forgetPin(name);
+  }
+
+  /** Ends without touching the intent: the next start goes on where this one was. */
+  async close(): Promise<void> {
+    await this.#inTurn(() => this.#stopSession());
+    await this.#resources.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #running(): PeerSession {
+    if (this.#session !== undefined) return this.#session;
+    throw new MeshError("no-daemon", "the daemon is stopped", { hint: "Start the traffic with `mesh up`." });
+  }
+
+  async #stopSession(): Promise<void> {
+    const session = this.#session;
+    this.#session = undefined;
+    await session?.close();
+    this.#changed();
+  }
+
+  async #setIntent(intent: Intent): Promise<void> {
+    this.#intent = intent;
+    await this.#deps.state.intent.write({ version: 1, intent });
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(work);
+    this.#turn = result.then(
+      () => undefined,
+      () => undefined,
+    );
+    return result;
+  }
+
+  #changed(): void {
+    for (const listener of this.#listeners) listener();
+  }
+}

@@ -1,0 +1,113 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { nameSchema } from "../api/primitives.ts";
+import { errnoOf, MeshError } from "../base/errors.ts";
+
+const DEFAULT_STATE_DIRECTORY = "/var/lib/mesh";
+const DEFAULT_SOCKET_DIRECTORY = "/run/mesh";
+/** `sun_path` holds 108 bytes with its final zero (unix(7)). */
+const MAX_SOCKET_PATH_BYTES = 107;
+
+/** Where state and sockets live. */
+export interface Home {
+  readonly stateDirectory: string;
+  readonly socketDirectory: string;
+}
+
+/** Files of one joined network. */
+export interface NetworkPaths {
+  readonly network: string;
+  readonly directory: string;
+  readonly lockFile: string;
+  readonly journalFile: string;
+  readonly logFile: string;
+  readonly socketPath: string;
+}
+
+/** @throws MeshError `bad-usage` for a directory that leaves no room for a socket's name */
+export function resolveHome(home: string | undefined): Home {
+  if (home === undefined || home === "") {
+    return { stateDirectory: DEFAULT_STATE_DIRECTORY, socketDirectory: DEFAULT_SOCKET_DIRECTORY };
+  }
+  const stateDirectory = resolve(home);
+  return { stateDirectory, socketDirectory: join(stateDirectory, "run") };
+}
+
+export function coordinatorSocketPath(home: Home): string {
+  return checkSocketPath(join(home.socketDirectory, "coordinator.sock"));
+}
+
+/** @throws MeshError `bad-name`, `bad-usage` */
+export function networkPaths(home: Home, network: string): NetworkPaths {
+  if (!nameSchema.safeParse(network).success) {
+    throw new MeshError("bad-name", `${JSON.stringify(network)} cannot be the name of a network`);
+  }
+  const directory = join(home.stateDirectory, "networks", network);
+  return {
+    network,
+    directory,
+    lockFile: join(directory, "lock"),
+    journalFile: join(directory, "journal.json"),
+    logFile: join(directory, "daemon.log"),
+    socketPath: checkSocketPath(join(home.socketDirectory, `peer-${network}.sock`)),
+  };
+}
+
+/** Names of the networks that this home holds anything of. */
+export function listNetworks(home: Home): string[] {
+  try {
+    return readdirSync(join(home.stateDirectory, "networks"), { withFileTypes: true })
+      .filter((entry) => entry.isDirectory() && nameSchema.safeParse(entry.name).success)
+      .map((entry) => entry.name)
+      .sort();
+  } catch (failure) {
+    if (errnoOf(failure) === "ENOENT") return [];
+    if (errnoOf(failure) === "EACCES") {
+      throw new MeshError("not-permitted", `${home.stateDirectory} belongs to another user`, { cause: failure });
+    }
+    throw failure;
+  }
+}
+
+export function currentNetworkFile(home: Home): string {
+  return join(home.stateDirectory, "current");
+}
+
+/**
+ * The network that a command means: the one asked for, else the current one, else the only one. Undefined where none is
+ * joined.
+ *
+ * @throws MeshError `bad-usage` when there are several and none is current
+ */
+export function selectNetwork(home: Home, wanted: string | undefined): string | undefined {
+  if (wanted !== undefined) return wanted;
+  const networks = listNetworks(home);
+  const current = readCurrent(home);
+  if (current !== undefined && networks.includes(current)) return current;
+  if (networks.length > 1) {
+    throw new MeshError("bad-usage", `several networks are joined: ${networks.join(", ")}`, {
+      hint: "Say which one with --network NAME.",
+    });
+  }
+  return networks[0];
+}
+
+function readCurrent(home: Home): string | undefined {
+  try {
+    return readFileSync(currentNetworkFile(home), "utf8").trim();
+  } catch (failure) {
+    if (errnoOf(failure) === "ENOENT") return undefined;
+    throw failure;
+  }
+}
+
+function checkSocketPath(path: string): string {
+  if (Buffer.byteLength(path) <= MAX_SOCKET_PATH_BYTES) return path;
+  throw new MeshError(
+    "bad-usage",
+    `the path of a socket would be longer than ${MAX_SOCKET_PATH_BYTES} bytes: ${path}`,
+    {
+      hint: "Choose a shorter --home.",
+    },
+  );
+}

@@ -1,0 +1,174 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { z } from "zod";
+import {
+  type DownReply,
+  type LeaveReply,
+  type PingReply,
+  type PingRequest,
+  pinForgetSchema,
+  pingRequestSchema,
+  type Status,
+} from "../api/local.ts";
+import { ERROR_CODES } from "../base/error-codes.ts";
+import { asMeshError, MeshError } from "../base/errors.ts";
+import type { Logger } from "../base/logger.ts";
+import { listenOnUnixSocket } from "./unix-socket.ts";
+
+const MAX_BODY_BYTES = 64 * 1024;
+
+/** What the local API asks of the daemon. */
+export interface LocalApiTarget {
+  status(): Status;
+  /** Calls `listener` after every change; returns what ends that. */
+  onChange(listener: () => void): () => void;
+  up(): Promise<void>;
+  down(): Promise<DownReply>;
+  leave(): Promise<LeaveReply>;
+  ping(request: PingRequest, signal: AbortSignal): AsyncIterable<PingReply>;
+  forgetPin(name: string): Promise<void>;
+}
+
+interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly target: LocalApiTarget;
+}
+
+type Handler = (exchange: Exchange) => Promise<void>;
+
+const ROUTES: Readonly<Record<string, Handler>> = {
+  "GET /v1/status": async ({ response, target }) => sendJson(response, 200, target.status()),
+  "GET /v1/status/watch": watchStatus,
+  "POST /v1/up": async ({ response, target }) => {
+    await target.up();
+    sendJson(response, 200, target.status());
+  },
+  "POST /v1/down": async ({ response, target }) => {
+    sendJson(response, 200, await target.down());
+  },
+  "POST /v1/leave": async ({ response, target }) => {
+    sendJson(response, 200, await target.leave());
+  },
+  "POST /v1/ping": pingPeer,
+  "POST /v1/pins/forget": async ({ request, response, target }) => {
+    const { name } = parseWith(pinForgetSchema, await readJson(request));
+    await target.forgetPin(name);
+    sendJson(response, 200, {});
+  },
+};
+
+/** HTTP on a Unix socket that only root and the daemon's owner can connect to. Contract: `src/api/local.ts`. */
+export class LocalApi implements AsyncDisposable {
+  readonly #server: Server;
+
+  private constructor(server: Server) {
+    this.#server = server;
+  }
+
+  /** @throws MeshError `already-running` where a live process serves the socket */
+  static async open(path: string, target: LocalApiTarget, deps: { readonly logger: Logger }): Promise<LocalApi> {
+    const server = createServer((request, response) => {
+      void handle({ request, response, target }, deps.logger);
+    });
+    if (!(await listenOnUnixSocket(server, path))) {
+      throw new MeshError("already-running", `another daemon serves ${path}`);
+    }
+    return new LocalApi(server);
+  }
+
+  /** Lets answers under way end, and hangs up on watchers. */
+  close(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#server.close(() => resolve());
+      this.#server.closeIdleConnections();
+      setTimeout(() => this.#server.closeAllConnections(), 200).unref();
+    });
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+async function handle(exchange: Exchange, logger: Logger): Promise<void> {
+  const { request, response } = exchange;
+  // One answer a connection: nothing then keeps the server from closing.
+  response.setHeader("connection", "close");
+  try {
+    const path = (request.url ?? "").split("?")[0] ?? "";
+    const handler = Object.hasOwn(ROUTES, `${request.method} ${path}`)
+      ? ROUTES[`${request.method} ${path}`]
+      : undefined;
+    if (handler === undefined) throw new MeshError("not-found", `there is no ${request.method} ${path}`);
+    await handler(exchange);
+  } catch (thrown) {
+    const error = asMeshError(thrown);
+    if (error.code === "internal") logger.error({ err: thrown }, "a request to the local API failed");
+    if (response.headersSent) response.end(`${JSON.stringify(error.toBody())}\n`);
+    else sendJson(response, ERROR_CODES[error.code].http, error.toBody());
+  }
+}
+
+async function watchStatus({ response, target }: Exchange): Promise<void> {
+  startLines(response);
+  let last = "";
+  const send = () => {
+    const line = JSON.stringify(target.status());
+    if (line === last || response.writableNeedDrain) return;
+    last = line;
+    response.write(`${line}\n`);
+  };
+  send();
+  const stop = target.onChange(send);
+  await new Promise<void>((resolve) => response.once("close", resolve));
+  stop();
+}
+
+async function pingPeer({ request, response, target }: Exchange): Promise<void> {
+  const parsed = parseWith(pingRequestSchema, await readJson(request));
+  const hungUp = new AbortController();
+  response.once("close", () => hungUp.abort());
+  for await (const reply of target.ping(parsed, hungUp.signal)) {
+    if (hungUp.signal.aborted) return;
+    if (!response.headersSent) startLines(response);
+    response.write(`${JSON.stringify(reply)}\n`);
+  }
+  response.end();
+}
+
+function startLines(response: ServerResponse): void {
+  response.writeHead(200, { "content-type": "application/x-ndjson", "cache-control": "no-store" });
+  response.flushHeaders();
+}
+
+function sendJson(response: ServerResponse, status: number, body: object): void {
+  const text = JSON.stringify(body);
+  response.writeHead(status, { "content-type": "application/json", "content-length": Buffer.byteLength(text) });
+  response.end(text);
+}
+
+async function readJson(request: IncomingMessage): Promise<unknown> {
+  const chunks: Buffer[] = [];
+  let sizeBytes = 0;
+  for await (const chunk of request) {
+    if (!(chunk instanceof Buffer)) throw new TypeError("a body must be read as bytes");
+    sizeBytes += chunk.length;
+    if (sizeBytes > MAX_BODY_BYTES) throw new MeshError("bad-request", "the body is too long");
+    chunks.push(chunk);
+  }
+  try {
+    return JSON.parse(Buffer.concat(chunks).toString("utf8"));
+  } catch (cause) {
+    throw new MeshError("bad-request", "the body is no JSON", { cause });
+  }
+}
+
+function parseWith<Schema extends z.ZodType>(schema: Schema, fields: unknown): z.output<Schema> {
+  const parsed = schema.safeParse(fields);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  throw new MeshError(
+    "bad-request",
+    `${issue?.path.join(".") || "the body"}: ${issue?.message ?? "has a wrong shape"}`,
+  );
+}

@@ -1,0 +1,46 @@
+import { join } from "node:path";
+import { z } from "zod";
+import { networkInfoSchema, selfInfoSchema } from "../api/network-map.ts";
+import { instantSchema, sha256HexSchema } from "../api/primitives.ts";
+import { StateFile } from "./state-file.ts";
+
+/** What the registration left: which coordinator, how to recognise it, and who we are in its network. */
+export const enrolmentSchema = z.strictObject({
+  version: z.literal(1),
+  urls: z.array(z.url()).min(1),
+  trust: z.discriminatedUnion("kind", [
+    z.strictObject({ kind: z.literal("pinned-ca"), caPem: z.string(), fingerprint: sha256HexSchema }),
+    z.strictObject({ kind: z.literal("system") }),
+  ]),
+  network: networkInfoSchema,
+  self: selfInfoSchema,
+  registeredAt: instantSchema,
+});
+export type Enrolment = z.output<typeof enrolmentSchema>;
+
+/** How the daemon runs, as asked for at the last `join` or `up`. */
+export const settingsSchema = z.strictObject({
+  version: z.literal(1),
+  interface: z.string().min(1).max(15),
+  /** 0 for any free port. */
+  listenPort: z.number().int().min(0).max(65535),
+  mtu: z.number().int().min(576).max(65475),
+});
+export type Settings = z.output<typeof settingsSchema>;
+
+export const DEFAULT_SETTINGS: Settings = { version: 1, interface: "mesh0", listenPort: 51820, mtu: 1420 };
+
+const intentSchema = z.strictObject({ version: z.literal(1), intent: z.enum(["up", "down"]) });
+
+/** The state files of one network, apart from keys, map and pins. */
+export class NetworkState {
+  readonly enrolment: StateFile<typeof enrolmentSchema>;
+  readonly settings: StateFile<typeof settingsSchema>;
+  readonly intent: StateFile<typeof intentSchema>;
+
+  constructor(directory: string) {
+    this.enrolment = new StateFile(join(directory, "enrolment.json"), enrolmentSchema);
+    this.settings = new StateFile(join(directory, "settings.json"), settingsSchema);
+    this.intent = new StateFile(join(directory, "intent.json"), intentSchema);
+  }
+}

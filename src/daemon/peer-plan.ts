@@ -1,0 +1,55 @@
+import type { JoinToken } from "../api/join-token.ts";
+import type { Home } from "./home.ts";
+
+/** Everything that `mesh join` or `mesh up` was told, parsed and checked; what was left out is undefined. */
+export interface PeerPlan {
+  readonly home: Home;
+  readonly network: string | undefined;
+  /** `join` registers; `up` takes the registration from disk. */
+  readonly mode: "join" | "up";
+  /** Normalised; they override those in the token and on disk. */
+  readonly servers: readonly string[] | undefined;
+  readonly token: { readonly text: string; readonly fields: JoinToken } | undefined;
+  readonly name: string | undefined;
+  readonly interface: string | undefined;
+  readonly listenPort: number | undefined;
+  readonly mtu: number | undefined;
+  /** A service stays, `stopped`, after `mesh down`; any other daemon ends. */
+  readonly isService: boolean;
+}
+
+/** What a start tells as it goes on; `peer` comes once for each of the first peers. */
+export type ProgressEvent =
+  | { readonly event: "coordinator"; readonly url: string; readonly network: string }
+  | {
+      readonly event: "registered";
+      readonly name: string;
+      readonly ip4: string;
+      readonly ip6: string;
+      readonly resumed: boolean;
+    }
+  | { readonly event: "coordinator-away"; readonly reason: string }
+  | {
+      readonly event: "interface";
+      readonly interface: string;
+      readonly listenPort: number;
+      readonly aeadProvider: string;
+    }
+  | {
+      readonly event: "running";
+      readonly network: string;
+      readonly name: string;
+      readonly ip4: string;
+      readonly ip6: string;
+    }
+  | {
+      readonly event: "peer";
+      readonly name: string;
+      readonly ip4: string;
+      readonly path: { readonly transport: string; readonly endpoint: string; readonly rttMs: number } | null;
+    }
+  /** All of the first peers have been told of: nothing follows. */
+  | { readonly event: "settled" }
+  | { readonly event: "warning"; readonly warning: string };
+
+export type Progress = (event: ProgressEvent) => void;

@@ -1,0 +1,293 @@
+import { type PingReply, type PingRequest, pingRequestSchema } from "../api/local.ts";
+import type { NetworkMap } from "../api/network-map.ts";
+import type { Clock } from "../base/clock.ts";
+import { DisposeStack } from "../base/dispose.ts";
+import { asMeshError, MeshError } from "../base/errors.ts";
+import type { Logger } from "../base/logger.ts";
+import { ControlChannel } from "../control/control-channel.ts";
+import { isLocalAddress, localEndpoints } from "../control/endpoints.ts";
+import { MapCache } from "../control/map-cache.ts";
+import type { PeerKeys } from "../control/peer-keys.ts";
+import { plainSocket } from "../control/socket-factory.ts";
+import { InterfaceSetup, type NoIpv6Reason } from "../host/interface-setup.ts";
+import { Tunnel } from "../router/tunnel.ts";
+import type { AeadProviderName } from "../wireguard/aead/provider.ts";
+import type { NetworkPaths } from "./home.ts";
+import type { Enrolment, Settings } from "./network-state.ts";
+import { NetworkView } from "./network-view.ts";
+import { PathLog } from "./path-log.ts";
+import { peersToTunnel } from "./peers-to-tunnel.ts";
+import { findPeer, pingRepeatedly } from "./pinger.ts";
+import type { SessionSources } from "./status-builder.ts";
+import { UapiServer } from "./uapi.ts";
+import type { Warnings } from "./warnings.ts";
+
+/** How often paths and local addresses are looked at. */
+const WATCH_INTERVAL_MS = 2000;
+const FIRST_PING_LIMIT_MS = 2000;
+
+const NO_IPV6_TEXT: Readonly<Record<NoIpv6Reason, string>> = {
+  "disabled-on-host": "this host has IPv6 switched off",
+  "mtu-below-1280": "the MTU is below 1280",
+};
+
+export interface PeerSessionOptions {
+  readonly paths: NetworkPaths;
+  readonly enrolment: Enrolment;
+  readonly settings: Settings;
+  readonly keys: PeerKeys;
+  readonly aeadProvider: AeadProviderName | "auto";
+}
+
+export interface PeerSessionDeps {
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly warnings: Warnings;
+  /** Something that a status shows has changed. */
+  readonly onChange: () => void;
+  /** The data plane is broken beyond repair. */
+  readonly onFatal: (failure: MeshError) => void;
+}
+
+interface Parts {
+  readonly tunnel: Tunnel;
+  readonly view: NetworkView;
+  /** Everything that the session owns, both of the others among it. */
+  readonly resources: DisposeStack;
+}
+
+/**
+ * A running peer: tunnel, the host's interface and routes, the control channel and the UAPI socket, from `mesh up` to `mesh
+ * down`. It starts from the cached map, so that the coordinator need not be there.
+ */
+export class PeerSession implements AsyncDisposable {
+  readonly #options: PeerSessionOptions;
+  readonly #deps: PeerSessionDeps;
+  readonly #tunnel: Tunnel;
+  readonly #view: NetworkView;
+  readonly #channel: ControlChannel;
+  readonly #resources: DisposeStack;
+  readonly #pathLog = new PathLog();
+  #endpoints: readonly string[] = [];
+  #behindNat = false;
+  #hasFreshMap = false;
+
+  private constructor(options: PeerSessionOptions, deps: PeerSessionDeps, parts: Parts) {
+    const { view } = parts;
+    this.#options = options;
+    this.#deps = deps;
+    this.#tunnel = parts.tunnel;
+    this.#view = view;
+    this.#resources = parts.resources;
+    const { urls, trust, network } = options.enrolment;
+    this.#channel = new ControlChannel(
+      { urls, trust, networkId: network.id, keys: options.keys, map: view.map },
+      { onMap: (map) => this.#takeMap(map), onStateChange: () => this.#channelChanged() },
+      { logger: deps.logger, clock: deps.clock, socketFactory: plainSocket },
+    );
+  }
+
+  /** What a half start acquired is given back. */
+  static async start(options: PeerSessionOptions, deps: PeerSessionDeps): Promise<PeerSession> {
+    const resources = new DisposeStack();
+    try {
+      return await PeerSession.#compose(options, deps, resources);
+    } catch (failure) {
+      await resources.close();
+      throw failure;
+    }
+  }
+
+  static async #compose(
+    options: PeerSessionOptions,
+    deps: PeerSessionDeps,
+    resources: DisposeStack,
+  ): Promise<PeerSession> {
+    const { paths, enrolment, settings, keys } = options;
+    const view = await NetworkView.open(
+      { networkId: enrolment.network.id, wireguardKey: keys.wireguardKey, machineKey: keys.machineKey },
+      { cache: new MapCache(paths.directory, deps.logger), warnings: deps.warnings, logger: deps.logger },
+    );
+    resources.defer(() => view.flush());
+
+    const { cidr4, cidr6 } = enrolment.network;
+    const host = await InterfaceSetup.prepare(
+      {
+        journalFile: paths.journalFile,
+        interfaceName: settings.interface,
+        mtuBytes: settings.mtu,
+        ranges: [cidr4, cidr6],
+      },
+      { logger: deps.logger },
+    );
+    const tunnel = resources.use(await openTunnel(options, deps, host));
+    tunnel.onFatal(deps.onFatal);
+    // Released before the tunnel: routes go while their interface is still there.
+    resources.use(host);
+    deps.warnings.clear("ipv6");
+    deps.warnings.clear("address");
+    const { ip4, ip6 } = view.map?.self ?? enrolment.self;
+    const noIpv6 = await host.configure([ip4, ip6]);
+    if (noIpv6 !== undefined) deps.warnings.set("ipv6", `no IPv6 in the mesh here: ${NO_IPV6_TEXT[noIpv6]}`);
+
+    const session = new PeerSession(options, deps, { tunnel, view, resources });
+    if (view.map !== undefined) session.#applyMap(view.map);
+    await session.#openUapi();
+    session.#announceEndpoints();
+    resources.use(session.#channel);
+    session.#channel.start();
+    const watch = setInterval(() => session.#look(), WATCH_INTERVAL_MS);
+    resources.defer(() => clearInterval(watch));
+    return session;
+  }
+
+  /** Whether the coordinator has sent a map since the start. */
+  get hasFreshMap(): boolean {
+    return this.#hasFreshMap;
+  }
+
+  sources(): SessionSources {
+    return {
+      map: this.#view.map,
+      tunnel: this.#tunnel.info,
+      tunnelPeers: this.#tunnel.peers(),
+      drops: this.#tunnel.dropCounters(),
+      pathOf: (publicKey) => this.#pathLog.get(publicKey),
+      channel: this.#channel.state,
+      endpoints: this.#endpoints,
+    };
+  }
+
+  ping(request: PingRequest, signal: AbortSignal): AsyncGenerator<PingReply> {
+    const { peer, ...schedule } = pingRequestSchema.parse(request);
+    return pingRepeatedly(
+      findPeer(this.#view.map, peer),
+      schedule,
+      (publicKey, options) => this.pingKey(publicKey, options),
+      signal,
+    );
+  }
+
+  /** One round trip, remembered for the status. */
+  async pingKey(publicKey: string, options: { readonly timeoutMs: number }): ReturnType<Tunnel["ping"]> {
+    const answer = await this.#tunnel.ping(publicKey, options);
+    this.#look();
+    this.#pathLog.measured(publicKey, answer.rttMs);
+    return answer;
+  }
+
+  /** @throws MeshError `not-found` */
+  async forgetPin(name: string): Promise<void> {
+    if (!(await this.#view.forget(name))) throw new MeshError("not-found", `nothing is pinned of ${name}`);
+    this.#channel.requestFullMap();
+  }
+
+  close(): Promise<void> {
+    return this.#resources.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #takeMap(map: NetworkMap): void {
+    const before = this.#view.map?.self ?? this.#options.enrolment.self;
+    const verified = this.#view.take(map);
+    this.#applyMap(verified);
+    this.#hasFreshMap = true;
+    if (verified.self.ip4 !== before.ip4 || verified.self.ip6 !== before.ip6) {
+      const { ip4, ip6 } = verified.self;
+      this.#deps.warnings.set("address", `the address of this machine is ${ip4}, ${ip6} from the next \`mesh up\` on`);
+    }
+    this.#deps.onChange();
+  }
+
+  #applyMap(map: NetworkMap): void {
+    this.#tunnel.configurePeers(peersToTunnel(map, { behindNat: this.#behindNat }));
+  }
+
+  #channelChanged(): void {
+    const { observedAddress } = this.#channel.state;
+    const behindNat = observedAddress !== null && !isLocalAddress(observedAddress);
+    if (behindNat !== this.#behindNat) {
+      this.#behindNat = behindNat;
+      if (this.#view.map !== undefined) this.#applyMap(this.#view.map);
+    }
+    this.#deps.onChange();
+  }
+
+  /** Tells the coordinator where this machine can be reached, when that has changed. */
+  #announceEndpoints(): void {
+    const { network } = this.#options.enrolment;
+    const { listenPort, interfaceName } = this.#tunnel.info;
+    const endpoints = localEndpoints({
+      listenPort,
+      excludedCidrs: [network.cidr4, network.cidr6],
+      excludedInterfaces: [interfaceName],
+    });
+    if (endpoints.join() === this.#endpoints.join()) return;
+    this.#endpoints = endpoints;
+    this.#channel.setEndpoints(listenPort, endpoints);
+  }
+
+  #look(): void {
+    this.#announceEndpoints();
+    const { moved, lost } = this.#pathLog.update(this.#tunnel.peers(), this.#deps.clock.wallMs());
+    for (const publicKey of moved) {
+      this.#deps.logger.info(
+        { peer: this.#nameOf(publicKey), endpoint: this.#pathLog.get(publicKey)?.endpoint },
+        "path found",
+      );
+      void this.#measure(publicKey);
+    }
+    for (const publicKey of lost) this.#deps.logger.info({ peer: this.#nameOf(publicKey) }, "path lost");
+    this.#deps.onChange();
+  }
+
+  /** A fresh path has no round-trip time yet. */
+  async #measure(publicKey: string): Promise<void> {
+    try {
+      const { rttMs } = await this.#tunnel.ping(publicKey, { timeoutMs: FIRST_PING_LIMIT_MS });
+      this.#pathLog.measured(publicKey, rttMs);
+    } catch (failure) {
+      this.#deps.logger.debug({ err: failure, peer: this.#nameOf(publicKey) }, "the fresh path could not be measured");
+    }
+  }
+
+  #nameOf(publicKey: string): string {
+    return this.#view.map?.peers.find((peer) => peer.wireguardKey === publicKey)?.name ?? publicKey;
+  }
+
+  async #openUapi(): Promise<void> {
+    const { interfaceName, listenPort } = this.#tunnel.info;
+    const path = UapiServer.socketPath(interfaceName);
+    const privateKey = this.#options.keys.exportWireguardPrivate();
+    const device = () => ({ privateKey, listenPort, fwmark: 0, peers: this.#tunnel.peers() });
+    this.#deps.warnings.clear("uapi");
+    try {
+      const server = await UapiServer.open(path, device, this.#deps);
+      if (server !== undefined) this.#resources.use(server);
+      else this.#deps.warnings.set("uapi", `${path} is served by another process: wg shows that one`);
+    } catch (failure) {
+      this.#deps.warnings.set("uapi", `wg cannot show this interface: ${asMeshError(failure).message}`);
+    }
+  }
+}
+
+/** The host's journal is held already, but may be released before the tunnel only once there is one. */
+async function openTunnel(
+  { settings, keys, aeadProvider }: PeerSessionOptions,
+  { logger, clock }: PeerSessionDeps,
+  host: InterfaceSetup,
+): Promise<Tunnel> {
+  const privateKey = keys.exportWireguardPrivate();
+  try {
+    const { interface: interfaceName, mtu, listenPort } = settings;
+    return await Tunnel.open({ interfaceName, mtu, listenPort, privateKey, aeadProvider }, { logger, clock });
+  } catch (failure) {
+    await host[Symbol.asyncDispose]();
+    throw failure;
+  } finally {
+    privateKey.fill(0);
+  }
+}

@@ -1,0 +1,24 @@
+import type { NetworkMap } from "../api/network-map.ts";
+import type { TunnelPeerConfig } from "../router/tunnel.ts";
+
+const NAT_KEEPALIVE_SECONDS = 25;
+
+export interface TunnelPeersContext {
+  /** The coordinator sees us under an address that is none of our own: mappings on the way must be kept open. */
+  readonly behindNat: boolean;
+}
+
+/** The tunnel's peers for a verified map, in the order of their names. */
+export function peersToTunnel(map: NetworkMap, context: TunnelPeersContext): TunnelPeerConfig[] {
+  return map.peers
+    .filter((peer) => peer.wireguardKey !== map.self.wireguardKey)
+    .map((peer) => ({
+      publicKey: peer.wireguardKey,
+      allowedIps: peer.allowedIps,
+      endpoints: peer.endpoints,
+      persistentKeepaliveSeconds: context.behindNat ? NAT_KEEPALIVE_SECONDS : 0,
+      name: peer.name,
+    }))
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+    .map(({ name: _, ...config }) => config);
+}

@@ -1,0 +1,157 @@
+import { mkdir } from "node:fs/promises";
+import { systemClock } from "../base/clock.ts";
+import { DisposeStack } from "../base/dispose.ts";
+import { errnoOf, MeshError } from "../base/errors.ts";
+import type { Logger } from "../base/logger.ts";
+import { connectToAny } from "../control/coordinator-http.ts";
+import { plainSocket } from "../control/socket-factory.ts";
+import { writeFileAtomic } from "../host/atomic-file.ts";
+import { IpRoute } from "../host/ip-route.ts";
+import { requireFreeInterface, requireNetAdmin, requireTunDevice } from "../host/preflight.ts";
+import type { AeadProviderName } from "../wireguard/aead/provider.ts";
+import { Daemon } from "./daemon.ts";
+import { coordinatorOf, enrol } from "./enrol.ts";
+import { firstPeers } from "./first-peers.ts";
+import { requireFreePort } from "./free-port.ts";
+import { currentNetworkFile, networkPaths, selectNetwork } from "./home.ts";
+import { loadKeys, loadOrCreateKeys } from "./identity.ts";
+import { lockNetwork } from "./network-lock.ts";
+import { DEFAULT_SETTINGS, type Enrolment, NetworkState, type Settings } from "./network-state.ts";
+import type { PeerPlan, Progress } from "./peer-plan.ts";
+
+export interface RunPeerDeps {
+  readonly logger: Logger;
+  readonly progress: Progress;
+  /** Ends a start that waits for the coordinator, with `interrupted`. */
+  readonly signal?: AbortSignal;
+}
+
+/** A started daemon with everything it holds; closing it leaves nothing behind. */
+export interface RunningPeer extends AsyncDisposable {
+  readonly daemon: Daemon;
+}
+
+/**
+ * `mesh join` and `mesh up`: lock, keys, registration (or what an earlier one left), settings, daemon. Returns once traffic
+ * can flow; what a half start acquired is given back.
+ */
+export async function runPeer(plan: PeerPlan, deps: RunPeerDeps): Promise<RunningPeer> {
+  const resources = new DisposeStack();
+  try {
+    const daemon = await startPeer(plan, deps, resources);
+    return { daemon, [Symbol.asyncDispose]: () => resources.close() };
+  } catch (failure) {
+    await resources.close();
+    throw failure;
+  }
+}
+
+async function startPeer(plan: PeerPlan, deps: RunPeerDeps, resources: DisposeStack): Promise<Daemon> {
+  const { logger, progress } = deps;
+  requireNetAdmin();
+  requireTunDevice();
+  const network = await networkOf(plan, deps.signal);
+  const paths = networkPaths(plan.home, network);
+  await makePrivateDirectory(paths.directory);
+  resources.use(await lockNetwork(paths));
+
+  const state = new NetworkState(paths.directory);
+  const existing = await state.enrolment.read();
+  const settings = settingsOf(plan, await state.settings.read());
+  // What can be known to fail fails before a token is spent.
+  await requireFreeInterface(settings.interface, new IpRoute());
+  await requireFreePort(settings.listenPort);
+  const { keys, enrolment } = await membershipOf(plan, paths.directory, existing, deps);
+  await state.enrolment.write(enrolment);
+  await state.settings.write(settings);
+  if (plan.mode === "join") await writeFileAtomic(currentNetworkFile(plan.home), `${network}\n`, { mode: 0o600 });
+
+  const aeadProvider = forcedAeadProvider();
+  const daemon = resources.use(
+    await Daemon.start(
+      {
+        home: plan.home,
+        paths,
+        enrolment,
+        settings,
+        keys,
+        aeadProvider,
+        isService: plan.isService,
+        keepsIntent: plan.isService && plan.mode === "up",
+      },
+      { logger, clock: systemClock, state },
+    ),
+  );
+  const { tunnel } = daemon.session?.sources() ?? {};
+  if (tunnel !== undefined) {
+    const { interfaceName, listenPort, aeadProvider: provider } = tunnel;
+    progress({ event: "interface", interface: interfaceName, listenPort, aeadProvider: provider });
+  }
+  for (const warning of daemon.status().warnings) progress({ event: "warning", warning });
+  const { name, ip4, ip6 } = enrolment.self;
+  progress({ event: "running", network, name, ip4, ip6 });
+  void firstPeers(daemon, progress, logger);
+  return daemon;
+}
+
+/** The name under which the network is kept here: asked for, in the token, current, or what the coordinator says. */
+async function networkOf(plan: PeerPlan, signal: AbortSignal | undefined): Promise<string> {
+  if (plan.network !== undefined) return plan.network;
+  if (plan.token !== undefined) return plan.token.fields.network;
+  if (plan.mode === "up" || plan.servers === undefined) {
+    const network = selectNetwork(plan.home, undefined);
+    if (network !== undefined) return network;
+    if (plan.mode === "up") throw new MeshError("needs-join", "this machine has joined no network");
+  }
+  const { urls, trust } = coordinatorOf(plan, undefined);
+  const http = await connectToAny(urls, trust, { socketFactory: plainSocket, signal });
+  return http.info.network.name;
+}
+
+async function membershipOf(
+  plan: PeerPlan,
+  directory: string,
+  existing: Enrolment | undefined,
+  { logger, progress, signal }: RunPeerDeps,
+) {
+  if (plan.mode === "up") {
+    const keys = await loadKeys(directory);
+    if (existing === undefined || keys === undefined) {
+      throw new MeshError("needs-join", `this machine is not registered in ${plan.network ?? "any network"} yet`);
+    }
+    return { keys, enrolment: existing };
+  }
+  // Checked before keys are made: a join that cannot go anywhere leaves nothing behind.
+  coordinatorOf(plan, existing);
+  const keys = await loadOrCreateKeys(directory);
+  return { keys, enrolment: await enrol({ plan, keys, existing, progress, logger, signal }) };
+}
+
+/** @throws MeshError `not-permitted` */
+async function makePrivateDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    const errno = errnoOf(cause);
+    if (errno !== "EACCES" && errno !== "EPERM" && errno !== "EROFS") throw cause;
+    throw new MeshError("not-permitted", `${path} cannot be made (${errno})`, { cause });
+  }
+}
+
+function settingsOf(plan: PeerPlan, stored: Settings | undefined): Settings {
+  const base = stored ?? DEFAULT_SETTINGS;
+  return {
+    version: 1,
+    interface: plan.interface ?? base.interface,
+    listenPort: plan.listenPort ?? base.listenPort,
+    mtu: plan.mtu ?? base.mtu,
+  };
+}
+
+/** `MESH_AEAD` forces a provider, for measurements and for when the choice made by itself is wrong. */
+function forcedAeadProvider(): AeadProviderName | "auto" {
+  const wanted = process.env.MESH_AEAD;
+  if (wanted === undefined || wanted === "") return "auto";
+  if (wanted === "openssl" || wanted === "sodium" || wanted === "noble") return wanted;
+  throw new MeshError("bad-usage", `MESH_AEAD is openssl, sodium or noble, not ${JSON.stringify(wanted)}`);
+}

@@ -1,0 +1,117 @@
+import type { DaemonState, Status, StatusPeer } from "../api/local.ts";
+import type { MapPeer, NetworkMap, SelfInfo } from "../api/network-map.ts";
+import { softwareVersion } from "../base/version.ts";
+import type { ControlChannelState } from "../control/control-channel.ts";
+import type { TunnelInfo, TunnelPeerStatus } from "../router/tunnel.ts";
+import type { PathRecord } from "./path-log.ts";
+
+/** What a status is made of; everything about a running session is left out where none runs. */
+export interface StatusSources {
+  readonly state: DaemonState;
+  /** The name by which this machine knows the network. */
+  readonly network: string | null;
+  readonly self: SelfInfo | undefined;
+  readonly coordinatorUrl: string | undefined;
+  readonly warnings: readonly string[];
+  readonly session: SessionSources | undefined;
+}
+
+export interface SessionSources {
+  readonly map: NetworkMap | undefined;
+  readonly tunnel: TunnelInfo;
+  readonly tunnelPeers: readonly TunnelPeerStatus[];
+  readonly drops: Readonly<Record<string, number>>;
+  readonly pathOf: (publicKey: string) => PathRecord | undefined;
+  readonly channel: ControlChannelState;
+  readonly endpoints: readonly string[];
+}
+
+export function buildStatus(sources: StatusSources): Status {
+  const { state, network, self, session } = sources;
+  return {
+    schemaVersion: 1,
+    version: softwareVersion(),
+    state,
+    network,
+    interface: session?.tunnel.interfaceName ?? null,
+    self: self === undefined ? null : selfStatus(self, session),
+    coordinator: coordinatorStatus(sources),
+    exit: { using: null, offering: false },
+    dataPlane:
+      session === undefined
+        ? null
+        : {
+            aeadProvider: session.tunnel.aeadProvider,
+            aeadWhy: session.tunnel.aeadWhy,
+            offloads: { ...session.tunnel.offloads },
+            drops: { ...session.drops },
+          },
+    warnings: [...sources.warnings],
+    peers: session === undefined ? [] : peerStatuses(session),
+  };
+}
+
+function selfStatus(self: SelfInfo, session: SessionSources | undefined): NonNullable<Status["self"]> {
+  const { name, ip4, ip6, cidr, admin, wireguardKey } = self;
+  return {
+    name,
+    ip4,
+    ip6,
+    publicKey: wireguardKey,
+    cidr,
+    admin,
+    listenPort: session?.tunnel.listenPort ?? 0,
+    endpoints: [...(session?.endpoints ?? [])],
+    nat: { udp: null, mapping: "unknown" },
+  };
+}
+
+function coordinatorStatus({ session, coordinatorUrl }: StatusSources): Status["coordinator"] {
+  if (session === undefined) {
+    return coordinatorUrl === undefined
+      ? null
+      : { url: coordinatorUrl, connected: false, lastContactAt: null, error: null };
+  }
+  const { url, connected, lastContactAtMs, error } = session.channel;
+  return { url, connected, lastContactAt: instant(lastContactAtMs), error: error?.message ?? null };
+}
+
+function peerStatuses(session: SessionSources): StatusPeer[] {
+  const live = new Map(session.tunnelPeers.map((peer) => [peer.publicKey, peer]));
+  return (session.map?.peers ?? [])
+    .map((peer) => peerStatus(peer, live.get(peer.wireguardKey), session))
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+function peerStatus(peer: MapPeer, live: TunnelPeerStatus | undefined, session: SessionSources): StatusPeer {
+  const record = session.pathOf(peer.wireguardKey);
+  const path: StatusPeer["path"] =
+    record === undefined
+      ? null
+      : {
+          transport: "udp",
+          endpoint: record.endpoint,
+          rttMs: record.rttMs === null ? null : Math.round(record.rttMs * 1000) / 1000,
+          since: new Date(record.sinceMs).toISOString(),
+          reason: "direct",
+        };
+  return {
+    name: peer.name,
+    ip4: peer.ip4,
+    ip6: peer.ip6,
+    publicKey: peer.wireguardKey,
+    cidr: peer.cidr,
+    allowedIps: [...peer.allowedIps],
+    // A live session outweighs a coordinator that is away or has lost sight of the peer.
+    online: path !== null || (peer.online && session.channel.connected),
+    path,
+    paths: path === null ? [] : [{ transport: "udp", endpoint: path.endpoint, rttMs: path.rttMs, usable: true }],
+    lastHandshakeAt: instant(live?.lastHandshakeAtMs ?? null),
+    rxBytes: live?.rxBytes ?? 0,
+    txBytes: live?.txBytes ?? 0,
+  };
+}
+
+function instant(wallMs: number | null): string | null {
+  return wallMs === null ? null : new Date(wallMs).toISOString();
+}

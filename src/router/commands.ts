@@ -1,0 +1,39 @@
+import type { Endpoint } from "../packet/endpoint.ts";
+import type { EngineAction, EngineEvent } from "../wireguard/engine.ts";
+
+/**
+ * What the two threads say to each other. Everything is plain data, cloned on the way; keys never are (`KeySlots`).
+ * `peer` is the engine's index of the peer.
+ */
+export type DataCommand =
+  | EngineAction
+  | { readonly type: "add-peer"; readonly peer: number }
+  /** Forgets the peer, its prefixes and its staged packets; its keypairs are removed by the engine's own actions. */
+  | { readonly type: "remove-peer"; readonly peer: number }
+  /** Sends packets to this prefix to the peer, and takes packets from it from that peer only. */
+  | { readonly type: "allow"; readonly peer: number; readonly address: Uint8Array; readonly prefixBits: number }
+  /** Takes the prefix away, unless another peer has got it since. */
+  | { readonly type: "disallow"; readonly peer: number; readonly address: Uint8Array; readonly prefixBits: number }
+  /** Our own public key: MAC1 of handshake messages to us is made with it. Undefined: no message is meant for us. */
+  | { readonly type: "set-identity"; readonly publicKey: Uint8Array | undefined }
+  /** Sends an echo request; `probe-reply` follows, or nothing. */
+  | { readonly type: "send-probe"; readonly peer: number; readonly id: number; readonly sequence: number };
+
+export type DataEvent =
+  /** The data thread has its tables and is about to wait for packets; `coldBecause` when its warm-up failed. */
+  | { readonly type: "started"; readonly coldBecause?: string }
+  | Exclude<EngineEvent, { readonly type: "tick" }>
+  /** A STUN message came to the WireGuard socket. */
+  | { readonly type: "stun"; readonly bytes: Uint8Array; readonly source: Endpoint }
+  | {
+      readonly type: "probe-reply";
+      readonly peer: number;
+      readonly id: number;
+      readonly sequence: number;
+      readonly rttMs: number;
+      readonly endpoint: Endpoint | null;
+    };
+
+/** What goes up unasked, each class with a bound of its own: a flood of one cannot push out another. */
+export const UPLINK_CLASSES = ["initiation", "response", "cookie", "stun", "probe"] as const;
+export type UplinkClass = (typeof UPLINK_CLASSES)[number];

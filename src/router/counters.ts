@@ -1,0 +1,66 @@
+import { DROP_REASONS, type DropReason } from "./drop-reasons.ts";
+
+/** What the data thread moved in all. A TUN frame may be a superpacket; a receive or send may be a row of datagrams. */
+export const INTERFACE_COUNTERS = [
+  "tunFramesRead",
+  "tunBytesRead",
+  "tunFramesWritten",
+  "messagesSealed",
+  "messagesOpened",
+  "datagramsSent",
+  "datagramsReceived",
+  "sendCalls",
+  "receiveCalls",
+  "sendFailures",
+  "receiveFailures",
+] as const;
+export type InterfaceCounter = (typeof INTERFACE_COUNTERS)[number];
+
+const dropIndex = Object.fromEntries(DROP_REASONS.map((reason, index) => [reason, index])) as Record<
+  DropReason,
+  number
+>;
+const interfaceIndex = Object.fromEntries(INTERFACE_COUNTERS.map((name, index) => [name, index])) as Record<
+  InterfaceCounter,
+  number
+>;
+
+/**
+ * Counters in memory that the two threads share. One writer, the data thread; each is an aligned 64-bit float, so a
+ * reader never sees half a value.
+ */
+export class Counters {
+  readonly buffer: SharedArrayBuffer;
+  readonly #drops: Float64Array;
+  readonly #interface: Float64Array;
+
+  constructor(buffer?: SharedArrayBuffer) {
+    this.buffer = buffer ?? new SharedArrayBuffer(8 * (DROP_REASONS.length + INTERFACE_COUNTERS.length));
+    this.#drops = new Float64Array(this.buffer, 0, DROP_REASONS.length);
+    this.#interface = new Float64Array(this.buffer, 8 * DROP_REASONS.length, INTERFACE_COUNTERS.length);
+  }
+
+  drop(reason: DropReason, packets = 1): void {
+    const index = dropIndex[reason];
+    this.#drops[index] = this.#drops[index]! + packets;
+  }
+
+  add(name: InterfaceCounter, amount: number): void {
+    const index = interfaceIndex[name];
+    this.#interface[index] = this.#interface[index]! + amount;
+  }
+
+  set(name: InterfaceCounter, value: number): void {
+    this.#interface[interfaceIndex[name]] = value;
+  }
+
+  drops(): Record<DropReason, number> {
+    const entries = DROP_REASONS.map((reason, index) => [reason, this.#drops[index]!] as const);
+    return Object.fromEntries(entries) as Record<DropReason, number>;
+  }
+
+  interface(): Record<InterfaceCounter, number> {
+    const entries = INTERFACE_COUNTERS.map((name, index) => [name, this.#interface[index]!] as const);
+    return Object.fromEntries(entries) as Record<InterfaceCounter, number>;
+  }
+}

@@ -1,0 +1,224 @@
+import type { Clock } from "../base/clock.ts";
+import { acceptAll, type CompiledFilter } from "../filter/compiled-filter.ts";
+import type { Endpoint } from "../packet/endpoint.ts";
+import { PacketBuffer } from "../packet/packet-buffer.ts";
+import { PrefixTrie } from "../packet/prefix-trie.ts";
+import type { DatagramTransport } from "../transports/datagram-transport.ts";
+import { EndpointRecord } from "../transports/endpoint-record.ts";
+import type { TunDevice } from "../tun/tun-device.ts";
+import type { AeadProvider } from "../wireguard/aead/provider.ts";
+import { INITIATION_BYTES, type WireGuardTimings } from "../wireguard/constants.ts";
+import type { HandshakeCrypto } from "../wireguard/crypto/handshake-crypto.ts";
+import { MESSAGE_LIMITS } from "../wireguard/limits.ts";
+import { Mac1Check } from "../wireguard/mac1-check.ts";
+import { SessionTable } from "../wireguard/session-table.ts";
+import type { KeySlots, PeerCells } from "../wireguard/shared-state.ts";
+import type { DataCommand } from "./commands.ts";
+import type { Counters } from "./counters.ts";
+import { IcmpResponder } from "./icmp-responder.ts";
+import { Inbound } from "./inbound.ts";
+import { Outbound } from "./outbound.ts";
+import { type DataPeer, PeerTable } from "./peer-table.ts";
+import { ProbeRecord, ProbeType } from "./probe.ts";
+import { Triage } from "./triage.ts";
+import { Uplink, type UplinkGauge, type UplinkMessage } from "./uplink.ts";
+
+export interface DataPlaneDeps {
+  readonly tun: TunDevice;
+  readonly transport: DatagramTransport;
+  readonly clock: Clock;
+  readonly provider: AeadProvider;
+  readonly crypto: HandshakeCrypto;
+  readonly timings: WireGuardTimings;
+  readonly slots: KeySlots;
+  readonly cells: PeerCells;
+  readonly counters: Counters;
+  readonly gauge: UplinkGauge;
+  readonly filter?: CompiledFilter;
+  /** Takes what goes up to the control thread. */
+  readonly post: (message: UplinkMessage) => void;
+}
+
+/**
+ * The data plane of one interface: tables, and the two ways through them. It owns no thread and never waits; whoever
+ * drives it calls `drainTun` and `drainTransport` when there is something to take, and `apply` for what the control
+ * thread wants.
+ */
+export class DataPlane {
+  readonly #transport: DatagramTransport;
+  readonly #counters: Counters;
+  readonly #clock: Clock;
+  readonly #crypto: HandshakeCrypto;
+  readonly #peers = new PeerTable();
+  readonly #routes = new PrefixTrie();
+  readonly #sessions: SessionTable;
+  readonly #outbound: Outbound;
+  readonly #inbound: Inbound;
+  readonly #scratch = new PacketBuffer((Math.max(INITIATION_BYTES, 2048) + 3) & ~3);
+  readonly #destination = new EndpointRecord();
+  readonly #probe = new ProbeRecord();
+  #mac1: Mac1Check | undefined;
+
+  constructor(deps: DataPlaneDeps) {
+    const { tun, transport, clock, provider, timings, slots, cells, counters, gauge, post } = deps;
+    this.#transport = transport;
+    this.#counters = counters;
+    this.#clock = clock;
+    this.#crypto = deps.crypto;
+    const uplink = new Uplink(gauge, post);
+    this.#sessions = new SessionTable({
+      provider,
+      slots,
+      timings,
+      limits: MESSAGE_LIMITS,
+      cells,
+      onSlotWiped: (slot) => uplink.post({ type: "slot-wiped", slot }),
+    });
+    const filter = deps.filter ?? acceptAll;
+    const [peers, routes, sessions] = [this.#peers, this.#routes, this.#sessions];
+    const hasValidMac1 = (message: Uint8Array) => this.#mac1?.admits(message) ?? false;
+    // Written out, not spread: objects made by spreading differ in their hidden classes, and compiled code sees many.
+    this.#outbound = new Outbound({
+      tun,
+      transport,
+      peers,
+      routes,
+      sessions,
+      cells,
+      filter,
+      counters,
+      clock,
+      uplink,
+      icmp: new IcmpResponder(tun),
+    });
+    this.#inbound = new Inbound({
+      tun,
+      transport,
+      peers,
+      routes,
+      sessions,
+      cells,
+      filter,
+      counters,
+      clock,
+      uplink,
+      outbound: this.#outbound,
+      triage: new Triage({ counters, uplink, hasValidMac1 }),
+    });
+  }
+
+  /** One turn of packets from the TUN device; true when there may be more. */
+  drainTun(): boolean {
+    return this.#outbound.drain();
+  }
+
+  /** One turn of datagrams from the transport; true when there may be more. */
+  drainTransport(): boolean {
+    return this.#inbound.drain();
+  }
+
+  apply(command: DataCommand): void {
+    switch (command.type) {
+      case "install-keypair":
+        this.#sessions.install(command);
+        break;
+      case "remove-keypair":
+        this.#sessions.remove(command.peer, command.slot);
+        break;
+      case "send":
+        for (const destination of command.destinations) this.#send(command.bytes, destination);
+        break;
+      case "allow":
+        this.#routes.insert(command.address, command.prefixBits, command.peer);
+        break;
+      case "disallow":
+        this.#disallow(command.address, command.prefixBits, command.peer);
+        break;
+      case "add-peer":
+        this.#peers.add(command.peer);
+        break;
+      case "set-identity":
+        this.#mac1 = command.publicKey && new Mac1Check(this.#crypto, command.publicKey);
+        break;
+      default:
+        this.#applyToPeer(command, this.#peers.get(command.peer));
+    }
+  }
+
+  /** Copies what others count to the counters that both threads see. */
+  publishCounters(): void {
+    const counters = this.#counters;
+    const { stats } = this.#transport;
+    counters.set("datagramsSent", stats.sentDatagrams);
+    counters.set("datagramsReceived", stats.receivedDatagrams);
+    counters.set("sendCalls", stats.sentCalls);
+    counters.set("receiveCalls", stats.receivedCalls);
+    counters.set("sendFailures", stats.sendFailures);
+    counters.set("receiveFailures", stats.receiveFailures);
+  }
+
+  /** Wipes every key. */
+  close(): void {
+    this.#sessions.clear();
+  }
+
+  #applyToPeer(
+    command: Extract<
+      DataCommand,
+      { type: "send-keepalive" | "send-staged" | "drop-staged" | "set-endpoint" | "remove-peer" | "send-probe" }
+    >,
+    peer: DataPeer | undefined,
+  ): void {
+    // Gone since the engine spoke: nothing to do.
+    if (peer === undefined) return;
+    switch (command.type) {
+      case "send-keepalive":
+        this.#outbound.sendKeepalive(peer);
+        break;
+      case "send-staged":
+        if (!this.#outbound.sendStaged(peer)) this.#outbound.sendKeepalive(peer);
+        break;
+      case "drop-staged":
+        this.#dropStaged(peer);
+        break;
+      case "set-endpoint":
+        peer.endpoint.set(command.endpoint);
+        break;
+      case "remove-peer":
+        this.#dropStaged(peer);
+        this.#routes.removeValue(peer.index);
+        this.#peers.remove(peer.index);
+        break;
+      case "send-probe":
+        this.#sendEcho(peer, command.id, command.sequence);
+        break;
+    }
+  }
+
+  #sendEcho(peer: DataPeer, id: number, sequence: number): void {
+    const probe = this.#probe;
+    probe.type = ProbeType.echoRequest;
+    probe.id = id;
+    probe.sequence = sequence;
+    probe.flags = 0;
+    probe.stampMs = this.#clock.monotonicMs();
+    if (!this.#outbound.sendProbe(peer, probe)) this.#outbound.askForHandshake(peer, probe.stampMs);
+  }
+
+  #disallow(address: Uint8Array, prefixBits: number, peer: number): void {
+    const owner = this.#routes.remove(address, prefixBits);
+    if (owner >= 0 && owner !== peer) this.#routes.insert(address, prefixBits, owner);
+  }
+
+  #dropStaged(peer: DataPeer): void {
+    const packets = peer.stage.clear();
+    if (packets > 0) this.#counters.drop("out-stage-abandoned", packets);
+  }
+
+  #send(bytes: Uint8Array, destination: Endpoint): void {
+    if (bytes.length > this.#scratch.sizeBytes) return;
+    this.#scratch.bytes.set(bytes);
+    this.#destination.set(destination);
+    this.#transport.send(this.#scratch, 0, bytes.length, bytes.length, this.#destination);
+  }
+}

@@ -1,0 +1,70 @@
+/**
+ * Entry of the data thread. It sleeps in poll(2) on the TUN device, the sockets and an eventfd, and never returns to
+ * Node's event loop until it is told to stop: the control thread's messages are fetched when the eventfd says so.
+ */
+import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
+import { systemClock } from "../base/clock.ts";
+import { UdpTransport } from "../transports/udp/udp-transport.ts";
+import { LinuxTun } from "../tun/linux-tun.ts";
+import { selectAeadProvider } from "../wireguard/aead/select.ts";
+import { selectHandshakeCrypto } from "../wireguard/crypto/select.ts";
+import { KeySlots, PeerCells } from "../wireguard/shared-state.ts";
+import type { DataCommand } from "./commands.ts";
+import { Counters } from "./counters.ts";
+import { DataLoop } from "./data-loop.ts";
+import { DataPlane } from "./data-plane.ts";
+import type { DataThreadStart } from "./data-thread.ts";
+import { UplinkGauge, type UplinkMessage } from "./uplink.ts";
+import { WakeFlag } from "./wake-flag.ts";
+import { type WarmUpDeps, warmUp } from "./warm-up.ts";
+
+/** A thread blocked in poll delays the end of the process: should nobody wake it, it looks up by itself. */
+const MAX_SLEEP_MS = 1000;
+
+function run(start: DataThreadStart): void {
+  const port = parentPort;
+  if (port === null) throw new Error("the data plane runs in a worker thread");
+  const tun = new LinuxTun(start.tun, start.mtuBytes);
+  const transport = new UdpTransport(start.udp);
+  const wake = new WakeFlag(start.wake);
+  const { provider } = selectAeadProvider(start.aeadProvider);
+  const { crypto } = selectHandshakeCrypto();
+  const plane = new DataPlane({
+    tun,
+    transport,
+    clock: systemClock,
+    provider,
+    crypto,
+    timings: start.timings,
+    slots: new KeySlots(start.slots),
+    cells: new PeerCells(start.cells),
+    counters: new Counters(start.counters),
+    gauge: new UplinkGauge(start.gauge),
+    post: (message) => port.postMessage(message),
+  });
+  const coldBecause = tryToWarmUp({ provider, crypto, timings: start.timings });
+  const onWake = () => {
+    for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port))
+      for (const command of next.message as readonly DataCommand[]) plane.apply(command);
+  };
+  const loop = new DataLoop({ plane, wake, onWake, tunFd: tun.fd, transportFds: transport.pollFds });
+  const started = { type: "started", ...(coldBecause === undefined ? {} : { coldBecause }) } as const;
+  port.postMessage({ event: started } satisfies UplinkMessage);
+  try {
+    while (!wake.isStopping) loop.turn(MAX_SLEEP_MS);
+  } finally {
+    plane.close();
+  }
+}
+
+/** Returns why it failed, when it did: packets are carried all the same, only slower at first. */
+function tryToWarmUp(deps: WarmUpDeps): string | undefined {
+  try {
+    warmUp(deps);
+    return undefined;
+  } catch (failure) {
+    return failure instanceof Error ? failure.message : String(failure);
+  }
+}
+
+run(workerData as DataThreadStart);

@@ -1,0 +1,42 @@
+/**
+ * Every way in which the data plane loses a packet or a datagram; each name is a metric label. `out-` is from the host to
+ * a peer, `in-` from the network to the host.
+ */
+export const DROP_REASONS = [
+  // Outbound, in packet order.
+  "out-malformed",
+  "out-no-route",
+  /** Our own datagram to the peer: the route to its endpoint leads into the tunnel. */
+  "out-loop",
+  "out-filtered",
+  "out-too-big",
+  /** The stage of the peer was full; its oldest packet went. */
+  "out-stage-full",
+  /** Nobody answered the handshake that the packet waited for, or the peer was removed. */
+  "out-stage-abandoned",
+  "out-no-endpoint",
+  "out-session-worn",
+  "out-congested",
+  "out-unreachable",
+  "out-underlay-too-big",
+  // Inbound, in packet order.
+  "in-unknown-message",
+  "in-bad-mac1",
+  "in-queue-full-initiation",
+  "in-queue-full-response",
+  "in-queue-full-cookie",
+  "in-queue-full-stun",
+  "in-queue-full-probe",
+  "in-unknown-receiver",
+  "in-session-expired",
+  "in-replayed",
+  "in-forged",
+  "in-unknown-probe",
+  "in-malformed",
+  "in-spoofed-source",
+  "in-filtered",
+  /** A frame, which may be many packets: the TUN device was down, mostly. */
+  "in-device-refused",
+] as const;
+
+export type DropReason = (typeof DROP_REASONS)[number];

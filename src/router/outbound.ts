@@ -1,0 +1,239 @@
+/**
+ * From the host to the peers:
+ *
+ *   1. read     one TUN frame: a packet, or up to 64 KiB of one TCP or UDP flow
+ *   2. route    parse once, longest prefix → peer, filter
+ *   3. stage    no usable session: keep a copy, ask the control thread for a handshake
+ *   4. split    lay wire-sized packets side by side into a run, room for header and tag around each
+ *   5. flush    seal the run in place with one call, send it with one call
+ *
+ * A run ends when the peer changes, when the next message does not fit its row, and when the device has nothing more: small
+ * packets of several frames share a run.
+ */
+import type { Clock } from "../base/clock.ts";
+import type { CompiledFilter } from "../filter/compiled-filter.ts";
+import { Verdict } from "../filter/compiled-filter.ts";
+import type { IcmpErrorKind } from "../packet/icmp.ts";
+import { MessageRun } from "../packet/message-run.ts";
+import { PacketBuffer } from "../packet/packet-buffer.ts";
+import { IpProtocol, type PacketRecord } from "../packet/packet-record.ts";
+import type { PrefixTrie } from "../packet/prefix-trie.ts";
+import { type DatagramTransport, SendOutcome } from "../transports/datagram-transport.ts";
+import { Splitter } from "../tun/split.ts";
+import { FRAME_READ_OFFSET, MAX_FRAME_BYTES, type TunDevice } from "../tun/tun-device.ts";
+import type { Keypair } from "../wireguard/keypair.ts";
+import { recordSent } from "../wireguard/peer-activity.ts";
+import type { SessionTable } from "../wireguard/session-table.ts";
+import type { PeerCells } from "../wireguard/shared-state.ts";
+import type { Counters } from "./counters.ts";
+import type { DropReason } from "./drop-reasons.ts";
+import type { IcmpResponder } from "./icmp-responder.ts";
+import type { DataPeer, PeerTable } from "./peer-table.ts";
+import { PROBE_BYTES, type ProbeRecord, writeProbe } from "./probe.ts";
+import type { Uplink } from "./uplink.ts";
+
+/**
+ * What one turn takes at most, so that the other direction gets its turn: as many small packets as a run holds, or a
+ * megabyte of bulk.
+ */
+const TURN_FRAMES = 64;
+const TURN_BYTES = 2 ** 20;
+
+/** The run stands behind the room for a frame. */
+const RUN_OFFSET = (FRAME_READ_OFFSET + MAX_FRAME_BYTES + 63) & ~63;
+const RUN_BYTES = 65_536;
+
+/** The control thread hears of a peer that needs a handshake no more often than this. */
+const ASK_INTERVAL_MS = 250;
+
+export interface OutboundDeps {
+  readonly tun: TunDevice;
+  readonly transport: DatagramTransport;
+  readonly peers: PeerTable;
+  readonly routes: PrefixTrie;
+  readonly sessions: SessionTable;
+  readonly cells: PeerCells;
+  readonly filter: CompiledFilter;
+  readonly counters: Counters;
+  readonly icmp: IcmpResponder;
+  readonly clock: Clock;
+  readonly uplink: Uplink;
+}
+
+export class Outbound {
+  readonly #deps: OutboundDeps;
+  /** Frame and run share one buffer: copies within a buffer allocate nothing. */
+  readonly #frame = new PacketBuffer(RUN_OFFSET + RUN_BYTES);
+  readonly #splitter = new Splitter();
+  readonly #run: MessageRun;
+  /** Whom the run at hand is for; meaningless while it is empty. */
+  #runPeerIndex = -1;
+  #runPeer: DataPeer | undefined;
+  #runKeypair: Keypair | undefined;
+  #nowMs = 0;
+
+  constructor(deps: OutboundDeps) {
+    this.#deps = deps;
+    this.#run = new MessageRun(deps.tun.mtuBytes, { buffer: this.#frame, offset: RUN_OFFSET });
+  }
+
+  /** Moves what the device has, up to the bounds of a turn; true when they were reached. */
+  drain(): boolean {
+    const { tun, counters } = this.#deps;
+    this.#nowMs = this.#deps.clock.monotonicMs();
+    let frames = 0;
+    let bytes = 0;
+    while (frames < TURN_FRAMES && bytes < TURN_BYTES) {
+      const frameBytes = tun.readFrame(this.#frame, FRAME_READ_OFFSET);
+      if (frameBytes === 0) break;
+      frames++;
+      bytes += frameBytes;
+      this.#forward(frameBytes);
+    }
+    this.#flush();
+    counters.add("tunFramesRead", frames);
+    counters.add("tunBytesRead", bytes);
+    return frames === TURN_FRAMES || bytes >= TURN_BYTES;
+  }
+
+  /** Sends what waits for a session of `peer`. False when nothing did. */
+  sendStaged(peer: DataPeer): boolean {
+    if (peer.stage.packets === 0) return false;
+    this.#nowMs = this.#deps.clock.monotonicMs();
+    // A session that wears out meanwhile puts frames back; each is taken once.
+    for (let frames = peer.stage.frames; frames > 0; frames--) {
+      const frameBytes = peer.stage.shift(this.#frame.bytes, FRAME_READ_OFFSET);
+      if (frameBytes > 0) this.#forward(frameBytes);
+    }
+    this.#flush();
+    return true;
+  }
+
+  sendKeepalive(peer: DataPeer): void {
+    if (this.#open(peer)) {
+      this.#run.reserve(0);
+      this.#flush(false);
+    }
+  }
+
+  /** False when there is no session to send it in. */
+  sendProbe(peer: DataPeer, probe: ProbeRecord): boolean {
+    if (!this.#open(peer)) return false;
+    const offset = this.#run.reserve(PROBE_BYTES);
+    writeProbe(this.#run.buffer, offset, probe);
+    this.#flush();
+    return true;
+  }
+
+  /** Asks the control thread for a handshake, unless it was asked a moment ago. */
+  askForHandshake(peer: DataPeer, nowMs: number): void {
+    if (nowMs - peer.handshakeAskedAtMs < ASK_INTERVAL_MS) return;
+    peer.handshakeAskedAtMs = nowMs;
+    this.#deps.uplink.post({ type: "need-handshake", peer: peer.index });
+  }
+
+  #forward(frameBytes: number): void {
+    const { routes, peers, filter, sessions, counters } = this.#deps;
+    const splitter = this.#splitter;
+    if (!splitter.begin(this.#frame, FRAME_READ_OFFSET, frameBytes)) {
+      counters.drop("out-malformed");
+      return;
+    }
+    const { packet } = splitter;
+    const peerIndex = routes.lookup(this.#frame, packet.destinationOffset, packet.version);
+    const peer = peerIndex < 0 ? undefined : peers.get(peerIndex);
+    if (peer === undefined) {
+      this.#refuse("out-no-route", "no-route");
+      return;
+    }
+    if (packet.protocol === IpProtocol.udp && this.#isOwnDatagram(peer, packet)) {
+      this.#refuse("out-loop", "no-route");
+      return;
+    }
+    const verdict = filter.outbound(this.#frame, packet, peerIndex, this.#nowMs);
+    if (verdict !== Verdict.accept) {
+      if (verdict === Verdict.reject) this.#refuse("out-filtered", "prohibited");
+      else counters.drop("out-filtered", splitter.segmentCount);
+      return;
+    }
+    if (!splitter.fitTo(this.#run.mtuBytes)) {
+      this.#refuse("out-too-big", "too-big");
+      return;
+    }
+    const keypair = sessions.usable(peerIndex, this.#nowMs);
+    if (keypair === undefined) {
+      this.#stage(peer, frameBytes);
+      return;
+    }
+    if (!peer.endpoint.isSet) {
+      this.#refuse("out-no-endpoint", "host-unreachable");
+      return;
+    }
+    if (this.#runPeerIndex !== peerIndex) this.#flush();
+    this.#runPeerIndex = peerIndex;
+    this.#runPeer = peer;
+    this.#runKeypair = keypair;
+    while (!splitter.fill(this.#run)) this.#flush();
+  }
+
+  /**
+   * A datagram that we sent ourselves, whose route leads back into the tunnel: sealed again it would come again, and
+   * the more of them the larger they grow. A later fragment has no ports; it is found out in its next round.
+   */
+  #isOwnDatagram(peer: DataPeer, packet: PacketRecord): boolean {
+    const { destinationOffset, addressBytes, destinationPort, sourcePort } = packet;
+    if (sourcePort !== this.#deps.transport.port) return false;
+    return peer.endpoint.isRemote(this.#frame.view, destinationOffset, addressBytes, destinationPort);
+  }
+
+  #refuse(reason: DropReason, kind: IcmpErrorKind): void {
+    const { packet, segmentCount } = this.#splitter;
+    this.#deps.counters.drop(reason, segmentCount);
+    this.#deps.icmp.answer(this.#frame, packet, kind, this.#nowMs, this.#run.mtuBytes);
+  }
+
+  #stage(peer: DataPeer, frameBytes: number): void {
+    const { bytes } = this.#frame;
+    const evicted = peer.stage.push(bytes, FRAME_READ_OFFSET, frameBytes, this.#splitter.segmentCount);
+    if (evicted > 0) this.#deps.counters.drop("out-stage-full", evicted);
+    this.askForHandshake(peer, this.#nowMs);
+  }
+
+  /** Makes the run ready for a message of our own to `peer`; false without a session and an address. */
+  #open(peer: DataPeer): boolean {
+    this.#flush();
+    this.#nowMs = this.#deps.clock.monotonicMs();
+    const keypair = this.#deps.sessions.usable(peer.index, this.#nowMs);
+    if (keypair === undefined || !peer.endpoint.isSet) return false;
+    this.#runPeerIndex = peer.index;
+    this.#runPeer = peer;
+    this.#runKeypair = keypair;
+    return true;
+  }
+
+  #flush(hasPayload = true): void {
+    const run = this.#run;
+    const peer = this.#runPeer;
+    const keypair = this.#runKeypair;
+    if (run.count === 0 || peer === undefined || keypair === undefined) return;
+    const { counters, transport, cells } = this.#deps;
+    const { count, totalBytes, strideBytes } = run;
+    if (keypair.seal(run.buffer.bytes, run.offset, strideBytes, count, run.lastBytes)) {
+      const outcome = transport.send(run.buffer, run.offset, totalBytes, strideBytes, peer.endpoint);
+      if (outcome !== SendOutcome.sent) counters.drop(dropReasonOf(outcome), count);
+      counters.add("messagesSealed", count);
+      recordSent(cells, peer.index, this.#nowMs, count, totalBytes, hasPayload);
+      if (keypair.wantsRekeyAfterSend(this.#nowMs))
+        this.#deps.uplink.post({ type: "need-handshake", peer: peer.index });
+    } else {
+      counters.drop("out-session-worn", count);
+      this.askForHandshake(peer, this.#nowMs);
+    }
+    run.reset();
+  }
+}
+
+function dropReasonOf(outcome: SendOutcome): DropReason {
+  if (outcome === SendOutcome.congested) return "out-congested";
+  return outcome === SendOutcome.tooBig ? "out-underlay-too-big" : "out-unreachable";
+}

@@ -1,0 +1,158 @@
+import { asMeshError } from "../base/errors.ts";
+import type { Logger } from "../base/logger.ts";
+import { type Cidr, formatCidr, parseCidr } from "../packet/cidr.ts";
+import type { Endpoint } from "../packet/endpoint.ts";
+import type { Device } from "../wireguard/device.ts";
+import type { EnginePeerConfig } from "../wireguard/engine.ts";
+import type { DataCommand } from "./commands.ts";
+import { parseEndpoint } from "./endpoint-text.ts";
+import type { TunnelPeerConfig } from "./tunnel-types.ts";
+
+const KEY_BYTES = 32;
+
+/** A peer as it stands in the engine and the data plane. */
+export interface ActivePeer {
+  readonly id: number;
+  readonly publicKey: string;
+  config: ParsedPeer;
+}
+
+interface ParsedPeer {
+  readonly engine: EnginePeerConfig;
+  /** By canonical text. */
+  readonly allowedIps: ReadonlyMap<string, Cidr>;
+}
+
+/** The peers that the engine and the data plane have, and the way from there to the peers that are wanted. */
+export class PeerSet {
+  readonly #device: Device;
+  readonly #logger: Logger;
+  readonly #byKey = new Map<string, ActivePeer>();
+  readonly #byId = new Map<number, ActivePeer>();
+  /** Which peer has a prefix: the data plane knows, but cannot be asked. */
+  readonly #owners = new Map<string, ActivePeer>();
+
+  constructor(device: Device, logger: Logger) {
+    this.#device = device;
+    this.#logger = logger;
+  }
+
+  get(publicKey: string): ActivePeer | undefined {
+    return this.#byKey.get(publicKey);
+  }
+
+  [Symbol.iterator](): Iterator<ActivePeer> {
+    return this.#byKey.values();
+  }
+
+  /** The prefixes that lead to `peer` right now. */
+  ownedPrefixes(peer: ActivePeer): string[] {
+    return [...peer.config.allowedIps.keys()].filter((prefix) => this.#owners.get(prefix) === peer);
+  }
+
+  /**
+   * Changes what differs from `desired` and nothing else; sessions of peers that stay survive. A peer that cannot be
+   * configured is left out with a warning: it must not take the others down. Returns what the data plane is to do.
+   */
+  reconcile(desired: readonly TunnelPeerConfig[], nowMs: number): DataCommand[] {
+    const wanted = this.#parseAll(desired);
+    const commands: DataCommand[] = [];
+    for (const peer of [...this.#byKey.values()]) {
+      if (!wanted.has(peer.publicKey)) commands.push(...this.#remove(peer));
+    }
+    for (const [publicKey, config] of wanted) {
+      const peer = this.#byKey.get(publicKey);
+      if (peer !== undefined) commands.push(...this.#update(peer, config, nowMs));
+      else commands.push(...this.#add(publicKey, config, nowMs));
+    }
+    commands.push(...this.#assignPrefixes());
+    return commands;
+  }
+
+  #parseAll(desired: readonly TunnelPeerConfig[]): Map<string, ParsedPeer> {
+    const parsed = new Map<string, ParsedPeer>();
+    for (const peer of desired) {
+      try {
+        parsed.set(peer.publicKey, parsePeer(peer));
+      } catch (failure) {
+        this.#warn(peer.publicKey, failure);
+      }
+    }
+    return parsed;
+  }
+
+  #add(publicKey: string, config: ParsedPeer, nowMs: number): DataCommand[] {
+    try {
+      const id = this.#device.addPeer(config.engine, nowMs);
+      const peer: ActivePeer = { id, publicKey, config };
+      this.#byKey.set(publicKey, peer);
+      this.#byId.set(id, peer);
+      return [{ type: "add-peer", peer: id }];
+    } catch (failure) {
+      this.#warn(publicKey, failure);
+      return [];
+    }
+  }
+
+  #update(peer: ActivePeer, config: ParsedPeer, nowMs: number): DataCommand[] {
+    const isSame = isSameEngineConfig(peer.config.engine, config.engine);
+    peer.config = config;
+    return isSame ? [] : this.#device.updatePeer(peer.id, config.engine, nowMs);
+  }
+
+  #remove(peer: ActivePeer): DataCommand[] {
+    this.#byKey.delete(peer.publicKey);
+    this.#byId.delete(peer.id);
+    for (const [prefix, owner] of this.#owners) if (owner === peer) this.#owners.delete(prefix);
+    return [...this.#device.removePeer(peer.id), { type: "remove-peer", peer: peer.id }];
+  }
+
+  /** Each prefix belongs to the last peer, in the order of the desired set, that names it. */
+  #assignPrefixes(): DataCommand[] {
+    const wanted = new Map<string, { readonly owner: ActivePeer; readonly cidr: Cidr }>();
+    for (const owner of this.#byKey.values())
+      for (const [prefix, cidr] of owner.config.allowedIps) wanted.set(prefix, { owner, cidr });
+    const commands: DataCommand[] = [];
+    for (const [prefix, owner] of [...this.#owners]) {
+      if (wanted.has(prefix)) continue;
+      this.#owners.delete(prefix);
+      commands.push({ type: "disallow", peer: owner.id, ...parseCidr(prefix) });
+    }
+    for (const [prefix, { owner, cidr }] of wanted) {
+      if (this.#owners.get(prefix) === owner) continue;
+      this.#owners.set(prefix, owner);
+      commands.push({ type: "allow", peer: owner.id, ...cidr });
+    }
+    return commands;
+  }
+
+  #warn(publicKey: string, failure: unknown): void {
+    const { code, message } = asMeshError(failure);
+    this.#logger.warn({ peer: publicKey, code }, `peer left out: ${message}`);
+  }
+}
+
+function parsePeer(peer: TunnelPeerConfig): ParsedPeer {
+  const publicKey = new Uint8Array(Buffer.from(peer.publicKey, "base64"));
+  const presharedKey = peer.presharedKey ?? new Uint8Array(KEY_BYTES);
+  const candidates: Endpoint[] = peer.endpoints.map(parseEndpoint);
+  const allowedIps = new Map<string, Cidr>();
+  for (const text of peer.allowedIps) {
+    const cidr = parseCidr(text);
+    allowedIps.set(formatCidr(cidr), cidr);
+  }
+  const { persistentKeepaliveSeconds } = peer;
+  return { engine: { publicKey, presharedKey, candidates, persistentKeepaliveSeconds }, allowedIps };
+}
+
+function isSameEngineConfig(a: EnginePeerConfig, b: EnginePeerConfig): boolean {
+  return (
+    a.persistentKeepaliveSeconds === b.persistentKeepaliveSeconds &&
+    Buffer.compare(a.presharedKey, b.presharedKey) === 0 &&
+    a.candidates.length === b.candidates.length &&
+    a.candidates.every((candidate, i) => {
+      const other = b.candidates[i]!;
+      return candidate.address === other.address && candidate.port === other.port;
+    })
+  );
+}

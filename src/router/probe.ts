@@ -1,0 +1,56 @@
+import type { PacketBuffer } from "../packet/packet-buffer.ts";
+
+/**
+ * Probes travel as the payload of WireGuard data messages: sealed, counted and protected from replay by the session. The
+ * first nibble is no IP version, so no probe can be taken for a packet, nor the other way round. Integers are in network
+ * order; the stamp is the sender's own and comes back as it was.
+ *
+ *     | 0xf version 4 | type u8 | length u16 | id u32 | sequence u32 | flags u32 | stamp f64 |
+ *       0               1         2            4        8              12          16          24
+ *
+ * `length` counts the whole probe; what stands behind it is padding. A reader takes the fields that it knows and skips
+ * the rest, so fields may be added at the end, and ignores probes of a version or type that it does not know.
+ */
+export const PROBE_BYTES = 24;
+const PROBE_NIBBLE = 0xf;
+const PROBE_VERSION = 1;
+
+export const ProbeType = { echoRequest: 1, echoReply: 2 } as const;
+export type ProbeType = (typeof ProbeType)[keyof typeof ProbeType];
+
+/** The fields of a probe, reused. */
+export class ProbeRecord {
+  type = 0;
+  id = 0;
+  sequence = 0;
+  flags = 0;
+  /** Milliseconds on the clock of whoever sent the request. */
+  stampMs = 0;
+}
+
+/** Reads the probe in at most `sizeBytes` bytes at `offset`; false when it is none that we know. */
+export function readProbe(buffer: PacketBuffer, offset: number, sizeBytes: number, out: ProbeRecord): boolean {
+  if (sizeBytes < PROBE_BYTES) return false;
+  const { view } = buffer;
+  if (view.getUint8(offset) !== ((PROBE_NIBBLE << 4) | PROBE_VERSION)) return false;
+  const length = view.getUint16(offset + 2);
+  if (length < PROBE_BYTES || length > sizeBytes) return false;
+  out.type = view.getUint8(offset + 1);
+  out.id = view.getUint32(offset + 4);
+  out.sequence = view.getUint32(offset + 8);
+  out.flags = view.getUint32(offset + 12);
+  out.stampMs = view.getFloat64(offset + 16);
+  return out.type === ProbeType.echoRequest || out.type === ProbeType.echoReply;
+}
+
+/** Writes `probe` in `PROBE_BYTES` bytes at `offset`. */
+export function writeProbe(buffer: PacketBuffer, offset: number, probe: ProbeRecord): void {
+  const { view } = buffer;
+  view.setUint8(offset, (PROBE_NIBBLE << 4) | PROBE_VERSION);
+  view.setUint8(offset + 1, probe.type);
+  view.setUint16(offset + 2, PROBE_BYTES);
+  view.setUint32(offset + 4, probe.id);
+  view.setUint32(offset + 8, probe.sequence);
+  view.setUint32(offset + 12, probe.flags);
+  view.setFloat64(offset + 16, probe.stampMs);
+}

@@ -1,0 +1,82 @@
+import type { AeadProviderName } from "../wireguard/aead/provider.ts";
+import type { WireGuardTimings } from "../wireguard/constants.ts";
+import type { HandshakeDrop } from "../wireguard/handshakes.ts";
+import type { DropReason } from "./drop-reasons.ts";
+
+export interface TunnelOptions {
+  readonly interfaceName: string;
+  /** The largest packet inside the tunnel, bytes. */
+  readonly mtu: number;
+  /** UDP, both families; 0 for any free port. */
+  readonly listenPort: number;
+  /** X25519, 32 bytes; stays the caller's to wipe. */
+  readonly privateKey: Uint8Array;
+  /** Firewall mark of everything that the tunnel sends; 0 or absent for none. */
+  readonly fwmark?: number;
+  readonly aeadProvider?: "auto" | AeadProviderName;
+  /** Deviations from the whitepaper's timings, for tests that have no three minutes. */
+  readonly timings?: Partial<WireGuardTimings>;
+}
+
+export interface TunnelPeerConfig {
+  /** Base64. */
+  readonly publicKey: string;
+  /** 32 bytes. */
+  readonly presharedKey?: Uint8Array;
+  /** `ADDRESS/BITS`; the latest peer to name a prefix has it. */
+  readonly allowedIps: readonly string[];
+  /** `ADDRESS:PORT` or `[V6]:PORT`, candidates in order; a first handshake goes to all of them. */
+  readonly endpoints: readonly string[];
+  /** 0 for off. */
+  readonly persistentKeepaliveSeconds: number;
+}
+
+export interface TunnelInfo {
+  readonly interfaceName: string;
+  readonly listenPort: number;
+  readonly mtu: number;
+  readonly aeadProvider: AeadProviderName;
+  /** Why it is this one, in words for people. */
+  readonly aeadWhy: string;
+  readonly offloads: {
+    readonly tcp4: boolean;
+    readonly tcp6: boolean;
+    readonly udp: boolean;
+    readonly checksum: boolean;
+    readonly udpGso: boolean;
+    readonly udpGro: boolean;
+  };
+  /** Which families the socket speaks. */
+  readonly ipv4: boolean;
+  readonly ipv6: boolean;
+}
+
+export interface TunnelPeerStatus {
+  readonly publicKey: string;
+  /** Where it answered from last. */
+  readonly endpoint: string | null;
+  readonly allowedIps: readonly string[];
+  /** Unix milliseconds; null for never. */
+  readonly lastHandshakeAtMs: number | null;
+  readonly sessionUp: boolean;
+  /** Authentic messages on the wire: data, keepalives and, as `wg` counts them, handshakes. */
+  readonly rxBytes: number;
+  readonly txBytes: number;
+  /** Data messages and keepalives alone. */
+  readonly rxMessages: number;
+  readonly txMessages: number;
+  readonly persistentKeepaliveSeconds: number;
+}
+
+/** Handshake messages are admitted by the data thread and judged by the engine, each with reasons of its own. */
+export type TunnelDropReason = DropReason | `handshake-${HandshakeDrop}`;
+
+export interface PingOptions {
+  readonly timeoutMs: number;
+}
+
+export interface PingReply {
+  readonly rttMs: number;
+  readonly transport: "udp";
+  readonly endpoint: string;
+}

@@ -1,0 +1,288 @@
+import { randomBytes, randomFillSync } from "node:crypto";
+import type { Clock } from "../base/clock.ts";
+import { DisposeStack } from "../base/dispose.ts";
+import { MeshError } from "../base/errors.ts";
+import type { Logger } from "../base/logger.ts";
+import { AF_INET, AF_INET6 } from "../host/ffi/constants.ts";
+import * as libc from "../host/ffi/libc.ts";
+import { openUdpSockets, type UdpSockets } from "../transports/udp/udp-transport.ts";
+import { type OpenTun, openTun } from "../tun/open-tun.ts";
+import { type AeadSelection, selectAeadProvider } from "../wireguard/aead/select.ts";
+import { WHITEPAPER_TIMINGS, type WireGuardTimings } from "../wireguard/constants.ts";
+import { selectHandshakeCrypto } from "../wireguard/crypto/select.ts";
+import { Device } from "../wireguard/device.ts";
+import type { EngineEvent } from "../wireguard/engine.ts";
+import { SLOTS_PER_PEER } from "../wireguard/limits.ts";
+import { KeySlots, PeerCell, PeerCells } from "../wireguard/shared-state.ts";
+import type { DataCommand, DataEvent } from "./commands.ts";
+import { Counters, type InterfaceCounter } from "./counters.ts";
+import { DataThread } from "./data-thread.ts";
+import { formatEndpoint } from "./endpoint-text.ts";
+import { type ActivePeer, PeerSet } from "./peer-set.ts";
+import { PingTracker } from "./ping-tracker.ts";
+import type {
+  PingOptions,
+  PingReply,
+  TunnelDropReason,
+  TunnelInfo,
+  TunnelOptions,
+  TunnelPeerConfig,
+  TunnelPeerStatus,
+} from "./tunnel-types.ts";
+
+export type { PingReply, TunnelInfo, TunnelOptions, TunnelPeerConfig, TunnelPeerStatus } from "./tunnel-types.ts";
+
+/** The shared tables are laid out once, for this many peers; memory that nobody touches costs none. */
+const MAX_PEERS = 4096;
+/** setTimeout takes no more. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+export interface TunnelDeps {
+  readonly logger: Logger;
+  readonly clock: Clock;
+}
+
+interface Parts {
+  readonly tun: OpenTun;
+  readonly udp: UdpSockets;
+  readonly aead: AeadSelection;
+  readonly timings: WireGuardTimings;
+  readonly stack: DisposeStack;
+}
+
+/**
+ * One WireGuard interface: the engine of the control plane in this thread, the data plane in its own. Addresses, MTU,
+ * state and routes of the interface are the caller's business.
+ */
+export class Tunnel implements AsyncDisposable {
+  readonly info: TunnelInfo;
+  readonly #deps: TunnelDeps;
+  readonly #device: Device;
+  readonly #thread: DataThread;
+  readonly #peers: PeerSet;
+  readonly #pings: PingTracker;
+  readonly #cells = new PeerCells(MAX_PEERS);
+  readonly #counters = new Counters();
+  readonly #stack: DisposeStack;
+  readonly #fatalHandlers: ((failure: MeshError) => void)[] = [];
+  #timer: NodeJS.Timeout | undefined;
+  #failure: MeshError | undefined;
+  #isClosed = false;
+
+  /**
+   * Creates the interface and the sockets, and starts the data thread.
+   * @throws MeshError `bad-interface-name`, `interface-taken`, `no-tun-device`, `not-permitted`, `port-in-use`,
+   *   `no-udp`, `aead-unavailable`, `data-plane-failed`
+   */
+  static async open(options: TunnelOptions, deps: TunnelDeps): Promise<Tunnel> {
+    const stack = new DisposeStack();
+    try {
+      const wanted = options.aeadProvider ?? "auto";
+      const aead = selectAeadProvider(wanted === "auto" ? undefined : wanted);
+      const udp = openUdpSockets({ port: options.listenPort, fwmark: options.fwmark ?? 0 });
+      stack.defer(() => {
+        for (const { fd } of udp.sockets) libc.close(fd);
+      });
+      const tun = openTun(options.interfaceName);
+      stack.defer(() => void libc.close(tun.fd));
+      const timings = { ...WHITEPAPER_TIMINGS, ...options.timings };
+      const tunnel = new Tunnel(options, deps, { tun, udp, aead, timings, stack });
+      const coldBecause = await tunnel.#thread.started;
+      if (coldBecause !== undefined) deps.logger.info({ reason: coldBecause }, "the data thread starts cold");
+      const missing = Object.entries(tunnel.info.offloads).filter(([, isThere]) => !isThere);
+      if (missing.length > 0)
+        deps.logger.warn({ missing: missing.map(([name]) => name) }, "this kernel lacks offloads: throughput is lower");
+      return tunnel;
+    } catch (failure) {
+      await stack.close();
+      throw failure;
+    }
+  }
+
+  private constructor(options: TunnelOptions, deps: TunnelDeps, parts: Parts) {
+    const { tun, udp, aead, timings, stack } = parts;
+    this.#deps = deps;
+    this.#stack = stack;
+    this.info = tunnelInfo(options, parts);
+    const slots = new KeySlots(MAX_PEERS * SLOTS_PER_PEER);
+    const { crypto, passedOver } = selectHandshakeCrypto();
+    if (passedOver !== undefined) deps.logger.warn({ reason: passedOver }, "handshakes use the slow reference crypto");
+    this.#device = new Device(
+      { privateKey: options.privateKey, timings },
+      {
+        crypto,
+        random: (bytes) => void randomFillSync(bytes),
+        wallMs: () => deps.clock.wallMs(),
+        cells: this.#cells,
+        slots,
+      },
+    );
+    this.#peers = new PeerSet(this.#device, deps.logger);
+    this.#thread = new DataThread(
+      {
+        tun,
+        udp,
+        timings,
+        mtuBytes: options.mtu,
+        aeadProvider: aead.provider.name,
+        slots: slots.buffer,
+        cells: this.#cells.buffer,
+        counters: this.#counters.buffer,
+      },
+      { onEvent: (event) => this.#onEvent(event), onDeath: (failure) => this.#onDeath(failure) },
+    );
+    // The thread wipes what it took over; a keypair may still be on its way to it.
+    stack.defer(() => {
+      for (let slot = 0; slot < slots.count; slot++) slots.wipe(slot);
+    });
+    stack.defer(() => this.#thread.stop());
+    const post = (commands: readonly DataCommand[]) => this.#thread.post(commands);
+    this.#pings = new PingTracker(randomBytes(4).readUInt32BE(), post);
+    this.#announceIdentity();
+  }
+
+  /** Makes `desired` the peers: the fewest changes, sessions of peers that stay go on. */
+  configurePeers(desired: readonly TunnelPeerConfig[]): void {
+    this.#carryOut(this.#peers.reconcile(desired, this.#nowMs()));
+  }
+
+  /**
+   * Every session of the old key goes; peers in use get a new handshake at once. `key` stays the caller's to wipe;
+   * undefined clears it: silence from then on.
+   */
+  setPrivateKey(key: Uint8Array | undefined): void {
+    const actions = this.#device.setPrivateKey(key, this.#nowMs());
+    this.#announceIdentity();
+    this.#carryOut(actions);
+  }
+
+  peers(): TunnelPeerStatus[] {
+    return Array.from(this.#peers, (peer) => this.#statusOf(peer));
+  }
+
+  /** What came to nothing, in the data thread and in the engine. */
+  dropCounters(): Record<TunnelDropReason, number> {
+    const handshakes = Object.entries(this.#device.drops).map(([reason, count]) => [`handshake-${reason}`, count]);
+    return { ...this.#counters.drops(), ...Object.fromEntries(handshakes) };
+  }
+
+  interfaceCounters(): Record<InterfaceCounter, number> {
+    return this.#counters.interface();
+  }
+
+  /**
+   * Sends an echo probe inside the session, after a handshake where there is none.
+   * @throws MeshError `not-found` for a key that is no peer, `timeout`, `data-plane-failed`
+   */
+  async ping(publicKey: string, options: PingOptions): Promise<PingReply> {
+    if (this.#failure !== undefined) throw this.#failure;
+    const peer = this.#peers.get(publicKey);
+    if (peer === undefined) throw new MeshError("not-found", `${publicKey} is no peer of this interface`);
+    return this.#pings.ping(peer.id, publicKey, options.timeoutMs);
+  }
+
+  /** Called once, when the data thread ends by itself: nothing moves any more, and the tunnel is to be closed. */
+  onFatal(handler: (failure: MeshError) => void): void {
+    if (this.#failure !== undefined) handler(this.#failure);
+    else this.#fatalHandlers.push(handler);
+  }
+
+  /** Stops the data thread, which wipes all keys, and removes the interface. Idempotent; never rejects for a dead thread. */
+  close(): Promise<void> {
+    if (!this.#isClosed) {
+      this.#isClosed = true;
+      clearTimeout(this.#timer);
+      this.#pings.abort(new MeshError("data-plane-failed", "the tunnel is closed"));
+      this.#device.setPrivateKey(undefined, this.#nowMs());
+    }
+    return this.#stack.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #nowMs(): number {
+    return this.#deps.clock.monotonicMs();
+  }
+
+  #onEvent(event: DataEvent): void {
+    switch (event.type) {
+      case "probe-reply":
+        this.#pings.receive(event);
+        break;
+      case "started":
+      case "stun":
+        break;
+      default:
+        this.#tell(event);
+        if (event.type === "promoted") this.#pings.repeat(event.peer);
+    }
+  }
+
+  #tell(event: EngineEvent): void {
+    const actions = this.#device.handle(event, this.#nowMs());
+    this.#carryOut(actions);
+    for (const action of actions)
+      if (action.type === "install-keypair" && action.isInitiator) this.#pings.repeat(action.peer);
+  }
+
+  #carryOut(commands: readonly DataCommand[]): void {
+    if (this.#isClosed || this.#failure !== undefined) return;
+    this.#thread.post(commands);
+    clearTimeout(this.#timer);
+    const deadlineMs = this.#device.nextDeadlineMs();
+    if (deadlineMs === Number.POSITIVE_INFINITY) return;
+    const waitMs = Math.min(Math.max(0, deadlineMs - this.#nowMs()), MAX_TIMER_MS);
+    this.#timer = setTimeout(() => this.#tell({ type: "tick" }), waitMs);
+  }
+
+  #announceIdentity(): void {
+    this.#thread.post([{ type: "set-identity", publicKey: this.#device.publicKey }]);
+  }
+
+  #statusOf(peer: ActivePeer): TunnelPeerStatus {
+    const status = this.#device.peerStatus(peer.id, this.#nowMs());
+    const endpoint = status?.endpoint;
+    const lastHandshakeAtMs = status?.lastHandshakeWallMs ?? 0;
+    return {
+      publicKey: peer.publicKey,
+      endpoint: endpoint === undefined ? null : formatEndpoint(endpoint),
+      allowedIps: this.#peers.ownedPrefixes(peer),
+      lastHandshakeAtMs: lastHandshakeAtMs === 0 ? null : lastHandshakeAtMs,
+      sessionUp: status?.sessionAgeMs !== undefined,
+      rxBytes: this.#cells.get(peer.id, PeerCell.rxBytes) + (status?.handshakeRxBytes ?? 0),
+      txBytes: this.#cells.get(peer.id, PeerCell.txBytes) + (status?.handshakeTxBytes ?? 0),
+      rxMessages: this.#cells.get(peer.id, PeerCell.rxMessages),
+      txMessages: this.#cells.get(peer.id, PeerCell.txMessages),
+      persistentKeepaliveSeconds: peer.config.engine.persistentKeepaliveSeconds,
+    };
+  }
+
+  #onDeath(failure: MeshError): void {
+    this.#failure = failure;
+    clearTimeout(this.#timer);
+    this.#pings.abort(failure);
+    this.#deps.logger.error({ code: failure.code }, failure.message);
+    for (const handler of this.#fatalHandlers) handler(failure);
+  }
+}
+
+function tunnelInfo(options: TunnelOptions, { tun, udp, aead }: Parts): TunnelInfo {
+  const isFixed = options.aeadProvider !== undefined && options.aeadProvider !== "auto";
+  const reasons = aead.passedOver.map(({ name, reason }) => `${name} is not usable: ${reason}`);
+  return {
+    interfaceName: tun.name,
+    listenPort: udp.port,
+    mtu: options.mtu,
+    aeadProvider: aead.provider.name,
+    aeadWhy: isFixed ? "set in the configuration" : reasons.join("; ") || "the fastest one",
+    offloads: {
+      ...tun.offloads,
+      udpGso: udp.sockets.every((socket) => socket.segmentation),
+      udpGro: udp.sockets.every((socket) => socket.receiveOffload),
+    },
+    ipv4: udp.sockets.some((socket) => socket.family === AF_INET),
+    ipv6: udp.sockets.some((socket) => socket.family === AF_INET6),
+  };
+}

@@ -1,0 +1,199 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { statusSchema } from "../../src/api/local.ts";
+import { eventually } from "../support/lab/eventually.ts";
+import type { LabHost } from "../support/lab/lab-host.ts";
+import { meshJson, runMesh, startMesh } from "../support/lab/mesh-command.ts";
+import { MeshPeer } from "../support/lab/mesh-peer.ts";
+import { SmallNetwork } from "../support/lab/small-network.ts";
+
+const CLOCK_TICKS_PER_SECOND = 100;
+const IDLE_SECONDS = 10;
+
+describe("a daemon's life", () => {
+  let network: SmallNetwork;
+  let alice: MeshPeer;
+
+  beforeAll(async () => {
+    network = await SmallNetwork.open("alice", "bob", "carol");
+    alice = await network.join("alice");
+  });
+  afterAll(() => network[Symbol.asyncDispose]());
+
+  async function leavesNothing(host: LabHost): Promise<void> {
+    expect(await host.must("ip", "-o", "link")).not.toContain("mesh0");
+    expect(await host.must("ip", "route")).not.toContain("10.86");
+    expect(await host.must("ip", "-6", "route")).not.toContain("mesh0");
+    expect(await host.must("ls", "/var/run/wireguard")).toBe("");
+  }
+
+  it.each(["SIGTERM", "SIGINT", "SIGHUP"] as const)(
+    "%s ends it cleanly, and `up` goes on from there",
+    async (signal) => {
+      expect(await alice.process.stop(signal)).toBe(0);
+      await leavesNothing(alice.host);
+      const { status, stdout } = await runMesh(alice.host, alice.home, "status", "--json");
+      expect(status).toBe(3);
+      expect(statusSchema.parse(JSON.parse(stdout)).state).toBe("stopped");
+      alice = await MeshPeer.up(alice);
+    },
+  );
+
+  it("a signal in the middle of the start ends it as cleanly", async () => {
+    expect(await alice.stop()).toBe(0);
+    const started = await startMesh(alice.host, alice.home, ["up"]);
+    await eventually("it has begun", () => alice.host.must("ls", join(alice.home, "run")).then((text) => text !== ""));
+    expect(await started.stop()).toBe(0);
+    await leavesNothing(alice.host);
+    alice = await MeshPeer.up(alice);
+  });
+
+  it("a signal while a join waits for a coordinator that does not answer ends it at once", async () => {
+    const host = network.host("bob");
+    const script = "require('node:net').createServer(() => {}).listen(8443, () => console.log('up'))";
+    const silent = await network.host("carol").start(process.execPath, ["-e", script]);
+    await silent.waitForOutput(/up/);
+    const { token } = await network.server.createToken();
+    const home = `${host.scratchDirectory}/hasty`;
+    const joining = await startMesh(host, home, ["join", token, "--server", "192.0.2.4"]);
+    await eventually("it is connected", async () =>
+      (await host.must("ss", "-Htn", "state", "established", "dport", "8443")).includes("192.0.2.4"),
+    );
+    expect(await joining.stop("SIGINT", 3000)).toBe(1);
+    expect(joining.stderr).toContain("interrupted");
+    await silent.kill();
+  });
+
+  it("after kill -9 the next start cleans up and goes on", async () => {
+    await alice.process.kill();
+    alice = await MeshPeer.up(alice);
+    expect(await alice.host.must("wg", "show", "interfaces")).toBe("mesh0\n");
+    expect((await alice.status()).warnings).toEqual([]);
+  });
+
+  it("there is one daemon for a home and network: `join` is refused, `up` finds the running one", async () => {
+    const second = await runMesh(alice.host, alice.home, "--json", "join");
+    expect(second.status).toBe(6);
+    expect(JSON.parse(second.stderr.trim().split("\n").at(-1) ?? "").error.code).toBe("already-running");
+    expect(await meshJson(alice.host, alice.home, "up")).toEqual({ network: "mesh", state: "running" });
+  });
+
+  it("--detach returns once it runs, and what fails in the background is reported in front", async () => {
+    const host = network.host("bob");
+    const home = `${host.scratchDirectory}/peer`;
+    const bad = await runMesh(host, home, "join", "--json", "--detach", "--server", "192.0.2.1:9");
+    expect(bad.status).toBe(1);
+    expect(JSON.parse(bad.stderr.trim().split("\n").at(-1) ?? "").error.code).toBe("coordinator-unreachable");
+
+    const { token } = await network.server.createToken();
+    const { status, stdout } = await runMesh(host, home, "join", token, "--name", "bob", "--detach");
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/token accepted: bob has 10\.86\./);
+    expect(stdout).toMatch(/^ {2}alice {2}10\.86\.\S+ {2}udp 192\.0\.2\.2:51820/m);
+    expect(await meshJson(host, home, "status", "--self")).toMatchObject({ name: "bob" });
+    expect(readFileSync(join(home, "daemon.log"), "utf8")).toContain("connected to the coordinator");
+    expect((await runMesh(host, home, "down")).status).toBe(0);
+    await leavesNothing(host);
+    expect((await runMesh(host, home, "up", "--detach")).status).toBe(0);
+    expect((await runMesh(host, home, "ping", "alice", "-c", "1")).status).toBe(0);
+    expect((await runMesh(host, home, "down")).status).toBe(0);
+  });
+
+  it("a service stays after `down`, also across a restart, until `up`", async () => {
+    expect(await alice.stop()).toBe(0);
+    const env = { NOTIFY_SOCKET: `${alice.host.scratchDirectory}/notify` };
+    const state = async () => statusSchema.parse(await meshJson(alice.host, alice.home, "status")).state;
+    let service = await startMesh(alice.host, alice.home, ["up"], env);
+    await eventually("it runs", async () => (await state()) === "running");
+    expect(await meshJson(alice.host, alice.home, "down")).toEqual({ network: "mesh", state: "stopped" });
+    expect(await state()).toBe("stopped");
+    await leavesNothing(alice.host);
+    expect(await service.stop()).toBe(0);
+    service = await startMesh(alice.host, alice.home, ["up"], env);
+    await eventually("it is back", async () => (await state()) === "stopped");
+    expect(await meshJson(alice.host, alice.home, "up")).toEqual({ network: "mesh", state: "running" });
+    expect(await service.stop()).toBe(0);
+    await leavesNothing(alice.host);
+    alice = await MeshPeer.up(alice);
+  });
+
+  it("status --watch prints a line at every change", async () => {
+    const watch = await startMesh(alice.host, alice.home, ["status", "--watch", "--json"]);
+    await watch.waitForOutput(/"schemaVersion":1/);
+    const bob = await MeshPeer.up({ host: network.host("bob"), home: `${network.host("bob").scratchDirectory}/peer` });
+    await watch.waitForOutput(/"name":"bob"[^\n]*"path":\{"transport":"udp"/);
+    expect(await watch.stop("SIGINT")).toBe(0);
+    for (const line of watch.stdout.trim().split("\n")) statusSchema.parse(JSON.parse(line));
+    expect(await bob.stop()).toBe(0);
+  });
+
+  it("a host without IPv6 has the mesh in IPv4, and says so", async () => {
+    const host = network.host("carol");
+    await host.sysctl("net.ipv6.conf.all.disable_ipv6", 1);
+    await host.sysctl("net.ipv6.conf.default.disable_ipv6", 1);
+    const carol = await network.join("carol", {
+      args: ["--interface", "wg-carol", "--listen-port", "0", "--mtu", "1300"],
+    });
+    const status = await carol.status();
+    expect(status.warnings).toEqual([expect.stringContaining("no IPv6 in the mesh here")]);
+    expect(status).toMatchObject({ interface: "wg-carol", self: { name: "carol" } });
+    expect(status.self?.listenPort).toBeGreaterThan(0);
+    expect(await carol.host.must("ip", "-o", "link", "show", "wg-carol")).toContain("mtu 1300");
+    const reached = await carol.reaches("alice");
+    expect(await carol.host.pings(reached.ip4)).toBe(true);
+
+    // The settings of the join are those of later starts.
+    expect(await carol.stop()).toBe(0);
+    const again = await MeshPeer.up(carol);
+    expect((await again.status()).interface).toBe("wg-carol");
+    expect(await again.stop()).toBe(0);
+  });
+
+  it("a UAPI name that another process serves is a warning, not a failure", async () => {
+    expect(await alice.stop()).toBe(0);
+    const script =
+      "require('node:net').createServer().listen('/var/run/wireguard/mesh0.sock', () => console.log('bound'))";
+    const holder = await alice.host.start(process.execPath, ["-e", script]);
+    await holder.waitForOutput(/bound/);
+    alice = await MeshPeer.up(alice);
+    expect((await alice.status()).warnings).toEqual([expect.stringContaining("is served by another process")]);
+    await holder.kill();
+    expect(await alice.stop()).toBe(0);
+    alice = await MeshPeer.up(alice);
+    expect((await alice.status()).warnings).toEqual([]);
+  });
+
+  it("idles with two peers below 1 % of a core and 120 MB", async () => {
+    const peers = [
+      await MeshPeer.up({ host: network.host("bob"), home: `${network.host("bob").scratchDirectory}/peer` }),
+      await MeshPeer.up({ host: network.host("carol"), home: `${network.host("carol").scratchDirectory}/peer` }),
+    ];
+    await alice.reaches("bob");
+    await alice.reaches("carol");
+    const { pid } = alice.process;
+    const before = { ticks: cpuTicks(pid), atMs: performance.now() };
+    const elapsedMs = await eventually(
+      "the measuring time is over",
+      () => (performance.now() - before.atMs > IDLE_SECONDS * 1000 ? performance.now() - before.atMs : undefined),
+      { timeoutMs: 2 * IDLE_SECONDS * 1000, intervalMs: 500 },
+    );
+    const share = (cpuTicks(pid) - before.ticks) / CLOCK_TICKS_PER_SECOND / (elapsedMs / 1000);
+    expect(share).toBeLessThan(0.01);
+    expect(residentMegabytes(pid)).toBeLessThan(120);
+    for (const peer of peers) expect(await peer.stop()).toBe(0);
+  });
+});
+
+/** User and system time of a process, proc(5) /proc/PID/stat fields 14 and 15. */
+function cpuTicks(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, "latin1")
+    .replace(/^.*\) /, "")
+    .split(" ");
+  return Number(fields[11]) + Number(fields[12]);
+}
+
+function residentMegabytes(pid: number): number {
+  const kibibytes = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1];
+  return (Number(kibibytes) * 1024) / 1e6;
+}

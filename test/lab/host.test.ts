@@ -1,0 +1,167 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { silentLogger } from "../../src/base/logger.ts";
+import { InterfaceSetup, type InterfaceSetupOptions } from "../../src/host/interface-setup.ts";
+import { IpRoute } from "../../src/host/ip-route.ts";
+import { Lab } from "../support/lab/lab.ts";
+import type { LabHost } from "../support/lab/lab-host.ts";
+
+let lab: Lab;
+let host: LabHost;
+let directory: string;
+let options: InterfaceSetupOptions;
+
+beforeAll(async () => {
+  lab = await Lab.open();
+});
+afterAll(() => lab[Symbol.asyncDispose]());
+
+beforeEach(async () => {
+  host = await lab.host("host");
+  await host.addStubNetwork("eth0", "192.168.7.1/24", "fd07::1/64");
+  directory = mkdtempSync(join(tmpdir(), "host-"));
+  options = {
+    journalFile: join(directory, "journal"),
+    interfaceName: "mesh0",
+    mtuBytes: 1420,
+    ranges: ["10.86.0.0/16", "fd86::/48"],
+  };
+});
+afterEach(async () => {
+  await host[Symbol.asyncDispose]();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+const prepare = (changes: Partial<InterfaceSetupOptions> = {}) =>
+  InterfaceSetup.prepare({ ...options, ...changes }, { logger: silentLogger, run: host.runner });
+
+/** The data plane makes the device; here `ip tuntap` does. */
+const makeDevice = () => host.ip("tuntap", "add", "mode", "tun", "name", "mesh0");
+
+const ours = async () => {
+  const ipRoute = new IpRoute(host.runner);
+  const isOurs = ({ interfaceName }: { interfaceName: string | undefined }) => interfaceName === "mesh0";
+  const [addresses, routes] = [await ipRoute.addresses(), await ipRoute.routes()];
+  return {
+    addresses: addresses
+      .filter(isOurs)
+      .map((each) => each.address)
+      .filter((address) => !address.startsWith("fe80")),
+    routes: routes
+      .filter(isOurs)
+      .map((each) => each.destination)
+      .filter((route) => !route.startsWith("fe80")),
+  };
+};
+
+describe("the mesh's interface", () => {
+  test("gets MTU, addresses and routes of both families, and gives them back", async () => {
+    const setup = await prepare();
+    await makeDevice();
+    expect(await setup.configure(["10.86.0.2", "fd86::2"])).toBeUndefined();
+    expect(await ours()).toEqual({
+      addresses: ["10.86.0.2/32", "fd86::2/128"],
+      routes: ["10.86.0.0/16", "fd86::2/128", "fd86::/48"],
+    });
+    expect(await new IpRoute(host.runner).link("mesh0")).toMatchObject({ mtu: 1420, isUp: true });
+    await setup[Symbol.asyncDispose]();
+    expect(await ours()).toEqual({ addresses: [], routes: [] });
+    expect(readFileSync(options.journalFile, "utf8")).toBe("");
+  });
+
+  test("gives up what is gone already without complaint", async () => {
+    const setup = await prepare();
+    await makeDevice();
+    await setup.configure(["10.86.0.2", "fd86::2"]);
+    await host.ip("link", "delete", "mesh0");
+    await setup[Symbol.asyncDispose]();
+    expect(readFileSync(options.journalFile, "utf8")).toBe("");
+  });
+
+  test("takes and gives back single routes", async () => {
+    const setup = await prepare();
+    await makeDevice();
+    await setup.configure(["10.86.0.2"]);
+    await setup.addRoute("172.30.0.0/16");
+    await setup.addRoute("172.30.0.0/16");
+    expect((await ours()).routes).toContain("172.30.0.0/16");
+    await setup.removeRoute("172.30.0.0/16");
+    expect((await ours()).routes).not.toContain("172.30.0.0/16");
+    await setup[Symbol.asyncDispose]();
+  });
+
+  test("has IPv4 alone on a host with IPv6 switched off", async () => {
+    await host.disableIpv6();
+    const setup = await prepare();
+    await makeDevice();
+    expect(await setup.configure(["10.86.0.2", "fd86::2"])).toBe("disabled-on-host");
+    expect(await ours()).toEqual({ addresses: ["10.86.0.2/32"], routes: ["10.86.0.0/16"] });
+    await setup[Symbol.asyncDispose]();
+  });
+
+  test("has IPv4 alone below the least MTU of IPv6", async () => {
+    const setup = await prepare({ mtuBytes: 1200 });
+    await makeDevice();
+    expect(await setup.configure(["10.86.0.2", "fd86::2"])).toBe("mtu-below-1280");
+    expect((await ours()).addresses).toEqual(["10.86.0.2/32"]);
+    await setup[Symbol.asyncDispose]();
+  });
+});
+
+describe("after a crash", () => {
+  /** As a kill after `configure`: the journal says what was done, and nobody took it back. */
+  const leaveBehind = async () => {
+    const setup = await prepare();
+    await makeDevice();
+    await setup.configure(["10.86.0.2", "fd86::2"]);
+    const journal = readFileSync(options.journalFile);
+    await setup[Symbol.asyncDispose]();
+    writeFileSync(options.journalFile, journal);
+  };
+
+  test("the next start takes back what is left", async () => {
+    await leaveBehind();
+    // The device outlived its daemon, which a TUN device of ours never does: the worst case.
+    await host.ip("address", "add", "10.86.0.2/32", "dev", "mesh0");
+    await host.ip("address", "add", "fd86::2/128", "dev", "mesh0", "nodad");
+    await host.ip("route", "add", "10.86.0.0/16", "dev", "mesh0");
+    await expect(prepare()).rejects.toMatchObject({ code: "interface-taken" });
+    expect(await ours()).toEqual({ addresses: [], routes: [] });
+    await host.ip("link", "delete", "mesh0");
+    const next = await prepare();
+    await next[Symbol.asyncDispose]();
+  });
+
+  test("another program's interface of the same name is left alone", async () => {
+    await leaveBehind();
+    await host.ip("link", "delete", "mesh0");
+    await host.ip("link", "add", "mesh0", "type", "veth", "peer", "name", "other");
+    await host.ip("address", "add", "10.86.0.2/32", "dev", "mesh0");
+    await expect(prepare()).rejects.toMatchObject({ code: "interface-taken" });
+    expect((await ours()).addresses).toEqual(["10.86.0.2/32"]);
+  });
+});
+
+describe("refused before anything changes", () => {
+  test("a name that is taken", async () => {
+    await expect(prepare({ interfaceName: "eth0" })).rejects.toMatchObject({ code: "interface-taken" });
+  });
+
+  test("a range that a local network has, naming interface and network", async () => {
+    await expect(prepare({ ranges: ["192.168.0.0/16"] })).rejects.toMatchObject({
+      code: "range-conflict",
+      message: "the mesh's range 192.168.0.0/16 overlaps the address 192.168.7.1/24 of the interface eth0",
+    });
+    await expect(prepare({ ranges: ["fd07::/16"] })).rejects.toMatchObject({ code: "range-conflict" });
+  });
+
+  test("a range that a route has", async () => {
+    await host.ip("route", "add", "10.0.0.0/8", "via", "192.168.7.254");
+    await expect(prepare()).rejects.toMatchObject({
+      code: "range-conflict",
+      message: "the mesh's range 10.86.0.0/16 overlaps the route 10.0.0.0/8 of the interface eth0",
+    });
+  });
+});

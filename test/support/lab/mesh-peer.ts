@@ -1,0 +1,97 @@
+import { type Status, type StatusPeer, statusSchema } from "../../../src/api/local.ts";
+import { eventually } from "./eventually.ts";
+import type { LabHost } from "./lab-host.ts";
+import type { LabProcess } from "./lab-process.ts";
+import { meshJson, startMesh } from "./mesh-command.ts";
+
+export interface MeshPeerOptions {
+  readonly server: string;
+  readonly token: string;
+  readonly name?: string;
+  /** Further flags of `mesh join`. */
+  readonly args?: readonly string[];
+  readonly env?: NodeJS.ProcessEnv;
+  /** State of its own below the host's scratch directory; another name for a second daemon on the host. */
+  readonly home?: string;
+}
+
+/** A real peer daemon on a lab host, running by the time `join` or `up` returns. */
+export class MeshPeer implements AsyncDisposable {
+  readonly host: LabHost;
+  readonly home: string;
+  readonly process: LabProcess;
+
+  private constructor(host: LabHost, home: string, process: LabProcess) {
+    this.host = host;
+    this.home = home;
+    this.process = process;
+  }
+
+  /** `mesh join`, as the host's label unless `name` says otherwise. */
+  static async join(host: LabHost, options: MeshPeerOptions): Promise<MeshPeer> {
+    const home = options.home ?? `${host.scratchDirectory}/peer`;
+    const name = options.name ?? host.label;
+    const args = [
+      "join",
+      "--server",
+      options.server,
+      "--token",
+      options.token,
+      "--name",
+      name,
+      ...(options.args ?? []),
+    ];
+    return MeshPeer.#running(new MeshPeer(host, home, await startMesh(host, home, args, options.env)));
+  }
+
+  /** `mesh up` with the state that `peer` (ended by now) left. */
+  static async up(peer: Pick<MeshPeer, "host" | "home">, args: readonly string[] = []): Promise<MeshPeer> {
+    const process = await startMesh(peer.host, peer.home, ["up", ...args]);
+    return MeshPeer.#running(new MeshPeer(peer.host, peer.home, process));
+  }
+
+  static async #running(peer: MeshPeer): Promise<MeshPeer> {
+    await eventually(
+      `${peer.host.label} is running`,
+      async () => {
+        // A daemon that has ended will never run, and its own words say more than a timeout.
+        if (!peer.process.isRunning) return peer;
+        return (await peer.status()).state === "running" ? peer : undefined;
+      },
+      { timeoutMs: 20_000, intervalMs: 100 },
+    );
+    if (!peer.process.isRunning) throw new Error(`the daemon ended\n${peer.process.tail()}`);
+    return peer;
+  }
+
+  /** `mesh status --json`. */
+  async status(): Promise<Status> {
+    return statusSchema.parse(await meshJson(this.host, this.home, "status"));
+  }
+
+  /** What this peer's status says of another, or undefined while it does not know it. */
+  async peer(name: string): Promise<StatusPeer | undefined> {
+    return (await this.status()).peers.find((peer) => peer.name === name);
+  }
+
+  /** Waits until there is a working path to the peer of this name. */
+  reaches(name: string, timeoutMs = 15_000): Promise<StatusPeer> {
+    return eventually(
+      `${this.host.label} has a path to ${name}`,
+      async () => {
+        const peer = await this.peer(name);
+        return peer !== undefined && peer.path !== null && peer.lastHandshakeAt !== null ? peer : undefined;
+      },
+      { timeoutMs, intervalMs: 100 },
+    );
+  }
+
+  /** SIGTERM; the exit status. */
+  stop(): Promise<number> {
+    return this.process.stop();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.process.kill();
+  }
+}

@@ -1,0 +1,144 @@
+import { fileURLToPath } from "node:url";
+import { expect } from "vitest";
+import { z } from "zod";
+import type { LabHost } from "../lab/lab-host.ts";
+
+const byteStream = fileURLToPath(new URL("./byte-stream.mjs", import.meta.url));
+
+let ports = 20_000;
+
+export interface PingOptions {
+  readonly count?: number;
+  /** Of the whole IP packet. */
+  readonly packetBytes?: number;
+  readonly intervalSeconds?: number;
+  readonly dontFragment?: boolean;
+}
+
+/** Sends echo requests and says how many were answered. */
+export async function ping(from: LabHost, address: string, options: PingOptions = {}): Promise<number> {
+  const { count = 3, packetBytes = 84, intervalSeconds = 0.02, dontFragment = false } = options;
+  const headerBytes = address.includes(":") ? 48 : 28;
+  const args = ["-n", "-q", "-c", count, "-i", intervalSeconds, "-W", 2, "-s", packetBytes - headerBytes];
+  if (dontFragment) args.push("-M", "do");
+  // A long series takes longer than a command is given.
+  const pinging = await from.start("ping", [...args.map(String), address]);
+  await pinging.exited;
+  return Number(/(\d+) received/.exec(pinging.stdout)?.[1] ?? 0);
+}
+
+const streamReport = z.object({
+  sentBytes: z.number(),
+  sent: z.string(),
+  receivedBytes: z.number(),
+  received: z.string(),
+});
+
+export interface ExchangeBytes {
+  readonly up: number;
+  readonly down: number;
+}
+
+/** Carries random bytes over one TCP connection, both ways at once, and holds what arrived against what was sent. */
+export async function expectExactDelivery(
+  client: LabHost,
+  server: LabHost,
+  address: string,
+  bytes: ExchangeBytes,
+): Promise<void> {
+  const port = String(++ports);
+  const listening = await server.start(process.execPath, [byteStream, "listen", port, String(bytes.down)]);
+  await listening.waitForOutput(/listening/);
+  const connecting = await client.start(process.execPath, [byteStream, "connect", address, port, String(bytes.up)]);
+  for (const each of [connecting, listening]) {
+    await each.waitForOutput(/^\{.*\}$/m, 30_000);
+    expect(await each.exited).toBe(0);
+  }
+  const [ours, theirs] = [connecting, listening].map((each) =>
+    streamReport.parse(JSON.parse(/^\{.*\}$/m.exec(each.stdout)?.[0] ?? "")),
+  );
+  expect(theirs).toEqual({
+    sentBytes: bytes.down,
+    sent: ours?.received,
+    receivedBytes: bytes.up,
+    received: ours?.sent,
+  });
+  expect(ours?.receivedBytes).toBe(bytes.down);
+}
+
+const iperfReport = z.object({
+  end: z.object({
+    sum_sent: z.object({ bytes: z.number(), retransmits: z.number().optional() }).optional(),
+    sum_received: z.object({ bytes: z.number(), bits_per_second: z.number() }).optional(),
+    sum: z
+      .object({ bytes: z.number(), bits_per_second: z.number(), packets: z.number(), lost_percent: z.number() })
+      .optional(),
+  }),
+});
+
+export interface ThroughputOptions {
+  readonly seconds?: number;
+  readonly streams?: number;
+  /** The server sends. */
+  readonly reverse?: boolean;
+}
+
+export interface TcpThroughput {
+  readonly receivedBytes: number;
+  readonly bitsPerSecond: number;
+  /** Segments that were sent again, for each megabyte that arrived. */
+  readonly retransmitsPerMegabyte: number;
+}
+
+/** One run of iperf3 over TCP. */
+export async function tcpThroughput(
+  client: LabHost,
+  server: LabHost,
+  address: string,
+  options: ThroughputOptions = {},
+): Promise<TcpThroughput> {
+  const { end } = await iperf(client, server, address, options);
+  const [sent, received] = [end.sum_sent, end.sum_received];
+  if (sent === undefined || received === undefined) throw new Error("iperf3 reports no TCP streams");
+  return {
+    receivedBytes: received.bytes,
+    bitsPerSecond: received.bits_per_second,
+    retransmitsPerMegabyte: (sent.retransmits ?? 0) / (received.bytes / 1e6),
+  };
+}
+
+export interface UdpThroughput {
+  readonly bytes: number;
+  readonly packets: number;
+  readonly lostPercent: number;
+}
+
+/** One run of iperf3 over UDP, at a rate that every machine sustains. */
+export async function udpThroughput(
+  client: LabHost,
+  server: LabHost,
+  address: string,
+  options: ThroughputOptions & { readonly megabitsPerSecond: number; readonly packetBytes: number },
+): Promise<UdpThroughput> {
+  const udp = ["-u", "-b", `${options.megabitsPerSecond}M`, "-l", String(options.packetBytes)];
+  const { end } = await iperf(client, server, address, options, udp);
+  if (end.sum === undefined) throw new Error("iperf3 reports no UDP streams");
+  return { bytes: end.sum.bytes, packets: end.sum.packets, lostPercent: end.sum.lost_percent };
+}
+
+async function iperf(
+  client: LabHost,
+  server: LabHost,
+  address: string,
+  { seconds = 1, streams = 1, reverse = false }: ThroughputOptions,
+  more: readonly string[] = [],
+): Promise<z.infer<typeof iperfReport>> {
+  const port = String(++ports);
+  const serving = await server.start("iperf3", ["-s", "-1", "-p", port, "--forceflush"]);
+  await serving.waitForOutput(/Server listening/);
+  const args = ["-c", address, "-p", port, "-t", String(seconds), "-P", String(streams), "-J", ...more];
+  if (reverse) args.push("-R");
+  const report = iperfReport.parse(JSON.parse(await client.must("iperf3", ...args)));
+  await serving.exited;
+  return report;
+}

@@ -1,0 +1,124 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { encodeJoinToken } from "../../../src/api/join-token.ts";
+import { runCli } from "../../../src/cli/program.ts";
+
+describe("command lines that cannot be carried out", () => {
+  let home: string;
+  let stdout = "";
+  let stderr = "";
+
+  beforeEach(() => {
+    home = mkdtempSync(join(tmpdir(), "mesh-cli-"));
+    stdout = "";
+    stderr = "";
+    vi.stubEnv("MESH_TOKEN", "");
+    vi.spyOn(process.stdout, "write").mockImplementation((text) => {
+      stdout += text;
+      return true;
+    });
+    vi.spyOn(process.stderr, "write").mockImplementation((text) => {
+      stderr += text;
+      return true;
+    });
+  });
+  afterEach(() => {
+    vi.restoreAllMocks();
+    vi.unstubAllEnvs();
+    rmSync(home, { recursive: true, force: true });
+  });
+
+  const token = encodeJoinToken({
+    id: "0".repeat(32),
+    secret: "A".repeat(43),
+    urls: ["https://127.0.0.1:1"],
+    caFingerprint: "0".repeat(64),
+    network: "mesh",
+  });
+
+  it.each([
+    ["an unknown command", ["frobnicate"], 2, "bad-usage"],
+    ["no command", [], 2, "bad-usage"],
+    ["an unknown flag", ["status", "--frobnicate"], 2, "bad-usage"],
+    ["a flag without its value", ["join", "--name"], 2, "bad-usage"],
+    ["a missing argument", ["ping"], 2, "bad-usage"],
+    ["an argument too many", ["ping", "a", "b"], 2, "bad-usage"],
+    ["a count that is no number", ["ping", "bob", "-c", "three"], 2, "bad-usage"],
+    ["a port out of range", ["join", token, "--listen-port", "65536"], 2, "bad-usage"],
+    ["an MTU too small for IPv4", ["join", token, "--mtu", "575"], 2, "bad-usage"],
+    ["an interface name with a slash", ["join", token, "--interface", "a/b"], 2, "bad-usage"],
+    ["an interface name too long", ["join", token, "--interface", "a".repeat(16)], 2, "bad-usage"],
+    ["a log format unheard of", ["status", "--log-format", "xml"], 2, "bad-usage"],
+    ["a bad peer name", ["join", token, "--name", "Not A Name"], 2, "bad-name"],
+    ["a reserved peer name", ["join", token, "--name", "all"], 2, "bad-name"],
+    ["a bad network name", ["join", token, "--network", "../x"], 2, "bad-name"],
+    ["something that is no token", ["join", "mesh1_xyz"], 2, "token-malformed"],
+    ["a token cut short", ["join", token.slice(0, -20)], 2, "token-malformed"],
+    ["a token twice", ["join", token, "--token", token], 2, "bad-usage"],
+    ["a token file that is not there", ["join", "--token-file", "/nonexistent"], 5, "not-found"],
+    ["neither token nor server", ["join"], 2, "bad-usage"],
+    ["a server over plain HTTP", ["join", token, "--server", "http://192.0.2.1"], 2, "bad-usage"],
+    ["a server that is no address", ["join", token, "--server", "a b"], 2, "bad-usage"],
+    ["a coordinator that is not there", ["join", token], 1, "coordinator-unreachable"],
+    ["a configuration file that is not there", ["join", "--config", "/nonexistent"], 5, "not-found"],
+    ["up before join", ["up"], 5, "needs-join"],
+    ["down without a daemon", ["down"], 3, "no-daemon"],
+    ["ping without a daemon", ["ping", "bob"], 3, "no-daemon"],
+    ["peers without a daemon", ["peers"], 3, "no-daemon"],
+    ["leave before join", ["leave", "--yes"], 5, "needs-join"],
+    ["token list without a coordinator", ["token", "list"], 3, "no-coordinator"],
+    ["a token for no duration", ["token", "create", "--expires", "soon"], 2, "bad-duration"],
+    ["a token for no uses", ["token", "create", "--uses", "0"], 2, "bad-usage"],
+    ["a token for a bad address", ["token", "create", "--ip", "300.1.1.1"], 2, "bad-usage"],
+    ["TLS files without a key", ["serve", "--tls", "cert.pem"], 2, "bad-usage"],
+    ["a listen address without a port", ["serve", "--listen", "localhost"], 2, "bad-usage"],
+    ["peers and self at once", ["status", "--peers", "--self"], 2, "bad-usage"],
+  ])("%s", async (_what, args, exitStatus, code) => {
+    expect(await runCli(["--home", home, "--json", ...args])).toBe(exitStatus);
+    expect(stdout).toBe("");
+    const { error } = JSON.parse(stderr.trim().split("\n").at(-1) ?? "");
+    expect(error).toMatchObject({ code, message: expect.any(String), hint: expect.any(String) });
+    expect(error.message).not.toContain("A".repeat(43));
+  });
+
+  it("an error for people is what went wrong, then what to do", async () => {
+    expect(await runCli(["--home", home, "ping", "bob"])).toBe(3);
+    expect(stderr).toBe("mesh: this machine has joined no network\n      Join one with `mesh join TOKEN`.\n");
+  });
+
+  it.each([
+    ["unknown_key: 1\nlisten_port: 5", ":1: unknown key"],
+    ["listen_port: 5\nmtu: 100", ":2: mtu"],
+    ["listen_port: [", ":1: "],
+  ])("a configuration file with %j names the line", async (text, expected) => {
+    const file = join(home, "peer.yaml");
+    writeFileSync(file, text);
+    expect(await runCli(["--home", home, "join", "--config", file])).toBe(2);
+    expect(stderr).toContain(`${file}${expected}`);
+  });
+
+  it("status without a daemon says what the disk says, and ends with 3", async () => {
+    expect(await runCli(["--home", home, "--json", "status"])).toBe(3);
+    expect(JSON.parse(stdout)).toMatchObject({ schemaVersion: 1, state: "no-state", self: null, peers: [] });
+    expect(stderr).toBe("");
+  });
+
+  it("a join that failed leaves keys to try again with, and status says needs-join", async () => {
+    await runCli(["--home", home, "join", token]);
+    stdout = "";
+    expect(await runCli(["--home", home, "--json", "status"])).toBe(3);
+    expect(JSON.parse(stdout)).toMatchObject({ state: "needs-join", network: "mesh" });
+  });
+
+  it("help and version succeed", async () => {
+    expect(await runCli(["--help"])).toBe(0);
+    for (const command of ["serve", "token", "join", "up", "down", "leave", "status", "peers", "ping", "version"]) {
+      expect(stdout).toMatch(new RegExp(`^  ${command}\\b`, "m"));
+    }
+    stdout = "";
+    expect(await runCli(["version"])).toBe(0);
+    expect(stdout).toMatch(/^mesh \d+\.\d+\.\d+\n$/);
+  });
+});

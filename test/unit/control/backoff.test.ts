@@ -1,0 +1,19 @@
+import { describe, expect, it } from "vitest";
+import { Backoff } from "../../../src/control/backoff.ts";
+
+describe("waiting times between attempts", () => {
+  it("double up to the cap and start over after a reset", () => {
+    const backoff = new Backoff(500, 30_000, () => 1);
+    expect(Array.from({ length: 9 }, () => backoff.nextMs())).toEqual([
+      500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000,
+    ]);
+    backoff.reset();
+    expect(backoff.nextMs()).toBe(500);
+  });
+
+  it("are spread over the upper half of the step", () => {
+    const lowest = new Backoff(500, 30_000, () => 0);
+    expect(lowest.nextMs()).toBe(250);
+    for (let attempt = 0; attempt < 100; attempt++) expect(new Backoff(500, 30_000).nextMs()).toBeLessThanOrEqual(500);
+  });
+});

@@ -1,0 +1,64 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { silentLogger } from "../../../src/base/logger.ts";
+import { MapCache } from "../../../src/control/map-cache.ts";
+import { checkPins, pinsOf } from "../../../src/control/pins.ts";
+import { mapPeer, networkMap } from "../../support/network-map.ts";
+
+describe("the map cache", () => {
+  let directory: string;
+  let cache: MapCache;
+  const map = networkMap([mapPeer("bob", 2)]);
+  // One more than the map implies: a peer that left.
+  const pins = checkPins(pinsOf(map), [mapPeer("gone", 3)]).pins;
+
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), "mesh-cache-"));
+    cache = new MapCache(directory, silentLogger);
+  });
+  afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+  it("starts empty without complaint", async () => {
+    expect(await cache.load()).toEqual({ map: undefined, pins: [], warnings: [] });
+  });
+
+  it("gives back what it was given, from files that only the owner reads", async () => {
+    await cache.save(map, pins);
+    expect(await cache.load()).toEqual({ map, pins, warnings: [] });
+    for (const name of readdirSync(directory)) expect(statSync(join(directory, name)).mode & 0o777).toBe(0o600);
+  });
+
+  it.each(["", "{", "null", '{"version":1}', "\u0000\u0000"])(
+    "keeps the pins when the map file holds %j",
+    async (damage) => {
+      await cache.save(map, pins);
+      writeFileSync(join(directory, "map.json"), damage);
+      const loaded = await cache.load();
+      expect(loaded.map).toBeUndefined();
+      expect(loaded.pins).toEqual(pins);
+      expect(loaded.warnings[0]).toContain("map.json");
+      const aside = readdirSync(directory).find((name) => name.startsWith("map.json.corrupt-"));
+      expect(readFileSync(join(directory, aside ?? ""), "utf8")).toBe(damage);
+    },
+  );
+
+  it("rebuilds lost pins from the map and says so", async () => {
+    await cache.save(map, pins);
+    writeFileSync(join(directory, "pins.json"), "garbage");
+    const loaded = await cache.load();
+    expect(loaded.pins).toEqual(pinsOf(map));
+    expect(loaded.warnings).toHaveLength(2);
+    expect(loaded.warnings[1]).toContain("rebuilt");
+  });
+
+  it("says aloud when all pins are lost", async () => {
+    await cache.save(map, pins);
+    writeFileSync(join(directory, "pins.json"), "garbage");
+    writeFileSync(join(directory, "map.json"), "garbage");
+    const loaded = await cache.load();
+    expect(loaded.pins).toEqual([]);
+    expect(loaded.warnings.at(-1)).toContain("the pins are lost");
+  });
+});

@@ -1,0 +1,170 @@
+import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { z } from "zod";
+import { type DownReply, type PingReply, pingReplySchema, type Status, statusSchema } from "../../../src/api/local.ts";
+import { MeshError } from "../../../src/base/errors.ts";
+import { silentLogger } from "../../../src/base/logger.ts";
+import { UnixHttp } from "../../../src/cli/unix-http.ts";
+import { LocalApi, type LocalApiTarget } from "../../../src/daemon/local-api.ts";
+import { buildStatus } from "../../../src/daemon/status-builder.ts";
+
+class FakeDaemon implements LocalApiTarget {
+  readonly listeners = new Set<() => void>();
+  readonly calls: string[] = [];
+  warnings: string[] = [];
+  pingsAborted = false;
+
+  status(): Status {
+    const { warnings } = this;
+    return buildStatus({
+      state: "stopped",
+      network: "mesh",
+      self: undefined,
+      coordinatorUrl: undefined,
+      warnings,
+      session: undefined,
+    });
+  }
+  onChange(listener: () => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+  async up(): Promise<void> {
+    throw new MeshError("port-in-use", "UDP port 51820 is in use");
+  }
+  async down(): Promise<DownReply> {
+    this.calls.push("down");
+    return { state: "stopped", ends: true };
+  }
+  async leave() {
+    return { deregistered: true };
+  }
+  async *ping({ peer, count = 0 }: { peer: string; count?: number | undefined }, signal: AbortSignal) {
+    if (peer === "nobody") throw new MeshError("not-found", "there is no peer nobody");
+    signal.addEventListener("abort", () => {
+      this.pingsAborted = true;
+    });
+    for (let seq = 1; count === 0 || seq <= count; seq++) {
+      const reply: PingReply = { seq, peer, rttMs: 1, transport: "udp", endpoint: "192.0.2.1:1" };
+      yield reply;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+  async forgetPin(name: string): Promise<void> {
+    this.calls.push(`forget ${name}`);
+  }
+}
+
+describe("the local API", () => {
+  let directory: string;
+  let path: string;
+  let daemon: FakeDaemon;
+  let api: LocalApi;
+  let client: UnixHttp;
+
+  beforeEach(async () => {
+    directory = mkdtempSync(join(tmpdir(), "mesh-api-"));
+    path = join(directory, "run", "peer-mesh.sock");
+    daemon = new FakeDaemon();
+    api = await LocalApi.open(path, daemon, { logger: silentLogger });
+    client = new UnixHttp(path, () => new MeshError("no-daemon", "no daemon"));
+  });
+  afterEach(async () => {
+    await api.close();
+    rmSync(directory, { recursive: true, force: true });
+  });
+
+  const post = (route: string, body: object) => client.call({ method: "POST", path: route, body }, z.unknown());
+
+  it("listens on a socket that only its owner and root can connect to, and removes it at the end", async () => {
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    await api.close();
+    expect(() => statSync(path)).toThrow();
+    await expect(post("/v1/down", {})).rejects.toMatchObject({ code: "no-daemon", exitStatus: 3 });
+  });
+
+  it("answers, and errors keep their code across the socket", async () => {
+    expect(await client.call({ method: "GET", path: "/v1/status" }, statusSchema)).toEqual(daemon.status());
+    await post("/v1/down", {});
+    await post("/v1/pins/forget", { name: "bob" });
+    expect(daemon.calls).toEqual(["down", "forget bob"]);
+    await expect(post("/v1/up", {})).rejects.toMatchObject({ code: "port-in-use", exitStatus: 6 });
+    await expect(post("/v1/ping", { peer: "nobody" })).rejects.toMatchObject({ code: "not-found" });
+  });
+
+  it.each([
+    ["POST", "/v1/nothing", {}, "not-found"],
+    ["GET", "/v1/up", undefined, "not-found"],
+    ["POST", "/v1/ping", {}, "bad-request"],
+    ["POST", "/v1/ping", { peer: "bob", count: -1 }, "bad-request"],
+    ["POST", "/v1/ping", { peer: "bob", surprise: 1 }, "bad-request"],
+    ["POST", "/v1/ping", { peer: "x".repeat(70_000) }, "bad-request"],
+    ["POST", "/v1/pins/forget", { name: "../../etc" }, "bad-request"],
+  ] as const)("refuses %s %s with %j: %s", async (method, route, body, code) => {
+    const call = { method, path: route, ...(body === undefined ? {} : { body }) };
+    await expect(client.call(call, z.unknown())).rejects.toMatchObject({ code });
+  });
+
+  it("streams pings and stops when the caller hangs up", async () => {
+    const finite: PingReply[] = [];
+    for await (const reply of client.lines(
+      { method: "POST", path: "/v1/ping", body: { peer: "bob", count: 3 } },
+      pingReplySchema,
+    )) {
+      finite.push(reply);
+    }
+    expect(finite.map(({ seq }) => seq)).toEqual([1, 2, 3]);
+    for await (const reply of client.lines(
+      { method: "POST", path: "/v1/ping", body: { peer: "bob", count: 0 } },
+      pingReplySchema,
+    )) {
+      if (reply.seq === 2) break;
+    }
+    await vi.waitFor(() => expect(daemon.pingsAborted).toBe(true));
+  });
+
+  it("sends a status line at every change, none without one, and forgets a watcher that left", async () => {
+    const lines = client.lines({ method: "GET", path: "/v1/status/watch" }, statusSchema);
+    expect((await lines.next()).value.warnings).toEqual([]);
+    const change = () => {
+      for (const listener of daemon.listeners) listener();
+    };
+    change();
+    daemon.warnings = ["look"];
+    change();
+    expect((await lines.next()).value.warnings).toEqual(["look"]);
+    await lines.return(undefined);
+    await vi.waitFor(() => expect(daemon.listeners.size).toBe(0));
+  });
+
+  it("refuses a second daemon, and takes over from one that died", async () => {
+    await expect(LocalApi.open(path, daemon, { logger: silentLogger })).rejects.toMatchObject({
+      code: "already-running",
+      exitStatus: 6,
+    });
+    await api.close();
+    await leaveStaleSocket(path);
+    api = await LocalApi.open(path, daemon, { logger: silentLogger });
+    expect(await client.call({ method: "GET", path: "/v1/status" }, statusSchema)).toEqual(daemon.status());
+  });
+
+  it("never removes what is no socket", async () => {
+    await api.close();
+    writeFileSync(path, "somebody's file");
+    await expect(LocalApi.open(path, daemon, { logger: silentLogger })).rejects.toThrow();
+    expect(statSync(path).isFile()).toBe(true);
+  });
+});
+
+/** What a killed daemon leaves: the name of a socket that nobody listens on. */
+async function leaveStaleSocket(path: string): Promise<void> {
+  const { renameSync } = await import("node:fs");
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(`${path}.live`, resolve));
+  renameSync(`${path}.live`, path);
+  await new Promise<void>((resolve) => server.close(() => resolve()));
+  expect(statSync(path).isSocket()).toBe(true);
+}
