@@ -1,7 +1,11 @@
 import { defineConfig } from "vitest/config";
 
-// Three kinds of test: `unit` and `compliance` touch next to nothing of the machine, `sim` runs on a virtual clock,
-// `lab` drives real daemons in network namespaces and needs root. The lab runs a few files at a time: it shares two cores.
+// Kinds of test: `unit` and `compliance` touch next to nothing of the machine, `sim` runs on a virtual clock,
+// `lab` drives real daemons in network namespaces and needs root, one file at a time: it shares two cores. `realtime` is
+// lab tests that mostly wait, for timers of minutes that a second end has, too; `npm test` runs them beside the others.
+const lab = { testTimeout: 60_000, hookTimeout: 60_000, fileParallelism: false };
+const REALTIME = "test/lab/**/*-realtime.test.ts";
+
 export default defineConfig({
   test: {
     projects: [
@@ -15,11 +19,11 @@ export default defineConfig({
         test: {
           name: "lab",
           include: ["test/lab/**/*.test.ts"],
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
-          fileParallelism: false,
+          exclude: [REALTIME],
+          ...lab,
         },
       },
+      { test: { name: "realtime", include: [REALTIME], ...lab } },
     ],
   },
 });

@@ -4,6 +4,8 @@
 //   npm test -- --project unit           tests that touch next to nothing of the machine
 //   npm test -- test/lab/roaming.test.ts one file
 import { spawn } from "node:child_process";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build } from "./build.mjs";
 import { check } from "./check.mjs";
@@ -11,11 +13,19 @@ import { runMain } from "./lib/console.mjs";
 import { projectRoot } from "./lib/project.mjs";
 import { setup } from "./setup.mjs";
 
-/** Runs vitest in the foreground; its own summary is the last thing that is printed. @returns its exit status */
-function vitest(args) {
+/**
+ * Runs vitest. In the foreground it prints as it goes; in the background what it prints is returned.
+ * @param {string[]} args
+ * @param {{foreground: boolean}} how
+ * @returns {Promise<{status: number, output: string}>}
+ */
+function vitest(args, { foreground }) {
   return new Promise((resolve, reject) => {
     const program = join(projectRoot, "node_modules/vitest/vitest.mjs");
-    const runner = spawn(process.execPath, [program, "run", ...args], { cwd: projectRoot, stdio: "inherit" });
+    const stdio = foreground ? "inherit" : ["ignore", "pipe", "pipe"];
+    const runner = spawn(process.execPath, [program, "run", ...args], { cwd: projectRoot, stdio });
+    const output = [];
+    for (const stream of [runner.stdout, runner.stderr]) stream?.on("data", (chunk) => output.push(chunk));
     // vitest gets the terminal's Ctrl-C by itself and cleans its labs up; we stay to hand its status on.
     const stay = () => {};
     const pass = () => runner.kill("SIGTERM");
@@ -25,9 +35,37 @@ function vitest(args) {
     runner.on("close", (status) => {
       process.off("SIGINT", stay);
       process.off("SIGTERM", pass);
-      resolve(status ?? 1);
+      resolve({ status: status ?? 1, output: Buffer.concat(output).toString() });
     });
   });
+}
+
+/** Every test: the ones that mostly wait beside the others. @returns the exit status */
+async function everyTest() {
+  const directory = await mkdtemp(join(tmpdir(), "mesh-test-"));
+  try {
+    const report = (name) => ["--reporter=default", "--reporter=json", `--outputFile.json=${join(directory, name)}`];
+    const waiting = vitest(["--project", "realtime", ...report("realtime")], { foreground: false });
+    const others = await vitest(["--project", "unit", "--project", "lab", ...report("others")], { foreground: true });
+    const { status, output } = await waiting;
+    process.stdout.write(output);
+    const counts = await Promise.all(["others", "realtime"].map((name) => readCounts(join(directory, name))));
+    const [passed, failed] = [0, 1].map((i) => counts.reduce((sum, each) => sum + each[i], 0));
+    process.stdout.write(`${passed} passed, ${failed} failed\n`);
+    return others.status || status;
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+/** @returns {Promise<[number, number]>} tests passed and failed; a run that broke off counts as one failure */
+async function readCounts(path) {
+  try {
+    const { numPassedTests, numFailedTests } = JSON.parse(await readFile(path, "utf8"));
+    return [numPassedTests, numFailedTests];
+  } catch {
+    return [0, 1];
+  }
 }
 
 await runMain(async () => {
@@ -36,5 +74,5 @@ await runMain(async () => {
   await setup({ for: onlyUnit ? ["build"] : ["test"] });
   if (!(await check())) return 1;
   await build();
-  return vitest(args);
+  return args.length === 0 ? everyTest() : (await vitest(args, { foreground: true })).status;
 });
