@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { Backoff } from "../../../src/control/backoff.ts";
+import { Backoff } from "../../../src/base/backoff.ts";
 
 describe("waiting times between attempts", () => {
   it("double up to the cap and start over after a reset", () => {
