@@ -8,6 +8,7 @@ import { type Clock, systemClock } from "../base/clock.ts";
 import { DisposeStack } from "../base/dispose.ts";
 import { errnoOf, MeshError } from "../base/errors.ts";
 import { type Logger, silentLogger } from "../base/logger.ts";
+import { RateLimiter } from "../base/rate-limiter.ts";
 import { softwareVersion } from "../base/version.ts";
 import { CertificateKeeper, readTlsFiles } from "./certificate-keeper.ts";
 import { Challenges } from "./challenges.ts";
@@ -25,7 +26,6 @@ import { deriveUrls, type ListenAddress, parseListenAddress } from "./listen-add
 import { MapBuilder } from "./map-builder.ts";
 import { type NetworkIdentity, openNetwork } from "./network-setup.ts";
 import type { CoordinatorDeps, CoordinatorOptions } from "./options.ts";
-import { RateLimiter } from "./rate-limit.ts";
 import { Registrar } from "./registration.ts";
 import { type Peer, Registry } from "./registry.ts";
 import { Store } from "./store/store.ts";

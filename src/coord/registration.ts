@@ -10,10 +10,11 @@ import {
 } from "../api/registration.ts";
 import type { Clock } from "../base/clock.ts";
 import { MeshError } from "../base/errors.ts";
+import type { RateLimiter } from "../base/rate-limiter.ts";
+import { sourceBlock } from "../packet/source-block.ts";
 import { allocateAddress } from "./allocation.ts";
 import type { Challenges } from "./challenges.ts";
 import { checkMachineProof, checkWireguardProof } from "./proofs.ts";
-import { type RateLimiter, rateLimitSource } from "./rate-limit.ts";
 import type { Registry } from "./registry.ts";
 import { recordEvent } from "./store/audit.ts";
 import type { PeerRow } from "./store/schema.ts";
@@ -42,7 +43,7 @@ export class Registrar {
   /** @throws MeshError `rate-limited` */
   challenge(sourceAddress: string): ChallengeResponse {
     const { rateLimiter, clock, challenges } = this.#deps;
-    if (!rateLimiter.take(rateLimitSource(sourceAddress), clock.monotonicMs())) {
+    if (!rateLimiter.take(sourceBlock(sourceAddress), clock.monotonicMs())) {
       throw new MeshError("rate-limited", "too many requests from this address");
     }
     return challenges.issue(clock.wallMs());

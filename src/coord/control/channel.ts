@@ -6,10 +6,10 @@ import { controlTranscript } from "../../api/registration.ts";
 import type { Clock } from "../../base/clock.ts";
 import { asMeshError, MeshError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
+import { RateLimiter } from "../../base/rate-limiter.ts";
 import type { MapReceiver } from "../distribution.ts";
 import type { CoordinatorLimits } from "../limits.ts";
 import { verifyMachineSignature } from "../proofs.ts";
-import { RateLimiter } from "../rate-limit.ts";
 import { requireProtocol } from "../registration.ts";
 import type { Peer } from "../registry.ts";
 

@@ -5,12 +5,12 @@ import type { NetworkInfo } from "../../api/network-map.ts";
 import type { Clock } from "../../base/clock.ts";
 import { MeshError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
+import { sourceBlock } from "../../packet/source-block.ts";
 import type { ClientAddresses } from "../client-address.ts";
 import type { Distribution } from "../distribution.ts";
 import { advertisedEndpoints } from "../endpoints.ts";
 import { refuseOnSocket } from "../http/raw-response.ts";
 import type { CoordinatorLimits } from "../limits.ts";
-import { rateLimitSource } from "../rate-limit.ts";
 import type { Registry } from "../registry.ts";
 import { Channel, type ChannelDeps } from "./channel.ts";
 
@@ -55,7 +55,7 @@ export class ControlServer {
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     socket.on("error", () => socket.destroy());
     const remoteAddress = this.#deps.clientAddresses.of(request);
-    const source = rateLimitSource(remoteAddress);
+    const source = sourceBlock(remoteAddress);
     const refusal = this.#refusal(request, source);
     if (refusal !== undefined) {
       refuseOnSocket(socket, refusal);

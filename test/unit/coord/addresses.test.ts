@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { RateLimiter } from "../../../src/base/rate-limiter.ts";
 import {
   deriveCidr6,
   firstCidrs,
@@ -13,10 +14,10 @@ import { plainAddress } from "../../../src/coord/client-address.ts";
 import { advertisedEndpoints } from "../../../src/coord/endpoints.ts";
 import { parseListenAddress } from "../../../src/coord/listen-address.ts";
 import { openNetwork } from "../../../src/coord/network-setup.ts";
-import { RateLimiter, rateLimitSource } from "../../../src/coord/rate-limit.ts";
 import { Store } from "../../../src/coord/store/store.ts";
 import { parseAddress } from "../../../src/packet/address.ts";
 import { cidrContains, cidrContainsAddress, cidrOf, cidrsOverlap, formatCidr } from "../../../src/packet/cidr.ts";
+import { sourceBlock } from "../../../src/packet/source-block.ts";
 import { temporaryHome } from "../../support/coordinator-fixture.ts";
 
 const network = parseNetwork("10.86.0.0/16", "fd00:1:2::/48");
@@ -124,9 +125,10 @@ describe("source addresses", () => {
   });
 
   it("pay by IPv4 address or IPv6 /64", () => {
-    expect(rateLimitSource("2001:db8:1:2::1")).toBe(rateLimitSource("2001:db8:1:2:ffff::9"));
-    expect(rateLimitSource("2001:db8:1:2::1")).not.toBe(rateLimitSource("2001:db8:1:3::1"));
-    expect(rateLimitSource("192.0.2.1")).not.toBe(rateLimitSource("192.0.2.2"));
+    expect(sourceBlock("2001:db8:1:2::1")).toBe(sourceBlock("2001:db8:1:2:ffff::9"));
+    expect(sourceBlock("2001:db8:1:2::1")).not.toBe(sourceBlock("2001:db8:1:3::1"));
+    expect(sourceBlock("192.0.2.1")).not.toBe(sourceBlock("192.0.2.2"));
+    expect(sourceBlock("fe80::1%eth0")).toBe(sourceBlock("fe80::2%eth1"));
   });
 });
 

@@ -1,5 +1,3 @@
-import { parseAddress } from "../packet/address.ts";
-
 interface Bucket {
   tokens: number;
   atMs: number;
@@ -38,10 +36,4 @@ export class RateLimiter {
     bucket.tokens -= 1;
     return true;
   }
-}
-
-/** Who pays for a request: an IPv4 address, or the /64 of an IPv6 one, since a host has all of that to itself. */
-export function rateLimitSource(address: string): string {
-  const bytes = parseAddress(address);
-  return bytes.length === 4 ? address : Buffer.from(bytes.subarray(0, 8)).toString("hex");
 }
