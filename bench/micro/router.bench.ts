@@ -9,6 +9,7 @@ import { parseCidr } from "../../src/packet/cidr.ts";
 import type { PacketBuffer } from "../../src/packet/packet-buffer.ts";
 import { Counters } from "../../src/router/counters.ts";
 import { DataPlane } from "../../src/router/data-plane.ts";
+import { PathCells } from "../../src/router/path-cells.ts";
 import { UplinkGauge } from "../../src/router/uplink.ts";
 import { WARM_UP_FRAMES } from "../../src/router/warm-up-frames.ts";
 import {
@@ -107,12 +108,13 @@ class Bench {
       timings: WHITEPAPER_TIMINGS,
       slots: this.#slots,
       cells: new PeerCells(PEERS),
+      pathCells: new PathCells(PEERS),
       counters: new Counters(),
       gauge: new UplinkGauge(),
       post: () => {},
     });
     for (let peer = 0; peer < PEERS; peer++) {
-      this.plane.apply({ type: "add-peer", peer });
+      this.plane.apply({ type: "add-peer", peer, hasPaths: false });
       const cidr = peer === 0 ? "10.0.0.0/24" : `10.1.${peer}.0/24`;
       this.plane.apply({ type: "allow", peer, ...parseCidr(cidr) });
     }

@@ -7,7 +7,18 @@ import type { EngineAction, EngineEvent } from "../wireguard/engine.ts";
  */
 export type DataCommand =
   | EngineAction
-  | { readonly type: "add-peer"; readonly peer: number }
+  /** `hasPaths`: a peer of ours, whose paths are chosen here; without, a stock one, whose endpoint follows its traffic. */
+  | { readonly type: "add-peer"; readonly peer: number; readonly hasPaths: boolean }
+  /** Gives the path of this number an address. */
+  | { readonly type: "set-path"; readonly peer: number; readonly path: number; readonly endpoint: Endpoint }
+  | { readonly type: "remove-path"; readonly peer: number; readonly path: number }
+  /** Sends by `primary` from now on, and everything by `second` as well; null for neither. */
+  | {
+      readonly type: "use-paths";
+      readonly peer: number;
+      readonly primary: number | null;
+      readonly second: number | null;
+    }
   /** Forgets the peer, its prefixes and its staged packets; its keypairs are removed by the engine's own actions. */
   | { readonly type: "remove-peer"; readonly peer: number }
   /** Sends packets to this prefix to the peer, and takes packets from it from that peer only. */
@@ -16,8 +27,14 @@ export type DataCommand =
   | { readonly type: "disallow"; readonly peer: number; readonly address: Uint8Array; readonly prefixBits: number }
   /** Our own public key: MAC1 of handshake messages to us is made with it. Undefined: no message is meant for us. */
   | { readonly type: "set-identity"; readonly publicKey: Uint8Array | undefined }
-  /** Sends an echo request; `probe-reply` follows, or nothing. */
-  | { readonly type: "send-probe"; readonly peer: number; readonly id: number; readonly sequence: number };
+  /** Sends an echo request by this path, null for the one in use; `probe-reply` follows, or nothing. */
+  | {
+      readonly type: "send-probe";
+      readonly peer: number;
+      readonly path: number | null;
+      readonly id: number;
+      readonly sequence: number;
+    };
 
 export type DataEvent =
   /** The data thread has its tables and is about to wait for packets; `coldBecause` when its warm-up failed. */
@@ -32,7 +49,20 @@ export type DataEvent =
       readonly sequence: number;
       readonly rttMs: number;
       readonly endpoint: Endpoint | null;
-    };
+      /** The path it came by, null when that is none of the peer's. */
+      readonly path: number | null;
+      /** How many of our data messages, and of these how many large ones, the peer has had by this path. */
+      readonly rxData: number;
+      readonly rxLarge: number;
+      /** Where our request came from, in the eyes of the peer; null by a pipe. */
+      readonly seenFrom: Endpoint | null;
+    }
+  /** The peer has asked by this path, and says whether it sends by it. */
+  | { readonly type: "probe-request"; readonly peer: number; readonly path: number; readonly isTheirPrimary: boolean }
+  /** An authenticated message of a peer with paths came from an address that is on none of them. */
+  | { readonly type: "stranger"; readonly peer: number; readonly endpoint: Endpoint }
+  /** There is something in the ring of the pipes. */
+  | { readonly type: "pipe-datagrams" };
 
 /** What goes up unasked, each class with a bound of its own: a flood of one cannot push out another. */
 export const UPLINK_CLASSES = ["initiation", "response", "cookie", "stun", "probe"] as const;

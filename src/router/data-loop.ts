@@ -39,6 +39,8 @@ export class DataLoop {
     if (polled.isReady(WAKE)) {
       this.#wake.clear();
       this.#onWake();
+      // Perhaps it was for what came by a pipe.
+      this.#transportMayHaveMore = true;
     }
     // In turns: neither a flood from the network nor one from the host may starve the other.
     if (this.#tunMayHaveMore || polled.isReady(TUN)) this.#tunMayHaveMore = this.#plane.drainTun();

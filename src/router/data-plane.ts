@@ -18,8 +18,9 @@ import type { Counters } from "./counters.ts";
 import { IcmpResponder } from "./icmp-responder.ts";
 import { Inbound } from "./inbound.ts";
 import { Outbound } from "./outbound.ts";
+import type { PathCells } from "./path-cells.ts";
 import { type DataPeer, PeerTable } from "./peer-table.ts";
-import { ProbeRecord, ProbeType } from "./probe.ts";
+import { ProbeFlag, ProbeRecord, ProbeType } from "./probe.ts";
 import { Triage } from "./triage.ts";
 import { Uplink, type UplinkGauge, type UplinkMessage } from "./uplink.ts";
 
@@ -32,6 +33,7 @@ export interface DataPlaneDeps {
   readonly timings: WireGuardTimings;
   readonly slots: KeySlots;
   readonly cells: PeerCells;
+  readonly pathCells: PathCells;
   readonly counters: Counters;
   readonly gauge: UplinkGauge;
   readonly filter?: CompiledFilter;
@@ -48,6 +50,7 @@ export class DataPlane {
   readonly #transport: DatagramTransport;
   readonly #counters: Counters;
   readonly #clock: Clock;
+  readonly #pathCells: PathCells;
   readonly #crypto: HandshakeCrypto;
   readonly #peers = new PeerTable();
   readonly #routes = new PrefixTrie();
@@ -60,10 +63,11 @@ export class DataPlane {
   #mac1: Mac1Check | undefined;
 
   constructor(deps: DataPlaneDeps) {
-    const { tun, transport, clock, provider, timings, slots, cells, counters, gauge, post } = deps;
+    const { tun, transport, clock, provider, timings, slots, cells, pathCells, counters, gauge, post } = deps;
     this.#transport = transport;
     this.#counters = counters;
     this.#clock = clock;
+    this.#pathCells = pathCells;
     this.#crypto = deps.crypto;
     const uplink = new Uplink(gauge, post);
     this.#sessions = new SessionTable({
@@ -85,6 +89,7 @@ export class DataPlane {
       routes,
       sessions,
       cells,
+      pathCells,
       filter,
       counters,
       clock,
@@ -98,6 +103,7 @@ export class DataPlane {
       routes,
       sessions,
       cells,
+      pathCells,
       filter,
       counters,
       clock,
@@ -135,7 +141,7 @@ export class DataPlane {
         this.#disallow(command.address, command.prefixBits, command.peer);
         break;
       case "add-peer":
-        this.#peers.add(command.peer);
+        this.#peers.add(command.peer, command.hasPaths);
         break;
       case "set-identity":
         this.#mac1 = command.publicKey && new Mac1Check(this.#crypto, command.publicKey);
@@ -165,7 +171,18 @@ export class DataPlane {
   #applyToPeer(
     command: Extract<
       DataCommand,
-      { type: "send-keepalive" | "send-staged" | "drop-staged" | "set-endpoint" | "remove-peer" | "send-probe" }
+      {
+        type:
+          | "send-keepalive"
+          | "send-staged"
+          | "drop-staged"
+          | "set-endpoint"
+          | "set-path"
+          | "remove-path"
+          | "use-paths"
+          | "remove-peer"
+          | "send-probe";
+      }
     >,
     peer: DataPeer | undefined,
   ): void {
@@ -182,7 +199,18 @@ export class DataPlane {
         this.#dropStaged(peer);
         break;
       case "set-endpoint":
-        peer.endpoint.set(command.endpoint);
+        // Of a peer with paths it is news for the path selection, and no decision.
+        if (!peer.hasPaths) peer.endpoint.set(command.endpoint);
+        break;
+      case "set-path":
+        this.#pathCells.clear(peer.index, command.path);
+        peer.setPath(command.path, command.endpoint);
+        break;
+      case "remove-path":
+        peer.removePath(command.path);
+        break;
+      case "use-paths":
+        peer.use(command.primary ?? undefined, command.second ?? undefined);
         break;
       case "remove-peer":
         this.#dropStaged(peer);
@@ -190,19 +218,25 @@ export class DataPlane {
         this.#peers.remove(peer.index);
         break;
       case "send-probe":
-        this.#sendEcho(peer, command.id, command.sequence);
+        this.#sendEcho(peer, command.path, command.id, command.sequence);
         break;
     }
   }
 
-  #sendEcho(peer: DataPeer, id: number, sequence: number): void {
+  #sendEcho(peer: DataPeer, pathNumber: number | null, id: number, sequence: number): void {
+    const path = pathNumber === null ? peer.primary : peer.path(pathNumber);
+    if (path === undefined && pathNumber !== null) return;
     const probe = this.#probe;
     probe.type = ProbeType.echoRequest;
     probe.id = id;
     probe.sequence = sequence;
-    probe.flags = 0;
+    probe.flags = path !== undefined && path === peer.primary ? ProbeFlag.isPrimary : 0;
+    probe.data = 0;
+    probe.large = 0;
+    probe.seenFrom.clear();
     probe.stampMs = this.#clock.monotonicMs();
-    if (!this.#outbound.sendProbe(peer, probe)) this.#outbound.askForHandshake(peer, probe.stampMs);
+    const destination = path?.endpoint ?? peer.endpoint;
+    if (!this.#outbound.sendProbe(peer, probe, destination)) this.#outbound.askForHandshake(peer, probe.stampMs);
   }
 
   #disallow(address: Uint8Array, prefixBits: number, peer: number): void {

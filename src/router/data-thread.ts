@@ -17,6 +17,9 @@ export interface DataThreadStart {
   readonly timings: WireGuardTimings;
   readonly slots: SharedArrayBuffer;
   readonly cells: SharedArrayBuffer;
+  readonly pathCells: SharedArrayBuffer;
+  readonly pipesOutbound: SharedArrayBuffer;
+  readonly pipesInbound: SharedArrayBuffer;
   readonly counters: SharedArrayBuffer;
   readonly gauge: SharedArrayBuffer;
   readonly wake: SharedWakeFlag;
@@ -69,6 +72,11 @@ export class DataThread {
     if (this.#isStopping || commands.length === 0) return;
     this.#worker.postMessage(commands);
     this.#wake.wake();
+  }
+
+  /** Makes the thread look for datagrams of the pipes. */
+  wake(): void {
+    if (!this.#isStopping) this.#wake.wake();
   }
 
   /** Returns when the thread has wiped its keys and is gone. Never rejects; idempotent. */

@@ -4,6 +4,10 @@
  */
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { systemClock } from "../base/clock.ts";
+import { CombinedTransport } from "../transports/combined-transport.ts";
+import { emptyTransportStats } from "../transports/datagram-transport.ts";
+import { PipeEnd } from "../transports/pipe/pipe-end.ts";
+import { PipeRing } from "../transports/pipe/pipe-ring.ts";
 import { UdpTransport } from "../transports/udp/udp-transport.ts";
 import { LinuxTun } from "../tun/linux-tun.ts";
 import { selectAeadProvider } from "../wireguard/aead/select.ts";
@@ -14,6 +18,7 @@ import { Counters } from "./counters.ts";
 import { DataLoop } from "./data-loop.ts";
 import { DataPlane } from "./data-plane.ts";
 import type { DataThreadStart } from "./data-thread.ts";
+import { PathCells } from "./path-cells.ts";
 import { UplinkGauge, type UplinkMessage } from "./uplink.ts";
 import { WakeFlag } from "./wake-flag.ts";
 import { type WarmUpDeps, warmUp } from "./warm-up.ts";
@@ -25,7 +30,13 @@ function run(start: DataThreadStart): void {
   const port = parentPort;
   if (port === null) throw new Error("the data plane runs in a worker thread");
   const tun = new LinuxTun(start.tun, start.mtuBytes);
-  const transport = new UdpTransport(start.udp);
+  const stats = emptyTransportStats();
+  const pipes = {
+    outbound: new PipeRing(start.pipesOutbound),
+    inbound: new PipeRing(start.pipesInbound),
+    notify: () => port.postMessage({ event: { type: "pipe-datagrams" } } satisfies UplinkMessage),
+  };
+  const transport = new CombinedTransport(new UdpTransport(start.udp, stats), new PipeEnd(pipes, stats));
   const wake = new WakeFlag(start.wake);
   const { provider } = selectAeadProvider(start.aeadProvider);
   const { crypto } = selectHandshakeCrypto();
@@ -38,6 +49,7 @@ function run(start: DataThreadStart): void {
     timings: start.timings,
     slots: new KeySlots(start.slots),
     cells: new PeerCells(start.cells),
+    pathCells: new PathCells(start.pathCells),
     counters: new Counters(start.counters),
     gauge: new UplinkGauge(start.gauge),
     post: (message) => port.postMessage(message),

@@ -1,9 +1,9 @@
 import { isIP } from "node:net";
 import { MeshError } from "../base/errors.ts";
-import type { Endpoint } from "../packet/endpoint.ts";
+import type { UdpEndpoint } from "../packet/endpoint.ts";
 
 /** Parses `ADDRESS:PORT` or `[V6]:PORT` (a zone is allowed); names are not resolved here. @throws MeshError `bad-endpoint` */
-export function parseEndpoint(text: string): Endpoint {
+export function parseEndpoint(text: string): UdpEndpoint {
   const match = /^(?:\[([^[\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text);
   const address = match?.[1] ?? match?.[2] ?? "";
   const port = Number(match?.[3]);
@@ -14,7 +14,7 @@ export function parseEndpoint(text: string): Endpoint {
   return { address, port };
 }
 
-export function formatEndpoint(endpoint: Endpoint): string {
+export function formatEndpoint(endpoint: UdpEndpoint): string {
   const { address, port } = endpoint;
   return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
 }

@@ -3,7 +3,7 @@
  *
  *   1. receive   one datagram, or a row of one flow; classify each
  *   2. open      consecutive messages with one receiver index as a run, in place; take their counters
- *   3. credit    authentic now: confirm the keypair, follow the peer to a new address, note the activity
+ *   3. credit    authentic now: confirm the keypair, note the activity and the path; follow a stock peer to a new address
  *   4. check     keepalive, probe, or packet: parse it; its source must belong to the peer; filter
  *   5. join      packets of one flow into one frame, written to the TUN device
  *
@@ -26,14 +26,18 @@ import type { PeerCells } from "../wireguard/shared-state.ts";
 import type { Counters } from "./counters.ts";
 import { CountingSink } from "./counting-sink.ts";
 import type { Outbound } from "./outbound.ts";
-import type { DataPeer, PeerTable } from "./peer-table.ts";
-import { PROBE_BYTES, ProbeRecord, ProbeType, readProbe } from "./probe.ts";
+import { LARGE_BYTES, PathCell, type PathCells } from "./path-cells.ts";
+import type { DataPath, DataPeer, PeerTable } from "./peer-table.ts";
+import { ProbeFlag, ProbeRecord, ProbeType, readProbe } from "./probe.ts";
 import type { Triage } from "./triage.ts";
 import type { Uplink } from "./uplink.ts";
 
 /** What one turn takes at most, so that the other direction gets its turn. */
 const TURN_RECEIVES = 64;
 const TURN_BYTES = 2 ** 20;
+
+/** The control thread hears of an unknown address of a peer with paths no more often than this. */
+const STRANGER_INTERVAL_MS = 100;
 
 /** More datagrams than one receive can hold: none is shorter than a keepalive once it counts as data. */
 const MAX_MESSAGES = 65_536 / DATA_OVERHEAD_BYTES + 1;
@@ -45,6 +49,7 @@ export interface InboundDeps {
   readonly routes: PrefixTrie;
   readonly sessions: SessionTable;
   readonly cells: PeerCells;
+  readonly pathCells: PathCells;
   readonly filter: CompiledFilter;
   readonly counters: Counters;
   readonly clock: Clock;
@@ -109,7 +114,9 @@ export class Inbound {
       return firstEnd;
     }
     if (!keypair.looksFresh(buffer.bytes, start)) {
-      counters.drop("in-replayed");
+      // A double of what came by another path, or a replay: only a double by a path of the peer's own is worth opening.
+      if (this.#isByPath(keypair.peer)) this.#open(keypair, start, firstEnd);
+      else counters.drop("in-replayed");
       return firstEnd;
     }
     let runEnd = firstEnd;
@@ -126,29 +133,39 @@ export class Inbound {
     );
   }
 
+  #isByPath(peerIndex: number): boolean {
+    const peer = this.#deps.peers.get(peerIndex);
+    return peer?.hasPaths === true && peer.pathOf(this.#received.source) !== undefined;
+  }
+
   #open(keypair: Keypair, start: number, end: number): void {
     const { buffer, strideBytes } = this.#received;
     const { counters, cells, sessions } = this.#deps;
     const verdicts = this.#verdicts;
     const count = keypair.open(buffer.bytes, start, end - start, strideBytes, verdicts);
+    const peer = this.#deps.peers.get(keypair.peer);
+    let authentic = 0;
     let fresh = 0;
     let freshBytes = 0;
     let hasPayload = false;
     for (let i = 0; i < count; i++) {
       if (verdicts[i] !== OpenVerdict.fresh) {
         counters.drop(verdicts[i] === OpenVerdict.forged ? "in-forged" : "in-replayed");
+        if (verdicts[i] === OpenVerdict.replayed) authentic++;
         continue;
       }
       const sizeBytes = Math.min(strideBytes, end - start - i * strideBytes);
+      authentic++;
       fresh++;
       freshBytes += sizeBytes;
       hasPayload ||= sizeBytes > DATA_OVERHEAD_BYTES;
     }
-    const peer = this.#deps.peers.get(keypair.peer);
-    if (fresh === 0 || peer === undefined) return;
+    if (authentic === 0 || peer === undefined) return;
+    if (peer.hasPaths) this.#creditPath(peer, start, end, count);
+    if (fresh === 0) return;
     counters.add("messagesOpened", fresh);
     recordReceived(cells, peer.index, this.#nowMs, fresh, freshBytes, hasPayload);
-    this.#followTo(peer);
+    if (!peer.hasPaths) this.#followTo(peer);
     if (sessions.confirm(keypair)) {
       this.#deps.uplink.post({ type: "promoted", peer: peer.index, slot: keypair.slot });
       this.#deps.outbound.sendStaged(peer);
@@ -161,6 +178,41 @@ export class Inbound {
       const plaintextBytes = Math.min(strideBytes, end - at) - DATA_OVERHEAD_BYTES;
       if (plaintextBytes > 0) this.#deliver(peer, at + DATA_HEADER_BYTES, plaintextBytes);
     }
+  }
+
+  /**
+   * Counts what the path brought, doubles of what another path brought first as well: that is how a path on trial earns
+   * its trust. The choice of the path is the control thread's; it is told of an address that is on no path.
+   */
+  #creditPath(peer: DataPeer, start: number, end: number, count: number): void {
+    const { source, buffer, strideBytes } = this.#received;
+    const path = peer.pathOf(source);
+    if (path === undefined) {
+      this.#tellOfStranger(peer);
+      return;
+    }
+    // Answers go out from where the peer speaks to.
+    if (!path.endpoint.isSameSource(source)) path.endpoint.copyFrom(source);
+    let data = 0;
+    let large = 0;
+    for (let i = 0; i < count; i++) {
+      if (this.#verdicts[i] === OpenVerdict.forged) continue;
+      const at = start + i * strideBytes;
+      const plaintextBytes = Math.min(strideBytes, end - at) - DATA_OVERHEAD_BYTES;
+      if (plaintextBytes <= 0 || !isPacket(buffer.bytes[at + DATA_HEADER_BYTES]!)) continue;
+      data++;
+      if (plaintextBytes >= LARGE_BYTES) large++;
+    }
+    const { pathCells } = this.#deps;
+    pathCells.recordReceived(pathCells.base(peer.index, path.number), data, large, this.#nowMs);
+  }
+
+  #tellOfStranger(peer: DataPeer): void {
+    if (this.#nowMs - peer.strangerToldAtMs < STRANGER_INTERVAL_MS) return;
+    const endpoint = this.#received.source.toReplyEndpoint();
+    if (endpoint === null) return;
+    peer.strangerToldAtMs = this.#nowMs;
+    this.#deps.uplink.post({ type: "stranger", peer: peer.index, endpoint });
   }
 
   /** Roaming (whitepaper §2.1), after authentication only. Our own address in the peer's eyes may change unannounced. */
@@ -177,8 +229,7 @@ export class Inbound {
     const { counters, routes, filter } = this.#deps;
     const { buffer } = this.#received;
     const packet = this.#packet;
-    const nibble = buffer.bytes[offset]! >> 4;
-    if (nibble !== 4 && nibble !== 6) {
+    if (!isPacket(buffer.bytes[offset]!)) {
       this.#takeProbe(peer, offset, sizeBytes);
       return;
     }
@@ -195,13 +246,35 @@ export class Inbound {
 
   #takeProbe(peer: DataPeer, offset: number, sizeBytes: number): void {
     const probe = this.#probe;
-    if (sizeBytes < PROBE_BYTES || !readProbe(this.#received.buffer, offset, sizeBytes, probe)) {
+    const { source, buffer } = this.#received;
+    if (!readProbe(buffer, offset, sizeBytes, probe)) {
       this.#deps.counters.drop("in-unknown-probe");
-    } else if (probe.type === ProbeType.echoRequest) {
-      probe.type = ProbeType.echoReply;
-      this.#deps.outbound.sendProbe(peer, probe);
-    } else {
-      this.#deps.triage.probeReply(peer, probe, this.#deps.clock.monotonicMs() - probe.stampMs);
+      return;
     }
+    const path = peer.pathOf(source);
+    if (probe.type === ProbeType.echoReply) {
+      this.#deps.triage.probeReply(peer, path, probe, this.#deps.clock.monotonicMs() - probe.stampMs);
+      return;
+    }
+    if (path !== undefined) this.#deps.triage.probeRequest(peer, path, (probe.flags & ProbeFlag.isPrimary) !== 0);
+    this.#answerProbe(peer, path, probe);
   }
+
+  /** By the way that the request came: a reply proves that way, in both directions. */
+  #answerProbe(peer: DataPeer, path: DataPath | undefined, probe: ProbeRecord): void {
+    const { pathCells, outbound } = this.#deps;
+    const { source } = this.#received;
+    probe.type = ProbeType.echoReply;
+    probe.flags = path !== undefined && path === peer.primary ? ProbeFlag.isPrimary : 0;
+    probe.data = path === undefined ? 0 : pathCells.get(peer.index, path.number, PathCell.rxData) >>> 0;
+    probe.large = path === undefined ? 0 : pathCells.get(peer.index, path.number, PathCell.rxLarge) >>> 0;
+    probe.seenFrom.copyFrom(source);
+    outbound.sendProbe(peer, probe, source);
+  }
+}
+
+/** The first byte of a plaintext: an IP version, or a probe of ours. */
+function isPacket(firstByte: number): boolean {
+  const version = firstByte >> 4;
+  return version === 4 || version === 6;
 }

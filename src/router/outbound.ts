@@ -21,6 +21,8 @@ import type { PrefixTrie } from "../packet/prefix-trie.ts";
 import { type DatagramTransport, SendOutcome } from "../transports/datagram-transport.ts";
 import { Splitter } from "../tun/split.ts";
 import { FRAME_READ_OFFSET, MAX_FRAME_BYTES, type TunDevice } from "../tun/tun-device.ts";
+import type { EndpointRecord } from "../transports/endpoint-record.ts";
+import { DATA_OVERHEAD_BYTES } from "../wireguard/constants.ts";
 import type { Keypair } from "../wireguard/keypair.ts";
 import { recordSent } from "../wireguard/peer-activity.ts";
 import type { SessionTable } from "../wireguard/session-table.ts";
@@ -28,7 +30,8 @@ import type { PeerCells } from "../wireguard/shared-state.ts";
 import type { Counters } from "./counters.ts";
 import type { DropReason } from "./drop-reasons.ts";
 import type { IcmpResponder } from "./icmp-responder.ts";
-import type { DataPeer, PeerTable } from "./peer-table.ts";
+import { LARGE_BYTES, type PathCells } from "./path-cells.ts";
+import type { DataPath, DataPeer, PeerTable } from "./peer-table.ts";
 import { PROBE_BYTES, type ProbeRecord, writeProbe } from "./probe.ts";
 import type { Uplink } from "./uplink.ts";
 
@@ -43,6 +46,10 @@ const TURN_BYTES = 2 ** 20;
 const RUN_OFFSET = (FRAME_READ_OFFSET + MAX_FRAME_BYTES + 63) & ~63;
 const RUN_BYTES = 65_536;
 
+/** What a run holds; only packets wait for an answer, and only they say whether a path carries data. */
+const Payload = { packets: 0, keepalive: 1, probe: 2 } as const;
+type Payload = (typeof Payload)[keyof typeof Payload];
+
 /** The control thread hears of a peer that needs a handshake no more often than this. */
 const ASK_INTERVAL_MS = 250;
 
@@ -53,6 +60,7 @@ export interface OutboundDeps {
   readonly routes: PrefixTrie;
   readonly sessions: SessionTable;
   readonly cells: PeerCells;
+  readonly pathCells: PathCells;
   readonly filter: CompiledFilter;
   readonly counters: Counters;
   readonly icmp: IcmpResponder;
@@ -112,16 +120,16 @@ export class Outbound {
   sendKeepalive(peer: DataPeer): void {
     if (this.#open(peer)) {
       this.#run.reserve(0);
-      this.#flush(false);
+      this.#flush(Payload.keepalive);
     }
   }
 
-  /** False when there is no session to send it in. */
-  sendProbe(peer: DataPeer, probe: ProbeRecord): boolean {
-    if (!this.#open(peer)) return false;
+  /** Sends it to `destination`, whichever path is in use. False when there is no session to send it in. */
+  sendProbe(peer: DataPeer, probe: ProbeRecord, destination: EndpointRecord): boolean {
+    if (!destination.isSet || !this.#open(peer, destination)) return false;
     const offset = this.#run.reserve(PROBE_BYTES);
     writeProbe(this.#run.buffer, offset, probe);
-    this.#flush();
+    this.#flush(Payload.probe, destination);
     return true;
   }
 
@@ -200,29 +208,30 @@ export class Outbound {
   }
 
   /** Makes the run ready for a message of our own to `peer`; false without a session and an address. */
-  #open(peer: DataPeer): boolean {
+  #open(peer: DataPeer, destination = peer.endpoint): boolean {
     this.#flush();
     this.#nowMs = this.#deps.clock.monotonicMs();
     const keypair = this.#deps.sessions.usable(peer.index, this.#nowMs);
-    if (keypair === undefined || !peer.endpoint.isSet) return false;
+    if (keypair === undefined || !destination.isSet) return false;
     this.#runPeerIndex = peer.index;
     this.#runPeer = peer;
     this.#runKeypair = keypair;
     return true;
   }
 
-  #flush(hasPayload = true): void {
+  #flush(payload: Payload = Payload.packets, destination?: EndpointRecord): void {
     const run = this.#run;
     const peer = this.#runPeer;
     const keypair = this.#runKeypair;
     if (run.count === 0 || peer === undefined || keypair === undefined) return;
-    const { counters, transport, cells } = this.#deps;
+    const { counters, cells } = this.#deps;
     const { count, totalBytes, strideBytes } = run;
     if (keypair.seal(run.buffer.bytes, run.offset, strideBytes, count, run.lastBytes)) {
-      const outcome = transport.send(run.buffer, run.offset, totalBytes, strideBytes, peer.endpoint);
-      if (outcome !== SendOutcome.sent) counters.drop(dropReasonOf(outcome), count);
+      const outcome = this.#send(destination ?? peer.endpoint);
+      if (outcome !== SendOutcome.sent && peer.second === undefined) counters.drop(dropReasonOf(outcome), count);
       counters.add("messagesSealed", count);
-      recordSent(cells, peer.index, this.#nowMs, count, totalBytes, hasPayload);
+      recordSent(cells, peer.index, this.#nowMs, count, totalBytes, payload !== Payload.keepalive);
+      if (peer.hasPaths && payload === Payload.packets) this.#followPaths(peer);
       if (keypair.wantsRekeyAfterSend(this.#nowMs))
         this.#deps.uplink.post({ type: "need-handshake", peer: peer.index });
     } else {
@@ -230,6 +239,28 @@ export class Outbound {
       this.askForHandshake(peer, this.#nowMs);
     }
     run.reset();
+  }
+
+  #send(destination: EndpointRecord): SendOutcome {
+    const { buffer, offset, totalBytes, strideBytes } = this.#run;
+    return this.#deps.transport.send(buffer, offset, totalBytes, strideBytes, destination);
+  }
+
+  /** Packets went out by the path in use: its count, and the same messages again by the second one. */
+  #followPaths(peer: DataPeer): void {
+    if (peer.primary !== undefined) this.#countSent(peer, peer.primary);
+    if (peer.second === undefined) return;
+    this.#send(peer.second.endpoint);
+    this.#countSent(peer, peer.second);
+  }
+
+  #countSent(peer: DataPeer, path: DataPath): void {
+    const { count, strideBytes, lastBytes } = this.#run;
+    const { pathCells } = this.#deps;
+    const isLarge = strideBytes - DATA_OVERHEAD_BYTES >= LARGE_BYTES;
+    const isLastLarge = lastBytes - DATA_OVERHEAD_BYTES >= LARGE_BYTES;
+    const large = (isLarge ? count - 1 : 0) + (isLastLarge ? 1 : 0);
+    pathCells.recordSent(pathCells.base(peer.index, path.number), count, large, this.#nowMs);
   }
 }
 

@@ -1,7 +1,7 @@
 import { asMeshError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { type Cidr, formatCidr, parseCidr } from "../packet/cidr.ts";
-import type { Endpoint } from "../packet/endpoint.ts";
+import { type Endpoint, isSameRemote } from "../packet/endpoint.ts";
 import type { Device } from "../wireguard/device.ts";
 import type { EnginePeerConfig } from "../wireguard/engine.ts";
 import type { DataCommand } from "./commands.ts";
@@ -19,6 +19,7 @@ export interface ActivePeer {
 
 interface ParsedPeer {
   readonly engine: EnginePeerConfig;
+  readonly hasPaths: boolean;
   /** By canonical text. */
   readonly allowedIps: ReadonlyMap<string, Cidr>;
 }
@@ -35,6 +36,10 @@ export class PeerSet {
   constructor(device: Device, logger: Logger) {
     this.#device = device;
     this.#logger = logger;
+  }
+
+  byId(id: number): ActivePeer | undefined {
+    return this.#byId.get(id);
   }
 
   get(publicKey: string): ActivePeer | undefined {
@@ -87,7 +92,7 @@ export class PeerSet {
       const peer: ActivePeer = { id, publicKey, config };
       this.#byKey.set(publicKey, peer);
       this.#byId.set(id, peer);
-      return [{ type: "add-peer", peer: id }];
+      return [{ type: "add-peer", peer: id, hasPaths: config.hasPaths }];
     } catch (failure) {
       this.#warn(publicKey, failure);
       return [];
@@ -135,14 +140,16 @@ export class PeerSet {
 function parsePeer(peer: TunnelPeerConfig): ParsedPeer {
   const publicKey = new Uint8Array(Buffer.from(peer.publicKey, "base64"));
   const presharedKey = peer.presharedKey ?? new Uint8Array(KEY_BYTES);
-  const candidates: Endpoint[] = peer.endpoints.map(parseEndpoint);
+  const candidates: Endpoint[] = [...peer.endpoints.map(parseEndpoint), ...(peer.pipes ?? [])];
   const allowedIps = new Map<string, Cidr>();
   for (const text of peer.allowedIps) {
     const cidr = parseCidr(text);
     allowedIps.set(formatCidr(cidr), cidr);
   }
   const { persistentKeepaliveSeconds } = peer;
-  return { engine: { publicKey, presharedKey, candidates, persistentKeepaliveSeconds }, allowedIps };
+  const hasPaths = peer.hasPaths ?? false;
+  const engine = { publicKey, presharedKey, candidates, persistentKeepaliveSeconds, answersCopies: hasPaths };
+  return { engine, hasPaths, allowedIps };
 }
 
 function isSameEngineConfig(a: EnginePeerConfig, b: EnginePeerConfig): boolean {
@@ -151,8 +158,7 @@ function isSameEngineConfig(a: EnginePeerConfig, b: EnginePeerConfig): boolean {
     Buffer.compare(a.presharedKey, b.presharedKey) === 0 &&
     a.candidates.length === b.candidates.length &&
     a.candidates.every((candidate, i) => {
-      const other = b.candidates[i]!;
-      return candidate.address === other.address && candidate.port === other.port;
+      return isSameRemote(candidate, b.candidates[i]!);
     })
   );
 }

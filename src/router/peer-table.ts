@@ -1,17 +1,78 @@
+import type { Endpoint } from "../packet/endpoint.ts";
 import { EndpointRecord } from "../transports/endpoint-record.ts";
+import { MAX_PATHS } from "./path-cells.ts";
 import { Stage } from "./staging.ts";
 
-/** What the data thread knows of a peer beside its sessions. */
+/** One way to a peer, by its number among that peer's paths. */
+export class DataPath {
+  readonly number: number;
+  readonly endpoint = new EndpointRecord();
+
+  constructor(number: number, endpoint: Endpoint) {
+    this.number = number;
+    this.endpoint.set(endpoint);
+  }
+}
+
+/**
+ * What the data thread knows of a peer beside its sessions. A stock WireGuard peer has one endpoint, which follows where
+ * it answers from; the paths of one of ours are chosen by the control thread, and what arrives never changes the choice.
+ */
 export class DataPeer {
   readonly index: number;
-  /** Where it answered from last; unset until the first handshake. */
-  readonly endpoint = new EndpointRecord();
+  /** Whether the control thread chooses the paths. */
+  readonly hasPaths: boolean;
+  /** Where messages go; unset until the first handshake, or while no path is chosen. */
+  endpoint: EndpointRecord;
+  /** The path behind `endpoint`, and a second one that gets every message as well. */
+  primary: DataPath | undefined;
+  second: DataPath | undefined;
   readonly stage = new Stage();
   /** When the control thread was last asked for a handshake, `Clock.monotonicMs`. */
   handshakeAskedAtMs = Number.NEGATIVE_INFINITY;
+  /** When it was last told of an address that is on no path, `Clock.monotonicMs`. */
+  strangerToldAtMs = Number.NEGATIVE_INFINITY;
+  readonly #none = new EndpointRecord();
+  readonly #paths: (DataPath | undefined)[] = new Array(MAX_PATHS).fill(undefined);
 
-  constructor(index: number) {
+  constructor(index: number, hasPaths: boolean) {
     this.index = index;
+    this.hasPaths = hasPaths;
+    this.endpoint = this.#none;
+  }
+
+  setPath(number: number, endpoint: Endpoint): void {
+    if (number >= MAX_PATHS) return;
+    const path = this.#paths[number];
+    if (path === undefined) this.#paths[number] = new DataPath(number, endpoint);
+    else path.endpoint.set(endpoint);
+  }
+
+  removePath(number: number): void {
+    const path = this.#paths[number];
+    if (path === undefined) return;
+    this.#paths[number] = undefined;
+    if (this.second === path) this.second = undefined;
+    if (this.primary === path) this.use(undefined, this.second?.number);
+  }
+
+  use(primary: number | undefined, second: number | undefined): void {
+    this.primary = primary === undefined ? undefined : this.#paths[primary];
+    this.second = second === undefined ? undefined : this.#paths[second];
+    this.endpoint = this.primary?.endpoint ?? this.#none;
+  }
+
+  path(number: number): DataPath | undefined {
+    return this.#paths[number];
+  }
+
+  /** The path whose other end is `source`. */
+  pathOf(source: EndpointRecord): DataPath | undefined {
+    const { primary, second } = this;
+    if (primary?.endpoint.isSameRemote(source)) return primary;
+    if (second?.endpoint.isSameRemote(source)) return second;
+    for (const path of this.#paths) if (path?.endpoint.isSameRemote(source)) return path;
+    return undefined;
   }
 }
 
@@ -23,8 +84,8 @@ export class PeerTable {
     return this.#peers[index];
   }
 
-  add(index: number): DataPeer {
-    const peer = new DataPeer(index);
+  add(index: number, hasPaths: boolean): DataPeer {
+    const peer = new DataPeer(index, hasPaths);
     while (this.#peers.length <= index) this.#peers.push(undefined);
     this.#peers[index] = peer;
     return peer;

@@ -1,6 +1,6 @@
 import { MeshError } from "../base/errors.ts";
+import type { Endpoint } from "../packet/endpoint.ts";
 import type { DataCommand, DataEvent } from "./commands.ts";
-import { formatEndpoint } from "./endpoint-text.ts";
 import type { PingReply } from "./tunnel-types.ts";
 
 interface Outstanding {
@@ -11,17 +11,22 @@ interface Outstanding {
   readonly timer: NodeJS.Timeout;
 }
 
+/** Where an endpoint leads, in words for people. */
+export type DescribePath = (endpoint: Endpoint | null) => Pick<PingReply, "transport" | "endpoint">;
+
 /** Echo probes that wait for their replies. */
 export class PingTracker {
   /** Tells our probes from those of an earlier life of this process, which may still be on their way. */
   readonly #id: number;
   readonly #outstanding = new Map<number, Outstanding>();
   readonly #post: (commands: readonly DataCommand[]) => void;
+  readonly #describe: DescribePath;
   #lastSequence = 0;
 
-  constructor(id: number, post: (commands: readonly DataCommand[]) => void) {
+  constructor(id: number, post: (commands: readonly DataCommand[]) => void, describe: DescribePath) {
     this.#id = id;
     this.#post = post;
+    this.#describe = describe;
   }
 
   /** @throws MeshError `timeout`, or what `abort` is called with */
@@ -49,8 +54,7 @@ export class PingTracker {
     if (ping === undefined || reply.id !== this.#id || ping.peer !== reply.peer) return;
     this.#outstanding.delete(reply.sequence);
     clearTimeout(ping.timer);
-    const endpoint = reply.endpoint === null ? "" : formatEndpoint(reply.endpoint);
-    ping.resolve({ rttMs: reply.rttMs, transport: "udp", endpoint });
+    ping.resolve({ rttMs: reply.rttMs, ...this.#describe(reply.endpoint) });
   }
 
   abort(failure: MeshError): void {
@@ -62,6 +66,6 @@ export class PingTracker {
   }
 
   #command(peer: number, sequence: number): DataCommand {
-    return { type: "send-probe", peer, id: this.#id, sequence };
+    return { type: "send-probe", peer, path: null, id: this.#id, sequence };
   }
 }

@@ -1,4 +1,5 @@
 import type { PacketBuffer } from "../packet/packet-buffer.ts";
+import { EndpointRecord } from "../transports/endpoint-record.ts";
 
 /**
  * Probes travel as the payload of WireGuard data messages: sealed, counted and protected from replay by the session. The
@@ -7,16 +8,27 @@ import type { PacketBuffer } from "../packet/packet-buffer.ts";
  *
  *     | 0xf version 4 | type u8 | length u16 | id u32 | sequence u32 | flags u32 | stamp f64 |
  *       0               1         2            4        8              12          16          24
+ *     | data u32 | large u32 | seen: port u16 | pad | address 16 |
+ *       24         28          32              34    36           52
  *
  * `length` counts the whole probe; what stands behind it is padding. A reader takes the fields that it knows and skips
- * the rest, so fields may be added at the end, and ignores probes of a version or type that it does not know.
+ * the rest, so fields may be added at the end, and ignores probes of a version or type that it does not know. In a reply,
+ * `data` and `large` are how many data messages, and of these how many large ones, its sender has authenticated by the
+ * path of the request, and `seen` is where the request came from: IPv4 as a v4-mapped IPv6 address, port 0 for a pipe.
  */
-export const PROBE_BYTES = 24;
+export const PROBE_BYTES = 52;
+/** What every version has. */
+const MIN_PROBE_BYTES = 24;
 const PROBE_NIBBLE = 0xf;
 const PROBE_VERSION = 1;
 
 export const ProbeType = { echoRequest: 1, echoReply: 2 } as const;
 export type ProbeType = (typeof ProbeType)[keyof typeof ProbeType];
+
+export const ProbeFlag = {
+  /** The sender's messages go by the path that this probe goes by. */
+  isPrimary: 1,
+} as const;
 
 /** The fields of a probe, reused. */
 export class ProbeRecord {
@@ -26,20 +38,29 @@ export class ProbeRecord {
   flags = 0;
   /** Milliseconds on the clock of whoever sent the request. */
   stampMs = 0;
+  data = 0;
+  large = 0;
+  /** Unset when it is unknown. */
+  readonly seenFrom = new EndpointRecord();
 }
 
 /** Reads the probe in at most `sizeBytes` bytes at `offset`; false when it is none that we know. */
 export function readProbe(buffer: PacketBuffer, offset: number, sizeBytes: number, out: ProbeRecord): boolean {
-  if (sizeBytes < PROBE_BYTES) return false;
+  if (sizeBytes < MIN_PROBE_BYTES) return false;
   const { view } = buffer;
   if (view.getUint8(offset) !== ((PROBE_NIBBLE << 4) | PROBE_VERSION)) return false;
   const length = view.getUint16(offset + 2);
-  if (length < PROBE_BYTES || length > sizeBytes) return false;
+  if (length < MIN_PROBE_BYTES || length > sizeBytes) return false;
   out.type = view.getUint8(offset + 1);
   out.id = view.getUint32(offset + 4);
   out.sequence = view.getUint32(offset + 8);
   out.flags = view.getUint32(offset + 12);
   out.stampMs = view.getFloat64(offset + 16);
+  const isWhole = length >= PROBE_BYTES;
+  out.data = isWhole ? view.getUint32(offset + 24) : 0;
+  out.large = isWhole ? view.getUint32(offset + 28) : 0;
+  if (isWhole && view.getUint16(offset + 32) !== 0) out.seenFrom.readMapped(view, offset + 36, view.getUint16(offset + 32));
+  else out.seenFrom.clear();
   return out.type === ProbeType.echoRequest || out.type === ProbeType.echoReply;
 }
 
@@ -53,4 +74,9 @@ export function writeProbe(buffer: PacketBuffer, offset: number, probe: ProbeRec
   view.setUint32(offset + 8, probe.sequence);
   view.setUint32(offset + 12, probe.flags);
   view.setFloat64(offset + 16, probe.stampMs);
+  view.setUint32(offset + 24, probe.data);
+  view.setUint32(offset + 28, probe.large);
+  view.setUint16(offset + 32, probe.seenFrom.port);
+  view.setUint16(offset + 34, 0);
+  probe.seenFrom.writeMapped(view, offset + 36);
 }

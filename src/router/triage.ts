@@ -3,7 +3,7 @@ import type { ReceivedRun } from "../transports/datagram-transport.ts";
 import { COOKIE_REPLY_BYTES, INITIATION_BYTES, MessageType, RESPONSE_BYTES } from "../wireguard/constants.ts";
 import type { UplinkClass } from "./commands.ts";
 import type { Counters } from "./counters.ts";
-import type { DataPeer } from "./peer-table.ts";
+import type { DataPath, DataPeer } from "./peer-table.ts";
 import type { ProbeRecord } from "./probe.ts";
 import type { Uplink } from "./uplink.ts";
 
@@ -58,14 +58,36 @@ export class Triage {
     this.#deps.uplink.postBounded({ type: uplinkClass === "stun" ? "stun" : "datagram", bytes, source }, uplinkClass);
   }
 
-  probeReply(peer: DataPeer, probe: ProbeRecord, rttMs: number): void {
-    if (!this.#deps.uplink.hasRoom("probe")) {
-      this.#deps.counters.drop("in-queue-full-probe");
-      return;
-    }
-    const { id, sequence } = probe;
-    const endpoint = peer.endpoint.toEndpoint();
-    this.#deps.uplink.postBounded({ type: "probe-reply", peer: peer.index, id, sequence, rttMs, endpoint }, "probe");
+  probeReply(peer: DataPeer, path: DataPath | undefined, probe: ProbeRecord, rttMs: number): void {
+    if (!this.#hasRoomForProbe()) return;
+    const { id, sequence, data, large } = probe;
+    this.#deps.uplink.postBounded(
+      {
+        type: "probe-reply",
+        peer: peer.index,
+        id,
+        sequence,
+        rttMs,
+        endpoint: (path?.endpoint ?? peer.endpoint).toEndpoint(),
+        path: path?.number ?? null,
+        rxData: data,
+        rxLarge: large,
+        seenFrom: probe.seenFrom.toEndpoint(),
+      },
+      "probe",
+    );
+  }
+
+  probeRequest(peer: DataPeer, path: DataPath, isTheirPrimary: boolean): void {
+    if (!this.#hasRoomForProbe()) return;
+    const event = { type: "probe-request", peer: peer.index, path: path.number, isTheirPrimary } as const;
+    this.#deps.uplink.postBounded(event, "probe");
+  }
+
+  #hasRoomForProbe(): boolean {
+    const hasRoom = this.#deps.uplink.hasRoom("probe");
+    if (!hasRoom) this.#deps.counters.drop("in-queue-full-probe");
+    return hasRoom;
   }
 }
 

@@ -1,3 +1,4 @@
+import type { PipeEndpoint } from "../packet/endpoint.ts";
 import type { AeadProviderName } from "../wireguard/aead/provider.ts";
 import type { WireGuardTimings } from "../wireguard/constants.ts";
 import type { HandshakeDrop } from "../wireguard/handshakes.ts";
@@ -29,6 +30,13 @@ export interface TunnelPeerConfig {
   readonly endpoints: readonly string[];
   /** 0 for off. */
   readonly persistentKeepaliveSeconds: number;
+  /**
+   * One of ours: several paths at once, chosen by path selection, over pipes as well. Without, a stock WireGuard peer: UDP
+   * alone, and its endpoint follows where it answers from.
+   */
+  readonly hasPaths?: boolean;
+  /** Pipes to it, further candidates of a peer with paths. */
+  readonly pipes?: readonly PipeEndpoint[];
 }
 
 export interface TunnelInfo {
@@ -71,12 +79,14 @@ export interface TunnelPeerStatus {
 /** Handshake messages are admitted by the data thread and judged by the engine, each with reasons of its own. */
 export type TunnelDropReason = DropReason | `handshake-${HandshakeDrop}`;
 
+export type TransportName = "udp" | "ssh" | "relay";
+
 export interface PingOptions {
   readonly timeoutMs: number;
 }
 
 export interface PingReply {
   readonly rttMs: number;
-  readonly transport: "udp";
+  readonly transport: TransportName;
   readonly endpoint: string;
 }

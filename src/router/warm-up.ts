@@ -15,6 +15,7 @@ import { KeySlots, PeerCells } from "../wireguard/shared-state.ts";
 import { Counters } from "./counters.ts";
 import { DataLoop } from "./data-loop.ts";
 import { DataPlane } from "./data-plane.ts";
+import { PathCells } from "./path-cells.ts";
 import { UplinkGauge } from "./uplink.ts";
 import { WakeFlag } from "./wake-flag.ts";
 import { WARM_UP_FRAMES, WARM_UP_PREFIXES, WARM_UP_SILENT_PREFIX, WARM_UP_STRAYS } from "./warm-up-frames.ts";
@@ -111,6 +112,7 @@ class WarmUpEnd {
       clock: systemClock,
       slots: this.#slots,
       cells: new PeerCells(2),
+      pathCells: new PathCells(2),
       counters: new Counters(),
       gauge: new UplinkGauge(),
       post: handlers.post,
@@ -126,8 +128,8 @@ class WarmUpEnd {
 
   meet(other: WarmUpEnd, side: 0 | 1): void {
     const commands = [
-      { type: "add-peer", peer: 0 },
-      { type: "add-peer", peer: 1 },
+      { type: "add-peer", peer: 0, hasPaths: false },
+      { type: "add-peer", peer: 1, hasPaths: false },
       { type: "set-endpoint", peer: 0, endpoint: { address: LOOPBACK, port: other.#transport.port } },
       ...WARM_UP_PREFIXES.map((prefix) => ({ type: "allow", peer: 0, ...parseCidr(prefix) }) as const),
       { type: "allow", peer: 1, ...parseCidr(WARM_UP_SILENT_PREFIX) },

@@ -12,7 +12,7 @@ import { interfaceIndex, interfaceName } from "../host/ffi/interface-index.ts";
 import { CMSG_DATA, cmsgSpace, writeCmsgHeader } from "../host/ffi/msghdr.ts";
 import { NativeMemory } from "../host/ffi/native-memory.ts";
 import { formatAddress, parseAddress } from "../packet/address.ts";
-import type { Endpoint } from "../packet/endpoint.ts";
+import { type Endpoint, isPipe } from "../packet/endpoint.ts";
 
 /**
  * Where datagrams go to or came from, in the form that sendmsg(2) takes, so that a send builds nothing: the peer's
@@ -25,7 +25,14 @@ import type { Endpoint } from "../packet/endpoint.ts";
  *     sockaddr_in6  family u16 | port be16 | flow u32 | address 16 | scope u32
  *     in_pktinfo    interface i32 | local address 4 | header destination 4      (linux/in.h)
  *     in6_pktinfo   local address 16 | interface i32                            (linux/ipv6.h)
+ *
+ * A pipe stands in it like an address of a family of its own, which no system call is ever given:
+ *
+ *     pipe          family u16 | 0 | number u32
  */
+const AF_PIPE = 0xff01;
+const PIPE_NUMBER = 4;
+
 const SIZE_BYTES = 96;
 const SEGMENT_CMSG = 32;
 const SOURCE_CMSG = SEGMENT_CMSG + cmsgSpace(2);
@@ -40,7 +47,7 @@ export class EndpointRecord {
   readonly #view = this.#memory.view;
   /** Address of the `sockaddr`. */
   readonly sockaddrAddress = this.#memory.address;
-  /** `AF_INET`, `AF_INET6`, or 0 when the record is empty. */
+  /** `AF_INET`, `AF_INET6`, that of pipes, or 0 when the record is empty. */
   family = 0;
   /** Bytes of the source's ancillary data; 0 when no local address is known and the kernel is to choose. */
   sourceControlBytes = 0;
@@ -51,6 +58,22 @@ export class EndpointRecord {
 
   get isSet(): boolean {
     return this.family !== 0;
+  }
+
+  get isPipe(): boolean {
+    return this.family === AF_PIPE;
+  }
+
+  /** The pipe's number; meaningless unless `isPipe`. */
+  get pipe(): number {
+    return this.#view.getUint32(PIPE_NUMBER, true);
+  }
+
+  setPipe(pipe: number): void {
+    this.family = AF_PIPE;
+    this.sourceControlBytes = 0;
+    this.#view.setUint32(0, AF_PIPE, true);
+    this.#view.setUint32(PIPE_NUMBER, pipe, true);
   }
 
   get sockaddrBytes(): number {
@@ -83,6 +106,10 @@ export class EndpointRecord {
 
   /** Takes `endpoint`; without a local address in it, forgets the former one. @throws MeshError `bad-address` */
   set(endpoint: Endpoint): void {
+    if (isPipe(endpoint)) {
+      this.setPipe(endpoint.pipe);
+      return;
+    }
     const zoneAt = endpoint.address.indexOf("%");
     const text = zoneAt < 0 ? endpoint.address : endpoint.address.slice(0, zoneAt);
     const address = parseAddress(text);
@@ -97,6 +124,7 @@ export class EndpointRecord {
 
   toEndpoint(): Endpoint | null {
     if (this.family === 0) return null;
+    if (this.isPipe) return { pipe: this.pipe };
     const isV4 = this.family === AF_INET;
     const text = formatAddress(this.#memory.bytes.subarray(isV4 ? 4 : 8, isV4 ? 8 : 24));
     const scope = isV4 ? 0 : this.#view.getUint32(24, true);
@@ -106,9 +134,35 @@ export class EndpointRecord {
   /** As `toEndpoint`, with the local address: whoever answers does so from where it was spoken to. */
   toReplyEndpoint(): Endpoint | null {
     const endpoint = this.toEndpoint();
-    if (endpoint === null || this.sourceControlBytes === 0) return endpoint;
+    if (endpoint === null || isPipe(endpoint) || this.sourceControlBytes === 0) return endpoint;
     const [start, end] = this.family === AF_INET ? [SOURCE_DATA + 4, SOURCE_DATA + 8] : [SOURCE_DATA, SOURCE_DATA + 16];
     return { ...endpoint, localAddress: formatAddress(this.#memory.bytes.subarray(start, end)) };
+  }
+
+  /** 0 for a pipe, or when nothing is set. */
+  get port(): number {
+    return this.isPipe ? 0 : this.#view.getUint16(2);
+  }
+
+  /** Takes the IPv6 or v4-mapped address (RFC 4291 §2.5.5.2) at `offset` of `view`, and this port. */
+  readMapped(view: DataView, offset: number, port: number): void {
+    this.clear();
+    const isV4 =
+      view.getUint32(offset) === 0 && view.getUint32(offset + 4) === 0 && view.getUint32(offset + 8) === 0xffff;
+    this.family = isV4 ? AF_INET : AF_INET6;
+    this.#view.setUint16(0, this.family, true);
+    this.#view.setUint16(2, port);
+    if (isV4) this.#view.setUint32(4, view.getUint32(offset + 12));
+    else for (let i = 0; i < 16; i += 4) this.#view.setUint32(8 + i, view.getUint32(offset + i));
+  }
+
+  /** Writes the address as 16 bytes that `readMapped` reads; zeros for a pipe, or when nothing is set. */
+  writeMapped(view: DataView, offset: number): void {
+    const isV6 = this.family === AF_INET6;
+    for (let i = 0; i < 16; i += 4) view.setUint32(offset + i, isV6 ? this.#view.getUint32(8 + i) : 0);
+    if (this.family !== AF_INET) return;
+    view.setUint32(offset + 8, 0xffff);
+    view.setUint32(offset + 12, this.#view.getUint32(4));
   }
 
   /** Reads the family that recvmsg wrote to the `sockaddr`; the source is then set by `setSourceV4` or `setSourceV6`. */
@@ -160,13 +214,14 @@ export class EndpointRecord {
     const a = this.#view;
     const b = other.#view;
     if (a.getUint32(0, true) !== b.getUint32(0, true)) return false;
-    if (this.family === AF_INET) return a.getUint32(4, true) === b.getUint32(4, true);
+    if (this.family !== AF_INET6) return a.getUint32(4, true) === b.getUint32(4, true);
     for (let i = 8; i < MAX_SOCKADDR_BYTES; i += 4) if (a.getUint32(i, true) !== b.getUint32(i, true)) return false;
     return true;
   }
 
   /** Whether a packet with this destination, as it stands at `offset` of `view`, goes to the remote address and port. */
   isRemote(view: DataView, offset: number, addressBytes: number, port: number): boolean {
+    if (this.isPipe) return false;
     const isV4 = this.family === AF_INET;
     if (addressBytes !== (isV4 ? 4 : 16) || this.#view.getUint16(2) !== port) return false;
     const start = isV4 ? 4 : 8;

@@ -1,4 +1,4 @@
-import type { Endpoint } from "../packet/endpoint.ts";
+import { accountableSource, type Endpoint, isPipe } from "../packet/endpoint.ts";
 import { COOKIE_NONCE_BYTES, KEY_BYTES, type WireGuardTimings } from "./constants.ts";
 import type { HandshakeCrypto } from "./crypto/handshake-crypto.ts";
 import type { RandomFill } from "./index-table.ts";
@@ -65,8 +65,9 @@ export class CookieChecker {
   }
 
   /** Only we read our cookies, so any encoding of the address will do that is unambiguous. */
-  #cookieFor({ address, port }: Endpoint): Uint8Array {
-    return this.#deps.crypto.mac(this.#secret, new TextEncoder().encode(`${address} ${port}`));
+  #cookieFor(source: Endpoint): Uint8Array {
+    const port = isPipe(source) ? 0 : source.port;
+    return this.#deps.crypto.mac(this.#secret, new TextEncoder().encode(`${accountableSource(source)} ${port}`));
   }
 }
 

@@ -127,6 +127,7 @@ export class Device {
       peer.presharedKey = new Uint8Array(config.presharedKey);
       peer.candidates = config.candidates;
       peer.persistentKeepaliveMs = config.persistentKeepaliveSeconds * 1000;
+      peer.answersCopies = config.answersCopies ?? false;
       return peer.attempt === undefined ? [] : this.#initiator.initiate(peer, nowMs, peer.attempt.wantedSinceMs);
     });
   }

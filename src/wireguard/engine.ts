@@ -58,4 +58,10 @@ export interface EnginePeerConfig {
   readonly candidates: readonly Endpoint[];
   /** Seconds, 0 for off. */
   readonly persistentKeepaliveSeconds: number;
+  /**
+   * The peer sends one initiation by several paths at once. Each copy within Rekey-Timeout gets the same response by the
+   * path it came by, since nobody knows yet which of them work in both directions. Absent: only the first copy is
+   * answered, as the whitepaper has it.
+   */
+  readonly answersCopies?: boolean;
 }

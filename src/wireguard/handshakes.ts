@@ -1,4 +1,4 @@
-import type { Endpoint } from "../packet/endpoint.ts";
+import { accountableSource, type Endpoint, isPipe, isSameRemote } from "../packet/endpoint.ts";
 import { INITIATION_BYTES, MessageType, type WireGuardTimings } from "./constants.ts";
 import { generateX25519Key, type HandshakeCrypto } from "./crypto/handshake-crypto.ts";
 import type { EngineAction } from "./engine.ts";
@@ -32,6 +32,8 @@ export type HandshakeDrop =
   | "no-slot";
 
 const EMPTY = new Uint8Array(0);
+/** More than a peer has paths: what is answered is bounded, whoever sends the copies. */
+const MAX_COPIES = 16;
 
 interface HandshakesDeps {
   readonly crypto: HandshakeCrypto;
@@ -135,7 +137,7 @@ export class Handshakes {
       this.#drop("cookie-demanded");
       return [{ type: "send", bytes: identity.cookies.createReply(message, source, nowMs), destinations: [source] }];
     }
-    return this.#sources.admits(source.address, nowMs) ? undefined : this.#drop("rate-limited");
+    return this.#sources.admits(accountableSource(source), nowMs) ? undefined : this.#drop("rate-limited");
   }
 
   #respond(identity: Identity, datagram: Uint8Array, source: Endpoint, nowMs: number): EngineAction[] {
@@ -154,7 +156,8 @@ export class Handshakes {
     if (peer === undefined) return this.#drop("unknown-peer");
     const timestamp = received.readPayload(peer.staticStatic);
     if (timestamp === undefined) return this.#drop("not-authentic");
-    if (!this.#timestamps.isLater(peer.publicKey, timestamp)) return this.#drop("replayed-initiation");
+    if (!this.#timestamps.isLater(peer.publicKey, timestamp))
+      return this.#answerCopy(peer, timestamp, source, nowMs) ?? this.#drop("replayed-initiation");
     if (nowMs - peer.lastInitiationTakenMs < this.#limits.initiationIntervalMs)
       return this.#drop("flooding-initiation");
     if (!this.#sessions.hasRoomFor(peer)) return this.#drop("no-slot");
@@ -167,6 +170,7 @@ export class Handshakes {
     const localIndex = this.#deps.indices.allocate(peer);
     const bytes = encodeResponse({ senderIndex: localIndex, receiverIndex: remoteIndex, ...written.fields });
     peer.cookies.stamp(bytes, nowMs);
+    if (peer.answersCopies) peer.answered = { timestamp, response: bytes, atMs: nowMs, copies: 0 };
     peer.handshakeRxBytes += INITIATION_BYTES;
     peer.handshakeTxBytes += bytes.length;
     const session = this.#sessions.open(peer, written.keys, {
@@ -180,6 +184,16 @@ export class Handshakes {
       installation(peer, session, remoteIndex),
       { type: "send", bytes, destinations: [source] },
     ];
+  }
+
+  /** The same initiation by another path: the same response, which is worth nothing to whoever cannot read the first. */
+  #answerCopy(peer: EnginePeer, timestamp: Uint8Array, source: Endpoint, nowMs: number): EngineAction[] | undefined {
+    const { answered } = peer;
+    if (answered === undefined || Buffer.compare(answered.timestamp, timestamp) !== 0) return undefined;
+    if (nowMs - answered.atMs > this.#timings.rekeyTimeoutMs || answered.copies >= MAX_COPIES) return undefined;
+    answered.copies++;
+    peer.handshakeTxBytes += answered.response.length;
+    return [{ type: "send", bytes: answered.response, destinations: [source] }];
   }
 
   #complete(datagram: Uint8Array, source: Endpoint, nowMs: number): EngineAction[] {
@@ -250,7 +264,8 @@ export class Handshakes {
 }
 
 function isSameEndpoint(a: Endpoint | undefined, b: Endpoint): boolean {
-  return a?.address === b.address && a.port === b.port && a.localAddress === b.localAddress;
+  if (a === undefined || !isSameRemote(a, b)) return false;
+  return isPipe(a) || isPipe(b) || a.localAddress === b.localAddress;
 }
 
 function installation(peer: EnginePeer, session: Session, remoteIndex: number): EngineAction {

@@ -1,4 +1,4 @@
-import type { Endpoint } from "../packet/endpoint.ts";
+import { type Endpoint, isPipe, isSameRemote } from "../packet/endpoint.ts";
 import type { WireGuardTimings } from "./constants.ts";
 import { generateX25519Key, type HandshakeCrypto } from "./crypto/handshake-crypto.ts";
 import type { EngineAction } from "./engine.ts";
@@ -86,7 +86,7 @@ export class Initiator {
 
   /** Silence may mean that no way leads from our former address any more: the kernel is to choose again. */
   #forgetLocalAddress(peer: EnginePeer): EngineAction[] {
-    if (peer.endpoint?.localAddress === undefined) return [];
+    if (peer.endpoint === undefined || isPipe(peer.endpoint) || peer.endpoint.localAddress === undefined) return [];
     const { address, port } = peer.endpoint;
     peer.endpoint = { address, port };
     return [{ type: "set-endpoint", peer: peer.id, endpoint: peer.endpoint }];
@@ -119,10 +119,7 @@ export class Initiator {
     if (endpoint !== undefined && isLive && !isRepeated) return [endpoint];
     const destinations = endpoint === undefined ? [] : [endpoint];
     for (const candidate of peer.candidates) {
-      const isListed = destinations.some(
-        ({ address, port }) => address === candidate.address && port === candidate.port,
-      );
-      if (!isListed) destinations.push(candidate);
+      if (!destinations.some((listed) => isSameRemote(listed, candidate))) destinations.push(candidate);
     }
     return destinations;
   }

@@ -24,6 +24,13 @@ export interface HandshakeAttempt {
   readonly retryAtMs: number;
 }
 
+export interface AnsweredInitiation {
+  readonly timestamp: Uint8Array;
+  readonly response: Uint8Array;
+  readonly atMs: number;
+  copies: number;
+}
+
 /** One peer in the engine. Times are monotonic; `-Infinity` stands for never. */
 export class EnginePeer {
   readonly id: number;
@@ -34,6 +41,9 @@ export class EnginePeer {
   persistentKeepaliveMs: number;
   /** Undefined when no handshake is possible: a key of low order, our own key, or no private key of ours. */
   staticStatic: Uint8Array | undefined;
+  answersCopies: boolean;
+  /** The last initiation that we answered, while copies of it may still come. */
+  answered: AnsweredInitiation | undefined;
   endpoint: Endpoint | undefined;
 
   attempt: HandshakeAttempt | undefined;
@@ -65,6 +75,7 @@ export class EnginePeer {
     this.candidates = config.candidates;
     this.persistentKeepaliveMs = config.persistentKeepaliveSeconds * 1000;
     this.cookies = cookies;
+    this.answersCopies = config.answersCopies ?? false;
     this.addedAtMs = nowMs;
   }
 

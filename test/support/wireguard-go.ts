@@ -1,14 +1,14 @@
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { setTimeout as delay } from "node:timers/promises";
 import { DisposeStack } from "../../src/base/dispose.ts";
-import type { Endpoint } from "../../src/packet/endpoint.ts";
+import type { UdpEndpoint } from "../../src/packet/endpoint.ts";
 import { nodeCrypto } from "../../src/wireguard/crypto/node.ts";
 
 export interface StockPeer {
   readonly publicKey: Uint8Array;
   readonly presharedKey?: Uint8Array;
   readonly allowedIps: string;
-  readonly endpoint?: Endpoint;
+  readonly endpoint?: UdpEndpoint;
   readonly persistentKeepaliveSeconds?: number;
 }
 

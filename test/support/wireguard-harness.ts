@@ -2,7 +2,7 @@ import { randomFillSync } from "node:crypto";
 import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
 import { systemClock } from "../../src/base/clock.ts";
-import type { Endpoint } from "../../src/packet/endpoint.ts";
+import type { UdpEndpoint } from "../../src/packet/endpoint.ts";
 import { WireGuardNode, type WireGuardNodeOptions } from "./wireguard-node.ts";
 
 const MAX_TIMER_MS = 1000;
@@ -43,7 +43,7 @@ export class WireGuardHarness implements AsyncDisposable {
     former.close();
   }
 
-  sendRaw(bytes: Uint8Array, { address, port }: Endpoint): void {
+  sendRaw(bytes: Uint8Array, { address, port }: UdpEndpoint): void {
     this.#socket.send(bytes, port, address);
   }
 

@@ -1,12 +1,12 @@
 import { createHash } from "node:crypto";
-import type { Endpoint } from "../../src/packet/endpoint.ts";
+import type { UdpEndpoint } from "../../src/packet/endpoint.ts";
 import type { RandomFill } from "../../src/wireguard/index-table.ts";
 import { WireGuardNode, type WireGuardNodeOptions } from "./wireguard-node.ts";
 
 export interface Datagram {
   readonly bytes: Uint8Array;
-  readonly source: Endpoint;
-  readonly destination: Endpoint;
+  readonly source: UdpEndpoint;
+  readonly destination: UdpEndpoint;
 }
 
 /** Not 0, which the peer cells take for "never". */
@@ -28,7 +28,7 @@ export class WireGuardNetwork {
   readonly #nodes = new Map<string, WireGuardNode>();
   readonly #queue: { readonly atMs: number; readonly datagram: Datagram }[] = [];
 
-  add(endpoint: Endpoint, options: WireGuardNodeOptions): WireGuardNode {
+  add(endpoint: UdpEndpoint, options: WireGuardNodeOptions): WireGuardNode {
     const node = new WireGuardNode(options, {
       nowMs: () => this.nowMs,
       wallMs: () => WALL_START_MS + (this.nowMs - START_MS),
@@ -40,11 +40,11 @@ export class WireGuardNetwork {
   }
 
   /** The node is reachable here as well, or from now on only here. */
-  attach(endpoint: Endpoint, node: WireGuardNode): void {
+  attach(endpoint: UdpEndpoint, node: WireGuardNode): void {
     this.#nodes.set(nameOf(endpoint), node);
   }
 
-  detach(endpoint: Endpoint): void {
+  detach(endpoint: UdpEndpoint): void {
     this.#nodes.delete(nameOf(endpoint));
   }
 
@@ -89,7 +89,7 @@ export class WireGuardNetwork {
   }
 }
 
-function nameOf({ address, port }: Endpoint): string {
+function nameOf({ address, port }: UdpEndpoint): string {
   return `${address} ${port}`;
 }
 

@@ -1,5 +1,5 @@
 import { BoundedRing } from "../../src/base/ring.ts";
-import type { Endpoint } from "../../src/packet/endpoint.ts";
+import { type Endpoint, isPipe, type UdpEndpoint } from "../../src/packet/endpoint.ts";
 import type { AeadProvider } from "../../src/wireguard/aead/provider.ts";
 import { selectAeadProvider } from "../../src/wireguard/aead/select.ts";
 
@@ -40,7 +40,7 @@ export interface WireGuardNodeDeps {
   readonly nowMs: () => number;
   readonly wallMs: () => number;
   readonly random: RandomFill;
-  readonly send: (bytes: Uint8Array, destination: Endpoint) => void;
+  readonly send: (bytes: Uint8Array, destination: UdpEndpoint) => void;
 }
 
 /**
@@ -61,7 +61,7 @@ export class WireGuardNode {
   unroutable = 0;
   #cookieReplies = 0;
   readonly #deps: WireGuardNodeDeps;
-  readonly #endpoints = new Map<number, Endpoint>();
+  readonly #endpoints = new Map<number, UdpEndpoint>();
   readonly #staged = new Map<number, BoundedRing<Uint8Array>>();
   readonly #wipedSlots: number[] = [];
   readonly #verdict = new Uint8Array(1);
@@ -92,7 +92,7 @@ export class WireGuardNode {
     return this.device.addPeer(complete, this.#deps.nowMs());
   }
 
-  endpoint(peer: number): Endpoint | undefined {
+  endpoint(peer: number): UdpEndpoint | undefined {
     return this.#endpoints.get(peer);
   }
 
@@ -115,7 +115,7 @@ export class WireGuardNode {
     this.tell({ type: "need-handshake", peer });
   }
 
-  receive(datagram: Uint8Array, source: Endpoint): void {
+  receive(datagram: Uint8Array, source: UdpEndpoint): void {
     if (isDataMessage(datagram, 0, datagram.length)) this.#receiveData(datagram, source);
     else this.#receiveHandshake(datagram, source);
   }
@@ -135,7 +135,7 @@ export class WireGuardNode {
     }
   }
 
-  #receiveHandshake(datagram: Uint8Array, source: Endpoint): void {
+  #receiveHandshake(datagram: Uint8Array, source: UdpEndpoint): void {
     if (datagram.length === COOKIE_REPLY_BYTES) this.#cookieReplies++;
     this.tell({ type: "datagram", bytes: datagram, source });
   }
@@ -143,7 +143,7 @@ export class WireGuardNode {
   #performOne(action: EngineAction): void {
     switch (action.type) {
       case "send":
-        for (const destination of action.destinations) this.#deps.send(action.bytes, destination);
+        for (const destination of action.destinations) this.#deps.send(action.bytes, overUdp(destination));
         return;
       case "install-keypair":
         this.sessions.install(action);
@@ -161,12 +161,12 @@ export class WireGuardNode {
         this.#stage(action.peer).clear();
         return;
       case "set-endpoint":
-        this.#endpoints.set(action.peer, action.endpoint);
+        this.#endpoints.set(action.peer, overUdp(action.endpoint));
         return;
     }
   }
 
-  #receiveData(datagram: Uint8Array, source: Endpoint): void {
+  #receiveData(datagram: Uint8Array, source: UdpEndpoint): void {
     const nowMs = this.#deps.nowMs();
     const keypair = this.sessions.byReceiverIndex(readReceiverIndex(datagram, 0));
     if (keypair === undefined || keypair.isExpired(nowMs)) {
@@ -225,4 +225,10 @@ export class WireGuardNode {
     }
     return ring;
   }
+}
+
+/** These nodes have sockets only. */
+function overUdp(endpoint: Endpoint): UdpEndpoint {
+  if (isPipe(endpoint)) throw new Error("a node without pipes was told to use one");
+  return endpoint;
 }

@@ -1,4 +1,4 @@
-import type { Endpoint } from "../../packet/endpoint.ts";
+import { isPipe, type UdpEndpoint } from "../../packet/endpoint.ts";
 import type { PacketBuffer } from "../../packet/packet-buffer.ts";
 import {
   type DatagramTransport,
@@ -15,7 +15,7 @@ const MAX_DATAGRAM_BYTES = 65_507;
 const QUEUE_DATAGRAMS = 1024;
 
 interface Waiting {
-  readonly from: Endpoint;
+  readonly from: UdpEndpoint;
   readonly bytes: Uint8Array;
 }
 
@@ -23,16 +23,16 @@ interface Waiting {
 export class MemoryNetwork {
   readonly #members = new Map<string, MemoryTransport>();
   /** Decides on each datagram; false loses it. Tests replace it. */
-  deliver: (from: Endpoint, to: Endpoint, bytes: Uint8Array) => boolean = () => true;
+  deliver: (from: UdpEndpoint, to: UdpEndpoint, bytes: Uint8Array) => boolean = () => true;
 
-  attach(address: Endpoint): MemoryTransport {
+  attach(address: UdpEndpoint): MemoryTransport {
     const transport = new MemoryTransport(this, address);
     this.move(transport, address);
     return transport;
   }
 
   /** Gives `transport` another address, as a laptop that changes networks. */
-  move(transport: MemoryTransport, address: Endpoint): void {
+  move(transport: MemoryTransport, address: UdpEndpoint): void {
     this.detach(transport);
     transport.address = address;
     this.#members.set(keyOf(address), transport);
@@ -42,7 +42,7 @@ export class MemoryNetwork {
     if (this.#members.get(keyOf(transport.address)) === transport) this.#members.delete(keyOf(transport.address));
   }
 
-  carry(from: Endpoint, to: Endpoint, bytes: Uint8Array): boolean {
+  carry(from: UdpEndpoint, to: UdpEndpoint, bytes: Uint8Array): boolean {
     const receiver = this.#members.get(keyOf(to));
     if (receiver === undefined) return false;
     if (this.deliver(from, to, bytes)) receiver.enqueue({ from, bytes });
@@ -53,13 +53,13 @@ export class MemoryNetwork {
 /** A transport of one address in a `MemoryNetwork`. */
 export class MemoryTransport implements DatagramTransport {
   readonly pollFds: readonly number[] = [];
-  address: Endpoint;
+  address: UdpEndpoint;
   readonly #stats: TransportStats = emptyTransportStats();
   readonly #network: MemoryNetwork;
   readonly #waiting: Waiting[] = [];
   #isClosed = false;
 
-  constructor(network: MemoryNetwork, address: Endpoint) {
+  constructor(network: MemoryNetwork, address: UdpEndpoint) {
     this.#network = network;
     this.address = address;
   }
@@ -101,7 +101,8 @@ export class MemoryTransport implements DatagramTransport {
     destination: EndpointRecord,
   ): SendOutcome {
     if (this.#isClosed) return SendOutcome.closed;
-    const to = destination.toEndpoint();
+    const endpoint = destination.toEndpoint();
+    const to = endpoint === null || isPipe(endpoint) ? null : endpoint;
     let worst: SendOutcome = SendOutcome.sent;
     this.#stats.sentCalls++;
     for (let at = 0; at < totalBytes; at += segmentBytes) {
@@ -118,7 +119,7 @@ export class MemoryTransport implements DatagramTransport {
     this.#network.detach(this);
   }
 
-  #sendOne(bytes: Uint8Array, to: Endpoint | null): SendOutcome {
+  #sendOne(bytes: Uint8Array, to: UdpEndpoint | null): SendOutcome {
     const outcome =
       bytes.length > MAX_DATAGRAM_BYTES
         ? SendOutcome.tooBig
@@ -149,6 +150,6 @@ export class MemoryTransport implements DatagramTransport {
   }
 }
 
-function keyOf(endpoint: Endpoint): string {
+function keyOf(endpoint: UdpEndpoint): string {
   return `${endpoint.address}|${endpoint.port}`;
 }

@@ -55,7 +55,7 @@ export function openUdpSockets(options: UdpTransportOptions): UdpSockets {
 export class UdpTransport implements DatagramTransport {
   readonly port: number;
   readonly pollFds: readonly number[];
-  readonly #stats: TransportStats = emptyTransportStats();
+  readonly #stats: TransportStats;
   readonly #v4: UdpSocket | undefined;
   readonly #v6: UdpSocket | undefined;
   /** The family to ask first: the one that had something last, but not for ever, or a flood over it starves the other. */
@@ -63,7 +63,8 @@ export class UdpTransport implements DatagramTransport {
   #inARow = 0;
   #isClosed = false;
 
-  constructor(opened: UdpSockets) {
+  constructor(opened: UdpSockets, stats: TransportStats = emptyTransportStats()) {
+    this.#stats = stats;
     const of = (family: number) => {
       const socket = opened.sockets.find((candidate) => candidate.family === family);
       return socket && new UdpSocket(socket, this.#stats);

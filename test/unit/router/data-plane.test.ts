@@ -190,7 +190,7 @@ describe("a packet's way", () => {
 
   it("moves a prefix to the peer that got it last, and keeps it there", () => {
     connect();
-    right.apply({ type: "add-peer", peer: 1 });
+    right.apply({ type: "add-peer", peer: 1, hasPaths: false });
     right.allow(1, "10.0.0.1/32");
     right.apply({ type: "disallow", peer: 0, address: ADDRESSES.left4, prefixBits: 32 });
     left.tun.injectPacket(udpPacket(bytesOf(8)));

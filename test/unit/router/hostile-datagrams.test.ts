@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { beforeEach, describe, expect, it } from "vitest";
-import type { Endpoint } from "../../../src/packet/endpoint.ts";
+import type { UdpEndpoint } from "../../../src/packet/endpoint.ts";
 import { MemoryNetwork } from "../../../src/transports/memory/memory-transport.ts";
 import { selectHandshakeCrypto } from "../../../src/wireguard/crypto/select.ts";
 import { computeMac1, macKeysOf } from "../../../src/wireguard/mac-keys.ts";
@@ -17,7 +17,7 @@ import {
   sendRaw,
 } from "./plane-node.ts";
 
-const STRANGER: Endpoint = { address: "203.0.113.5", port: 4444 };
+const STRANGER: UdpEndpoint = { address: "203.0.113.5", port: 4444 };
 const { crypto } = selectHandshakeCrypto();
 const ownKey = bytesOf(32, 9);
 const leftToRight = new Uint8Array(32).fill(1);

@@ -10,7 +10,8 @@ let pings: PingTracker;
 beforeEach(() => {
   vi.useFakeTimers();
   posted = [];
-  pings = new PingTracker(ID, (commands) => posted.push(...commands));
+  const describePath = () => ({ transport: "udp", endpoint: "[fd00::1]:5" }) as const;
+  pings = new PingTracker(ID, (commands) => posted.push(...commands), describePath);
 });
 
 afterEach(() => {
@@ -18,7 +19,9 @@ afterEach(() => {
 });
 
 function reply(peer: number, sequence: number, id = ID): Extract<DataEvent, { type: "probe-reply" }> {
-  return { type: "probe-reply", peer, id, sequence, rttMs: 1.5, endpoint: { address: "fd00::1", port: 5 } };
+  const endpoint = { address: "fd00::1", port: 5 };
+  const path = { path: null, rxData: 0, rxLarge: 0, seenFrom: null };
+  return { type: "probe-reply", peer, id, sequence, rttMs: 1.5, endpoint, ...path };
 }
 
 describe("pings", () => {
@@ -26,8 +29,8 @@ describe("pings", () => {
     const first = pings.ping(3, "bob", 1000);
     const second = pings.ping(4, "carol", 1000);
     expect(posted).toEqual([
-      { type: "send-probe", peer: 3, id: ID, sequence: 1 },
-      { type: "send-probe", peer: 4, id: ID, sequence: 2 },
+      { type: "send-probe", peer: 3, path: null, id: ID, sequence: 1 },
+      { type: "send-probe", peer: 4, path: null, id: ID, sequence: 2 },
     ]);
     pings.receive(reply(4, 2));
     pings.receive(reply(3, 1));
@@ -49,7 +52,7 @@ describe("pings", () => {
     void pings.ping(4, "carol", 1000).catch(() => {});
     posted.length = 0;
     pings.repeat(3);
-    expect(posted).toEqual([{ type: "send-probe", peer: 3, id: ID, sequence: 1 }]);
+    expect(posted).toEqual([{ type: "send-probe", peer: 3, path: null, id: ID, sequence: 1 }]);
     pings.abort(new MeshError("data-plane-failed", "over"));
   });
 

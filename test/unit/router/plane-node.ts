@@ -2,12 +2,13 @@ import type { Clock } from "../../../src/base/clock.ts";
 import type { CompiledFilter } from "../../../src/filter/compiled-filter.ts";
 import { parseAddress } from "../../../src/packet/address.ts";
 import { parseCidr } from "../../../src/packet/cidr.ts";
-import type { Endpoint } from "../../../src/packet/endpoint.ts";
+import type { UdpEndpoint } from "../../../src/packet/endpoint.ts";
 import { PacketBuffer } from "../../../src/packet/packet-buffer.ts";
 import type { DataCommand, DataEvent } from "../../../src/router/commands.ts";
 import { Counters } from "../../../src/router/counters.ts";
 import { DataPlane } from "../../../src/router/data-plane.ts";
 import type { DropReason } from "../../../src/router/drop-reasons.ts";
+import { PathCells } from "../../../src/router/path-cells.ts";
 import { UplinkGauge, type UplinkMessage } from "../../../src/router/uplink.ts";
 import { EndpointRecord } from "../../../src/transports/endpoint-record.ts";
 import type { MemoryNetwork, MemoryTransport } from "../../../src/transports/memory/memory-transport.ts";
@@ -32,7 +33,7 @@ export class ManualClock implements Clock {
 export interface PlaneNodeOptions {
   readonly network: MemoryNetwork;
   readonly clock: ManualClock;
-  readonly address: Endpoint;
+  readonly address: UdpEndpoint;
   readonly mtuBytes?: number;
   readonly filter?: CompiledFilter;
 }
@@ -41,9 +42,10 @@ export interface PlaneNodeOptions {
 export class PlaneNode {
   readonly tun: MemoryTun;
   readonly transport: MemoryTransport;
-  readonly address: Endpoint;
+  readonly address: UdpEndpoint;
   readonly slots = new KeySlots(16);
   readonly cells = new PeerCells(8);
+  readonly pathCells = new PathCells(8);
   readonly counters = new Counters();
   readonly gauge = new UplinkGauge();
   readonly messages: UplinkMessage[] = [];
@@ -63,6 +65,7 @@ export class PlaneNode {
       timings: WHITEPAPER_TIMINGS,
       slots: this.slots,
       cells: this.cells,
+      pathCells: this.pathCells,
       counters: this.counters,
       gauge: this.gauge,
       ...(filter === undefined ? {} : { filter }),
@@ -105,7 +108,7 @@ export class PlaneNode {
   }
 
   /** A stranger's datagram to this node. */
-  receive(from: Endpoint, bytes: Uint8Array): void {
+  receive(from: UdpEndpoint, bytes: Uint8Array): void {
     this.transport.enqueue({ from, bytes });
     this.drain();
   }
@@ -165,8 +168,8 @@ export function acquaintedPair(
     });
   const left = node("192.0.2.1", leftFilter);
   const right = node("192.0.2.2", rightFilter);
-  left.apply({ type: "add-peer", peer: 0 }, { type: "set-endpoint", peer: 0, endpoint: right.address });
-  right.apply({ type: "add-peer", peer: 0 }, { type: "set-endpoint", peer: 0, endpoint: left.address });
+  left.apply({ type: "add-peer", peer: 0, hasPaths: false }, { type: "set-endpoint", peer: 0, endpoint: right.address });
+  right.apply({ type: "add-peer", peer: 0, hasPaths: false }, { type: "set-endpoint", peer: 0, endpoint: left.address });
   left.allow(0, "10.0.0.2/32", "fd00::2/128");
   right.allow(0, "10.0.0.1/32", "fd00::1/128");
   return { left, right };
@@ -194,7 +197,7 @@ export function sealMessage(key: Uint8Array, receiverIndex: number, counter: num
 }
 
 /** Sends `bytes` as they are to `to`. */
-export function sendRaw(from: MemoryTransport, to: Endpoint, bytes: Uint8Array): void {
+export function sendRaw(from: MemoryTransport, to: UdpEndpoint, bytes: Uint8Array): void {
   const buffer = new PacketBuffer((bytes.length + 3) & ~3);
   buffer.bytes.set(bytes);
   const record = new EndpointRecord();

@@ -73,7 +73,7 @@ describe("echo probes", () => {
 
   it("come back through the session with the time they took", () => {
     const { left, right, clock } = connected();
-    left.apply({ type: "send-probe", peer: 0, id: 11, sequence: 22 });
+    left.apply({ type: "send-probe", peer: 0, path: null, id: 11, sequence: 22 });
     clock.nowMs += 7;
     right.drain();
     left.drain();
@@ -86,7 +86,7 @@ describe("echo probes", () => {
 
   it("ask for a handshake where there is no session", () => {
     const { left } = acquaintedPair(new MemoryNetwork(), new ManualClock());
-    left.apply({ type: "send-probe", peer: 0, id: 1, sequence: 1 });
+    left.apply({ type: "send-probe", peer: 0, path: null, id: 1, sequence: 1 });
     expect(left.takeEvents("need-handshake")).toHaveLength(1);
     expect(left.transport.stats.sentDatagrams).toBe(0);
   });

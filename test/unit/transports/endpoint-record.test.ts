@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { formatAddress, parseAddress } from "../../../src/packet/address.ts";
-import type { Endpoint } from "../../../src/packet/endpoint.ts";
+import type { UdpEndpoint } from "../../../src/packet/endpoint.ts";
 import { EndpointRecord } from "../../../src/transports/endpoint-record.ts";
 
 const address = fc
@@ -9,7 +9,7 @@ const address = fc
   .map(formatAddress);
 const endpoint = fc.record({ address, port: fc.nat(65_535) });
 
-function recordOf(value: Endpoint): EndpointRecord {
+function recordOf(value: UdpEndpoint): EndpointRecord {
   const record = new EndpointRecord();
   record.set(value);
   return record;
