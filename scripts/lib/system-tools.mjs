@@ -16,6 +16,8 @@ const TOOLS = [
   { command: "wireguard-go", package: "wireguard-go", for: ["test", "bench"] },
   { command: "tcpdump", package: "tcpdump", for: ["test"] },
   { command: "ps", package: "procps", for: ["test"] },
+  { command: "ssh", package: "openssh-client", for: ["test"] },
+  { command: "sshd", package: "openssh-server", for: ["test"] },
   { command: "nebula", package: "nebula", for: ["bench"] },
   { command: "g++", package: "g++", for: ["compiler"] },
   { command: "make", package: "make", for: ["compiler"] },
