@@ -16,6 +16,7 @@ const TOOLS = [
   { command: "wireguard-go", package: "wireguard-go", for: ["test", "bench"] },
   { command: "tcpdump", package: "tcpdump", for: ["test"] },
   { command: "ps", package: "procps", for: ["test"] },
+  { command: "git", package: "git", for: ["test"] },
   { command: "nebula", package: "nebula", for: ["bench"] },
   { command: "g++", package: "g++", for: ["compiler"] },
   { command: "make", package: "make", for: ["compiler"] },
