@@ -14,6 +14,7 @@ const TOOLS = [
   { command: "curl", package: "curl", for: ["demo", "test"] },
   { command: "wg", package: "wireguard-tools", for: ["test", "bench"] },
   { command: "wireguard-go", package: "wireguard-go", for: ["test", "bench"] },
+  { command: "ethtool", package: "ethtool", for: ["test"] },
   { command: "tcpdump", package: "tcpdump", for: ["test"] },
   { command: "ps", package: "procps", for: ["test"] },
   { command: "git", package: "git", for: ["test"] },

@@ -25,7 +25,10 @@ function run(start: DataThreadStart): void {
   const port = parentPort;
   if (port === null) throw new Error("the data plane runs in a worker thread");
   const tun = new LinuxTun(start.tun, start.mtuBytes);
-  const transport = new UdpTransport(start.udp);
+  const post = (message: UplinkMessage) => port.postMessage(message);
+  const transport = new UdpTransport(start.udp, {
+    onSegmentationLost: (family) => post({ event: { type: "segmentation-lost", family } }),
+  });
   const wake = new WakeFlag(start.wake);
   const { provider } = selectAeadProvider(start.aeadProvider);
   const { crypto } = selectHandshakeCrypto();
@@ -40,7 +43,7 @@ function run(start: DataThreadStart): void {
     cells: new PeerCells(start.cells),
     counters: new Counters(start.counters),
     gauge: new UplinkGauge(start.gauge),
-    post: (message) => port.postMessage(message),
+    post,
   });
   const coldBecause = tryToWarmUp({ provider, crypto, timings: start.timings });
   const onWake = () => {
@@ -49,7 +52,7 @@ function run(start: DataThreadStart): void {
   };
   const loop = new DataLoop({ plane, wake, onWake, tunFd: tun.fd, transportFds: transport.pollFds });
   const started = { type: "started", ...(coldBecause === undefined ? {} : { coldBecause }) } as const;
-  port.postMessage({ event: started } satisfies UplinkMessage);
+  post({ event: started });
   try {
     while (!wake.isStopping) loop.turn(MAX_SLEEP_MS);
   } finally {
