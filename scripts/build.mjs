@@ -74,13 +74,15 @@ function removeLeftovers() {
   }
 }
 
-/** The batch cipher is a gain in speed, not a need: without it a peer uses another provider. */
+/** The batch cipher is a gain in speed, not a need: without it a peer uses the ready-made one, or another provider. */
 async function buildNative() {
   const script = join(projectRoot, "scripts/build-native.mjs");
   if (!existsSync(script)) return;
   const result = await run(process.execPath, [script], { cwd: projectRoot });
   if (result.status === 0) return;
-  note(`the native cipher library was not built; mesh works without it, at lower speed`);
+  const readyMade = join(projectRoot, `native/prebuilt/${process.platform}-${process.arch}/aead-batch.so`);
+  const consequence = existsSync(readyMade) ? "the ready-made one serves" : "mesh works without it, at lower speed";
+  note(`the native cipher library was not built; ${consequence}`);
   for (const line of `${result.stdout}${result.stderr}`.trim().split("\n").slice(-4)) detail(line);
 }
 

@@ -89,6 +89,9 @@ export const statusSchema = z.object({
       aeadProvider: z.enum(["openssl", "sodium", "noble"]),
       aeadWhy: z.string(),
       offloads: z.record(z.string(), z.boolean()),
+      /** Whether this machine can reach others in the family, outside the mesh. */
+      ipv4: z.boolean(),
+      ipv6: z.boolean(),
       drops: z.record(z.string(), z.number()),
     })
     .nullable(),

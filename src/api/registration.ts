@@ -2,6 +2,7 @@ import { z } from "zod";
 import { networkInfoSchema, selfInfoSchema } from "./network-map.ts";
 import { ipSchema, key32Schema, nameSchema, sha256HexSchema, signatureSchema } from "./primitives.ts";
 import { protocolRangeSchema } from "./protocol-version.ts";
+import { transcript } from "./transcript.ts";
 
 /**
  * HTTPS calls by which a machine becomes a peer:
@@ -98,8 +99,4 @@ export function leaveTranscript(fields: {
 /** The bytes that a peer signs to open its control channel. */
 export function controlTranscript(networkId: string, nonce: string, machineKey: string): Uint8Array {
   return transcript("mesh control v1", [networkId, nonce, machineKey]);
-}
-
-function transcript(label: string, parts: readonly string[]): Uint8Array {
-  return Buffer.from([label, ...parts].map((part) => `${Buffer.byteLength(part)}:${part}`).join(","));
 }

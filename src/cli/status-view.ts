@@ -55,11 +55,26 @@ function renderSelf(status: Status): string {
     fields.push(["coordinator", `${coordinator.url} ${coordinator.connected ? "connected" : `not connected${why}`}`]);
   }
   if (dataPlane !== null) {
-    const offloads = Object.entries(dataPlane.offloads).filter(([, on]) => on);
     fields.push(["encryption", `${dataPlane.aeadProvider} (${dataPlane.aeadWhy})`]);
-    fields.push(["offloads", offloads.length === 0 ? "none" : offloads.map(([name]) => name).join(" ")]);
+    fields.push(["offloads", offloadsText(dataPlane.offloads)], ["underlay", underlayText(dataPlane)]);
     const drops = Object.entries(dataPlane.drops).filter(([, count]) => count > 0);
     if (drops.length > 0) fields.push(["drops", drops.map(([reason, count]) => `${reason} ${count}`).join("  ")]);
   }
   return renderFields(fields);
+}
+
+function offloadsText(offloads: Readonly<Record<string, boolean>>): string {
+  const names = (isThere: boolean) =>
+    Object.entries(offloads)
+      .filter(([, on]) => on === isThere)
+      .map(([name]) => name)
+      .join(" ");
+  const missing = names(false);
+  return `${names(true) || "none"}${missing === "" ? "" : `  (missing: ${missing})`}`;
+}
+
+/** What packets to peers can travel over. */
+function underlayText({ ipv4, ipv6 }: NonNullable<Status["dataPlane"]>): string {
+  if (!ipv4 && !ipv6) return "no network";
+  return `${ipv4 ? "IPv4" : "no IPv4"}, ${ipv6 ? "IPv6" : "no IPv6"}`;
 }

@@ -1,13 +1,6 @@
-import {
-  createHmac,
-  createPublicKey,
-  diffieHellman,
-  generateKeyPairSync,
-  type KeyObject,
-  timingSafeEqual,
-  verify,
-} from "node:crypto";
+import { createHmac, diffieHellman, generateKeyPairSync, type KeyObject, timingSafeEqual } from "node:crypto";
 import { ed25519 } from "@noble/curves/ed25519.js";
+import { importPublicKey, verifyMachineSignature } from "../api/machine-signature.ts";
 import { MeshError } from "../base/errors.ts";
 
 /**
@@ -39,16 +32,6 @@ export function checkMachineProof(machineKey: string, transcript: Uint8Array, pr
   }
 }
 
-/** For keys that registration has found sound. */
-export function verifyMachineSignature(machineKey: string, transcript: Uint8Array, signature: string): boolean {
-  try {
-    return verify(null, transcript, importPublicKey("Ed25519", machineKey), Buffer.from(signature, "base64"));
-  } catch {
-    // OpenSSL refuses to import what is no point: then nothing signed by it can be right.
-    return false;
-  }
-}
-
 /** @throws MeshError `bad-key` (not canonical, or of small order), `proof-invalid` */
 export function checkWireguardProof(
   wireguardKey: string,
@@ -69,11 +52,6 @@ export function checkWireguardProof(
   if (given.length !== expected.length || !timingSafeEqual(given, expected)) {
     throw new MeshError("proof-invalid", "the WireGuard key's proof does not fit this request");
   }
-}
-
-function importPublicKey(curve: "Ed25519" | "X25519", key: string): KeyObject {
-  const x = Buffer.from(key, "base64").toString("base64url");
-  return createPublicKey({ key: { kty: "OKP", crv: curve, x }, format: "jwk" });
 }
 
 function isSoundEd25519Key(key: string): boolean {

@@ -122,6 +122,11 @@ export class PeerSession implements AsyncDisposable {
     );
     const tunnel = resources.use(await openTunnel(options, deps, host));
     tunnel.onFatal(deps.onFatal);
+    deps.warnings.replaceGroup("offload ", new Map());
+    tunnel.onOffloadLost(({ offload, family, reason }) => {
+      const line = `UDP over ${family} goes without ${offload}, which costs throughput: ${reason}`;
+      deps.warnings.set(`offload ${offload} ${family}`, line);
+    });
     // Released before the tunnel: routes go while their interface is still there.
     resources.use(host);
     deps.warnings.clear("ipv6");

@@ -44,6 +44,8 @@ export function buildStatus(sources: StatusSources): Status {
             aeadProvider: session.tunnel.aeadProvider,
             aeadWhy: session.tunnel.aeadWhy,
             offloads: { ...session.tunnel.offloads },
+            ipv4: session.tunnel.ipv4,
+            ipv6: session.tunnel.ipv6,
             drops: { ...session.drops },
           },
     warnings: [...sources.warnings],

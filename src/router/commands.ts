@@ -1,4 +1,5 @@
 import type { Endpoint } from "../packet/endpoint.ts";
+import type { UdpFamily } from "../transports/udp/udp-transport.ts";
 import type { EngineAction, EngineEvent } from "../wireguard/engine.ts";
 
 /**
@@ -40,6 +41,8 @@ export type DataEvent =
   /** The data thread has its tables and is about to wait for packets; `coldBecause` when its warm-up failed. */
   | { readonly type: "started"; readonly coldBecause?: string }
   | Exclude<EngineEvent, { readonly type: "tick" }>
+  /** The kernel refuses to cut sends of this family into datagrams; once for each. */
+  | { readonly type: "segmentation-lost"; readonly family: UdpFamily }
   /** A STUN message came to the WireGuard socket. */
   | { readonly type: "stun"; readonly bytes: Uint8Array; readonly source: Endpoint }
   | {

@@ -30,13 +30,18 @@ function run(start: DataThreadStart): void {
   const port = parentPort;
   if (port === null) throw new Error("the data plane runs in a worker thread");
   const tun = new LinuxTun(start.tun, start.mtuBytes);
+  const post = (message: UplinkMessage) => port.postMessage(message);
   const stats = emptyTransportStats();
+  const udp = new UdpTransport(start.udp, {
+    stats,
+    onSegmentationLost: (family) => post({ event: { type: "segmentation-lost", family } }),
+  });
   const pipes = {
     outbound: new PipeRing(start.pipesOutbound),
     inbound: new PipeRing(start.pipesInbound),
-    notify: () => port.postMessage({ event: { type: "pipe-datagrams" } } satisfies UplinkMessage),
+    notify: () => post({ event: { type: "pipe-datagrams" } }),
   };
-  const transport = new CombinedTransport(new UdpTransport(start.udp, stats), new PipeEnd(pipes, stats));
+  const transport = new CombinedTransport(udp, new PipeEnd(pipes, stats));
   const wake = new WakeFlag(start.wake);
   const { provider } = selectAeadProvider(start.aeadProvider);
   const { crypto } = selectHandshakeCrypto();
@@ -52,7 +57,7 @@ function run(start: DataThreadStart): void {
     pathCells: new PathCells(start.pathCells),
     counters: new Counters(start.counters),
     gauge: new UplinkGauge(start.gauge),
-    post: (message) => port.postMessage(message),
+    post,
   });
   const coldBecause = tryToWarmUp({ provider, crypto, timings: start.timings });
   const onWake = () => {
@@ -61,7 +66,7 @@ function run(start: DataThreadStart): void {
   };
   const loop = new DataLoop({ plane, wake, onWake, tunFd: tun.fd, transportFds: transport.pollFds });
   const started = { type: "started", ...(coldBecause === undefined ? {} : { coldBecause }) } as const;
-  port.postMessage({ event: started } satisfies UplinkMessage);
+  post({ event: started });
   try {
     while (!wake.isStopping) loop.turn(MAX_SLEEP_MS);
   } finally {

@@ -54,9 +54,18 @@ export interface TunnelInfo {
     readonly udpGso: boolean;
     readonly udpGro: boolean;
   };
-  /** Which families the socket speaks. */
+  /** Whether the socket can reach other hosts in this family: a host without an address of it speaks it to nobody. */
   readonly ipv4: boolean;
   readonly ipv6: boolean;
+}
+
+/** An offload that was there at the start and turned out not to work. */
+export interface OffloadLoss {
+  readonly offload: keyof TunnelInfo["offloads"];
+  /** Of the socket. */
+  readonly family: "IPv4" | "IPv6";
+  /** In words for people. */
+  readonly reason: string;
 }
 
 export interface TunnelPeerStatus {

@@ -3,11 +3,10 @@ import type { Clock } from "../base/clock.ts";
 import { DisposeStack } from "../base/dispose.ts";
 import { MeshError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
-import { AF_INET, AF_INET6 } from "../host/ffi/constants.ts";
 import * as libc from "../host/ffi/libc.ts";
-import { openUdpSockets, type UdpSockets } from "../transports/udp/udp-transport.ts";
-import { type OpenTun, openTun } from "../tun/open-tun.ts";
-import { type AeadSelection, selectAeadProvider } from "../wireguard/aead/select.ts";
+import { openUdpSockets } from "../transports/udp/udp-transport.ts";
+import { openTun } from "../tun/open-tun.ts";
+import { selectAeadProvider } from "../wireguard/aead/select.ts";
 import { WHITEPAPER_TIMINGS, type WireGuardTimings } from "../wireguard/constants.ts";
 import { selectHandshakeCrypto } from "../wireguard/crypto/select.ts";
 import { Device } from "../wireguard/device.ts";
@@ -20,7 +19,9 @@ import { DataThread } from "./data-thread.ts";
 import { formatEndpoint } from "./endpoint-text.ts";
 import { type ActivePeer, PeerSet } from "./peer-set.ts";
 import { PingTracker } from "./ping-tracker.ts";
+import { TunnelFacts, type TunnelParts } from "./tunnel-facts.ts";
 import type {
+  OffloadLoss,
   PingOptions,
   PingReply,
   TunnelDropReason,
@@ -30,7 +31,14 @@ import type {
   TunnelPeerStatus,
 } from "./tunnel-types.ts";
 
-export type { PingReply, TunnelInfo, TunnelOptions, TunnelPeerConfig, TunnelPeerStatus } from "./tunnel-types.ts";
+export type {
+  OffloadLoss,
+  PingReply,
+  TunnelInfo,
+  TunnelOptions,
+  TunnelPeerConfig,
+  TunnelPeerStatus,
+} from "./tunnel-types.ts";
 
 /** The shared tables are laid out once, for this many peers; memory that nobody touches costs none. */
 const MAX_PEERS = 4096;
@@ -42,10 +50,7 @@ export interface TunnelDeps {
   readonly clock: Clock;
 }
 
-interface Parts {
-  readonly tun: OpenTun;
-  readonly udp: UdpSockets;
-  readonly aead: AeadSelection;
+interface Parts extends TunnelParts {
   readonly timings: WireGuardTimings;
   readonly stack: DisposeStack;
 }
@@ -55,8 +60,8 @@ interface Parts {
  * state and routes of the interface are the caller's business.
  */
 export class Tunnel implements AsyncDisposable {
-  readonly info: TunnelInfo;
   readonly #deps: TunnelDeps;
+  readonly #facts: TunnelFacts;
   readonly #device: Device;
   readonly #thread: DataThread;
   readonly #peers: PeerSet;
@@ -89,9 +94,8 @@ export class Tunnel implements AsyncDisposable {
       const tunnel = new Tunnel(options, deps, { tun, udp, aead, timings, stack });
       const coldBecause = await tunnel.#thread.started;
       if (coldBecause !== undefined) deps.logger.info({ reason: coldBecause }, "the data thread starts cold");
-      const missing = Object.entries(tunnel.info.offloads).filter(([, isThere]) => !isThere);
-      if (missing.length > 0)
-        deps.logger.warn({ missing: missing.map(([name]) => name) }, "this kernel lacks offloads: throughput is lower");
+      const missing = tunnel.#facts.missingOffloads;
+      if (missing.length > 0) deps.logger.warn({ missing }, "this kernel lacks offloads: throughput is lower");
       return tunnel;
     } catch (failure) {
       await stack.close();
@@ -103,7 +107,10 @@ export class Tunnel implements AsyncDisposable {
     const { tun, udp, aead, timings, stack } = parts;
     this.#deps = deps;
     this.#stack = stack;
-    this.info = tunnelInfo(options, parts);
+    this.#facts = new TunnelFacts(options, parts);
+    this.onOffloadLost((loss) =>
+      deps.logger.warn({ ...loss }, "an offload turned out not to work: throughput is lower"),
+    );
     const slots = new KeySlots(MAX_PEERS * SLOTS_PER_PEER);
     const { crypto, passedOver } = selectHandshakeCrypto();
     if (passedOver !== undefined) deps.logger.warn({ reason: passedOver }, "handshakes use the slow reference crypto");
@@ -139,6 +146,10 @@ export class Tunnel implements AsyncDisposable {
     const post = (commands: readonly DataCommand[]) => this.#thread.post(commands);
     this.#pings = new PingTracker(randomBytes(4).readUInt32BE(), post);
     this.#announceIdentity();
+  }
+
+  get info(): TunnelInfo {
+    return this.#facts.now;
   }
 
   /** Makes `desired` the peers: the fewest changes, sessions of peers that stay go on. */
@@ -187,6 +198,11 @@ export class Tunnel implements AsyncDisposable {
     else this.#fatalHandlers.push(handler);
   }
 
+  /** Called for each offload that turned out not to work, earlier ones included: what it did is done in smaller steps. */
+  onOffloadLost(handler: (loss: OffloadLoss) => void): void {
+    this.#facts.onOffloadLost(handler);
+  }
+
   /** Stops the data thread, which wipes all keys, and removes the interface. Idempotent; never rejects for a dead thread. */
   close(): Promise<void> {
     if (!this.#isClosed) {
@@ -210,6 +226,9 @@ export class Tunnel implements AsyncDisposable {
     switch (event.type) {
       case "probe-reply":
         this.#pings.receive(event);
+        break;
+      case "segmentation-lost":
+        this.#facts.loseSegmentation(event.family);
         break;
       case "started":
       case "stun":
@@ -266,23 +285,4 @@ export class Tunnel implements AsyncDisposable {
     this.#deps.logger.error({ code: failure.code }, failure.message);
     for (const handler of this.#fatalHandlers) handler(failure);
   }
-}
-
-function tunnelInfo(options: TunnelOptions, { tun, udp, aead }: Parts): TunnelInfo {
-  const isFixed = options.aeadProvider !== undefined && options.aeadProvider !== "auto";
-  const reasons = aead.passedOver.map(({ name, reason }) => `${name} is not usable: ${reason}`);
-  return {
-    interfaceName: tun.name,
-    listenPort: udp.port,
-    mtu: options.mtu,
-    aeadProvider: aead.provider.name,
-    aeadWhy: isFixed ? "set in the configuration" : reasons.join("; ") || "the fastest one",
-    offloads: {
-      ...tun.offloads,
-      udpGso: udp.sockets.every((socket) => socket.segmentation),
-      udpGro: udp.sockets.every((socket) => socket.receiveOffload),
-    },
-    ipv4: udp.sockets.some((socket) => socket.family === AF_INET),
-    ipv6: udp.sockets.some((socket) => socket.family === AF_INET6),
-  };
 }

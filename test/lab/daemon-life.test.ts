@@ -138,6 +138,8 @@ describe("a daemon's life", () => {
     const status = await carol.status();
     expect(status.warnings).toEqual([expect.stringContaining("no IPv6 in the mesh here")]);
     expect(status).toMatchObject({ interface: "wg-carol", self: { name: "carol" } });
+    expect(status.dataPlane).toMatchObject({ ipv4: true, ipv6: false });
+    expect((await runMesh(host, carol.home, "status")).stdout).toMatch(/^underlay +IPv4, no IPv6$/m);
     expect(status.self?.listenPort).toBeGreaterThan(0);
     expect(await carol.host.must("ip", "-o", "link", "show", "wg-carol")).toContain("mtu 1300");
     const reached = await carol.reaches("alice");

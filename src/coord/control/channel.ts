@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { RawData, WebSocket } from "ws";
 import { type CoordinatorMessage, type PeerMessage, peerMessageSchema } from "../../api/control-channel.ts";
+import { verifyMachineSignature } from "../../api/machine-signature.ts";
 import { PROTOCOL_VERSIONS } from "../../api/protocol-version.ts";
 import { controlTranscript } from "../../api/registration.ts";
 import type { Clock } from "../../base/clock.ts";
@@ -9,7 +10,6 @@ import type { Logger } from "../../base/logger.ts";
 import { RateLimiter } from "../../base/rate-limiter.ts";
 import type { MapReceiver } from "../distribution.ts";
 import type { CoordinatorLimits } from "../limits.ts";
-import { verifyMachineSignature } from "../proofs.ts";
 import { requireProtocol } from "../registration.ts";
 import type { Peer } from "../registry.ts";
 

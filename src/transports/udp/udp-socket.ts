@@ -26,18 +26,20 @@ const RECEIVE_CONTROL_BYTES = 128;
 /** One UDP socket of one family: rows of datagrams in and out with one system call each. */
 export class UdpSocket {
   readonly fd: number;
-  /** Off when the kernel lacks it, or a device on the way turned out to (`EIO`). */
-  segmentation: boolean;
+  /** Off when the kernel lacks it, or has refused it since (`EIO`). */
+  #segmentation: boolean;
   readonly #stats: TransportStats;
+  readonly #onSegmentationLost: () => void;
   readonly #addresses = new BufferAddresses();
   readonly #tx = new MessageHeader();
   readonly #rx = new MessageHeader();
   readonly #rxControl = new NativeMemory(RECEIVE_CONTROL_BYTES);
 
-  constructor(socket: OpenSocket, stats: TransportStats) {
+  constructor(socket: OpenSocket, stats: TransportStats, onSegmentationLost: () => void) {
     this.fd = socket.fd;
-    this.segmentation = socket.segmentation;
+    this.#segmentation = socket.segmentation;
     this.#stats = stats;
+    this.#onSegmentationLost = onSegmentationLost;
   }
 
   receive(into: ReceivedRun): boolean {
@@ -80,7 +82,7 @@ export class UdpSocket {
   ): SendOutcome {
     const address = this.#addresses.of(buffer) + offset;
     if (totalBytes <= segmentBytes) return this.#sendOne(address, totalBytes, destination);
-    if (!this.segmentation) return this.#sendEach(address, totalBytes, segmentBytes, destination);
+    if (!this.#segmentation) return this.#sendEach(address, totalBytes, segmentBytes, destination);
     destination.setSegmentBytes(segmentBytes);
     this.#tx.setName(destination.sockaddrAddress, destination.sockaddrBytes);
     this.#tx.setData(address, totalBytes);
@@ -96,13 +98,19 @@ export class UdpSocket {
       this.#stats.sentBytes += totalBytes;
       return SendOutcome.sent;
     }
-    // EIO: the device cannot checksum segments, and never will. The other two: a segment exceeds the path's MTU, which
-    // one datagram may survive (in fragments) and a row may not.
-    if (errno === EIO) this.segmentation = false;
+    // EIO: the device computes no checksums (Linux before 6.11) or IPsec wraps what is sent, and neither will change
+    // soon. The other two: a segment exceeds the path's MTU, which one datagram may survive (in fragments) and a row
+    // may not.
+    if (errno === EIO) this.#loseSegmentation();
     if (errno === EIO || errno === EINVAL || errno === EMSGSIZE)
       return this.#sendEach(address, totalBytes, segmentBytes, destination);
     this.#stats.sendFailures += datagrams;
     return outcomeOf(errno);
+  }
+
+  #loseSegmentation(): void {
+    this.#segmentation = false;
+    this.#onSegmentationLost();
   }
 
   #sendEach(address: number, totalBytes: number, segmentBytes: number, destination: EndpointRecord): SendOutcome {

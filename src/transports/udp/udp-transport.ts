@@ -26,6 +26,15 @@ export interface UdpSockets {
   readonly sockets: readonly OpenSocket[];
 }
 
+export type UdpFamily = "IPv4" | "IPv6";
+
+export interface UdpTransportDeps {
+  /** Counts here, perhaps together with others. */
+  readonly stats?: TransportStats;
+  /** The kernel refuses to cut sends of this family into datagrams any more; called at most once for each. */
+  readonly onSegmentationLost?: (family: UdpFamily) => void;
+}
+
 const PORT_ATTEMPTS = 16;
 /** Receives from one family before the other is asked. */
 const MAX_IN_A_ROW = 32;
@@ -63,15 +72,15 @@ export class UdpTransport implements DatagramTransport {
   #inARow = 0;
   #isClosed = false;
 
-  constructor(opened: UdpSockets, stats: TransportStats = emptyTransportStats()) {
+  constructor(opened: UdpSockets, { onSegmentationLost, stats = emptyTransportStats() }: UdpTransportDeps = {}) {
     this.#stats = stats;
-    const of = (family: number) => {
+    const of = (family: number, name: UdpFamily) => {
       const socket = opened.sockets.find((candidate) => candidate.family === family);
-      return socket && new UdpSocket(socket, this.#stats);
+      return socket && new UdpSocket(socket, this.#stats, () => onSegmentationLost?.(name));
     };
     this.port = opened.port;
-    this.#v4 = of(AF_INET);
-    this.#v6 = of(AF_INET6);
+    this.#v4 = of(AF_INET, "IPv4");
+    this.#v6 = of(AF_INET6, "IPv6");
     this.pollFds = opened.sockets.map((socket) => socket.fd);
   }
 
