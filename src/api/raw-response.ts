@@ -1,7 +1,7 @@
 import { STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
-import { ERROR_CODES } from "../../base/error-codes.ts";
-import type { MeshError } from "../../base/errors.ts";
+import { ERROR_CODES } from "../base/error-codes.ts";
+import type { MeshError } from "../base/errors.ts";
 
 /** Answers on a bare socket, where there is no response object, and closes it. */
 export function refuseOnSocket(socket: Duplex, error: MeshError, status: number = ERROR_CODES[error.code].http): void {

@@ -2,14 +2,15 @@ import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
 import type { NetworkInfo } from "../../api/network-map.ts";
+import { refuseOnSocket } from "../../api/raw-response.ts";
 import type { Clock } from "../../base/clock.ts";
 import { MeshError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
+import { SourceQuota } from "../../base/source-quota.ts";
 import { sourceBlock } from "../../packet/source-block.ts";
 import type { ClientAddresses } from "../client-address.ts";
 import type { Distribution } from "../distribution.ts";
 import { advertisedEndpoints } from "../endpoints.ts";
-import { refuseOnSocket } from "../http/raw-response.ts";
 import type { CoordinatorLimits } from "../limits.ts";
 import type { Registry } from "../registry.ts";
 import { Channel, type ChannelDeps } from "./channel.ts";
@@ -33,9 +34,8 @@ export class ControlServer {
   #upgrader: WebSocketServer;
   #channels = new Set<Channel>();
   #live = new Map<number, { readonly channel: Channel; readonly unsubscribe: () => void }>();
-  /** Channels that have not authenticated, by source. */
-  #pending = new Map<string, number>();
-  #pendingTotal = 0;
+  /** Channels that have not authenticated. */
+  #pending: SourceQuota;
   #upkeep: NodeJS.Timeout;
   #closing: Promise<void> | undefined;
 
@@ -47,7 +47,9 @@ export class ControlServer {
       perMessageDeflate: false,
       maxPayload: deps.limits.controlMessageBytes,
     });
-    const { pingIntervalMs, authenticateTimeoutMs } = deps.limits;
+    const { pingIntervalMs, authenticateTimeoutMs, unauthenticatedChannels, unauthenticatedChannelsPerAddress } =
+      deps.limits;
+    this.#pending = new SourceQuota(unauthenticatedChannels, unauthenticatedChannelsPerAddress);
     this.#upkeep = setInterval(() => this.#checkLiveness(), Math.min(pingIntervalMs, authenticateTimeoutMs / 2));
   }
 
@@ -62,8 +64,7 @@ export class ControlServer {
       return;
     }
     this.#upgrader.handleUpgrade(request, socket, head, (webSocket) => {
-      this.#countPending(source, 1);
-      this.#channels.add(new Channel(webSocket, remoteAddress, this.#channelDeps(source)));
+      this.#channels.add(new Channel(webSocket, remoteAddress, this.#channelDeps(this.#pending.enter(source))));
     });
   }
 
@@ -100,20 +101,12 @@ export class ControlServer {
     const path = (request.url ?? "").split("?", 1)[0];
     if (path !== CONTROL_PATH) return new MeshError("not-found", "there is no WebSocket here");
     if (this.#closing !== undefined) return new MeshError("shutting-down", "the coordinator is stopping");
-    const { unauthenticatedChannels, unauthenticatedChannelsPerAddress } = this.#deps.limits;
-    const isCrowded =
-      this.#pendingTotal >= unauthenticatedChannels ||
-      (this.#pending.get(source) ?? 0) >= unauthenticatedChannelsPerAddress;
-    return isCrowded ? new MeshError("rate-limited", "too many channels wait to authenticate") : undefined;
+    if (this.#pending.hasRoomFor(source)) return undefined;
+    return new MeshError("rate-limited", "too many channels wait to authenticate");
   }
 
-  #channelDeps(source: string): ChannelDeps {
+  #channelDeps(noLongerPending: () => void): ChannelDeps {
     const { network, softwareVersion, limits, clock, logger, registry } = this.#deps;
-    let isPending = true;
-    const noLongerPending = () => {
-      if (isPending) this.#countPending(source, -1);
-      isPending = false;
-    };
     return {
       networkId: network.id,
       softwareVersion,
@@ -157,13 +150,6 @@ export class ControlServer {
       logger.info({ peer: registry.byId(channel.peerId)?.name, address: channel.remoteAddress }, "peer disconnected");
     }
     if (this.#channels.size === 0) this.#onEmpty();
-  }
-
-  #countPending(source: string, step: 1 | -1): void {
-    const count = (this.#pending.get(source) ?? 0) + step;
-    if (count === 0) this.#pending.delete(source);
-    else this.#pending.set(source, count);
-    this.#pendingTotal += step;
   }
 
   #checkLiveness(): void {

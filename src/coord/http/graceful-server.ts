@@ -1,9 +1,9 @@
 import type { Server } from "node:http";
 import type { Socket } from "node:net";
+import { refuseOnSocket } from "../../api/raw-response.ts";
 import { errnoOf, MeshError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { CoordinatorLimits } from "../limits.ts";
-import { refuseOnSocket } from "./raw-response.ts";
 
 const MAX_CONNECTIONS = 20_000;
 /** RFC 9110 §15.5.9: the client was too slow, not we. */
