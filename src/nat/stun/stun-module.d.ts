@@ -26,5 +26,5 @@ declare module "stun" {
     /** Throws whatever comes to hand when the bytes are no STUN message. */
     decode(message: Buffer): StunResponse;
   };
-  export default stun;
+  export = stun;
 }
