@@ -64,6 +64,8 @@ export type DataEvent =
   | { readonly type: "probe-request"; readonly peer: number; readonly path: number; readonly isTheirPrimary: boolean }
   /** An authenticated message of a peer with paths came from an address that is on none of them. */
   | { readonly type: "stranger"; readonly peer: number; readonly endpoint: Endpoint }
+  /** Packets go to a peer with paths again after a quiet time: its path has to be watched from now on. */
+  | { readonly type: "active"; readonly peer: number }
   /** There is something in the ring of the pipes. */
   | { readonly type: "pipe-datagrams" };
 

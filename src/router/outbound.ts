@@ -19,9 +19,9 @@ import { PacketBuffer } from "../packet/packet-buffer.ts";
 import { IpProtocol, type PacketRecord } from "../packet/packet-record.ts";
 import type { PrefixTrie } from "../packet/prefix-trie.ts";
 import { type DatagramTransport, SendOutcome } from "../transports/datagram-transport.ts";
+import type { EndpointRecord } from "../transports/endpoint-record.ts";
 import { Splitter } from "../tun/split.ts";
 import { FRAME_READ_OFFSET, MAX_FRAME_BYTES, type TunDevice } from "../tun/tun-device.ts";
-import type { EndpointRecord } from "../transports/endpoint-record.ts";
 import { DATA_OVERHEAD_BYTES } from "../wireguard/constants.ts";
 import type { Keypair } from "../wireguard/keypair.ts";
 import { recordSent } from "../wireguard/peer-activity.ts";
@@ -45,6 +45,9 @@ const TURN_BYTES = 2 ** 20;
 /** The run stands behind the room for a frame. */
 const RUN_OFFSET = (FRAME_READ_OFFSET + MAX_FRAME_BYTES + 63) & ~63;
 const RUN_BYTES = 65_536;
+
+/** After so long without a packet to a peer, the control thread is told of the next one. */
+const QUIET_MS = 1000;
 
 /** What a run holds; only packets wait for an answer, and only they say whether a path carries data. */
 const Payload = { packets: 0, keepalive: 1, probe: 2 } as const;
@@ -248,6 +251,8 @@ export class Outbound {
 
   /** Packets went out by the path in use: its count, and the same messages again by the second one. */
   #followPaths(peer: DataPeer): void {
+    if (this.#nowMs - peer.packetSentAtMs > QUIET_MS) this.#deps.uplink.post({ type: "active", peer: peer.index });
+    peer.packetSentAtMs = this.#nowMs;
     if (peer.primary !== undefined) this.#countSent(peer, peer.primary);
     if (peer.second === undefined) return;
     this.#send(peer.second.endpoint);

@@ -29,8 +29,7 @@ export class PathCells {
 
   /** `source`: the number of peers, or the memory of the other thread's table. */
   constructor(source: number | SharedArrayBuffer) {
-    this.buffer =
-      typeof source === "number" ? new SharedArrayBuffer(source * MAX_PATHS * CELLS_PER_PATH * 8) : source;
+    this.buffer = typeof source === "number" ? new SharedArrayBuffer(source * MAX_PATHS * CELLS_PER_PATH * 8) : source;
     this.#values = new Float64Array(this.buffer);
   }
 

@@ -2,20 +2,25 @@ import type { Logger } from "../base/logger.ts";
 import { type Endpoint, isPipe, isSameRemote } from "../packet/endpoint.ts";
 import type { DataCommand, DataEvent } from "./commands.ts";
 import { MAX_PATHS, PathCell, type PathCells } from "./path-cells.ts";
-import { type PathAction, type PathEvent, PeerPaths } from "./paths/peer-paths.ts";
+import { type PathAction, type PathEvent, PeerPaths, type PeerPathsStatus } from "./paths/peer-paths.ts";
+import type { ActivePeer } from "./peer-set.ts";
 import type { PipeTable } from "./pipe-table.ts";
-import type { TransportName } from "./tunnel-types.ts";
+import type { DescribePath, TransportName } from "./tunnel-types.ts";
 
 export interface PathControlDeps {
   readonly logger: Logger;
   readonly cells: PathCells;
   readonly pipes: PipeTable;
+  readonly describe: DescribePath;
   /** Tells the probes of path selection from others. */
   readonly probeId: number;
-  /** The engine is to send handshakes of this peer here from now on. */
+  /** Whether we are the end that the other one follows when the two disagree. */
+  readonly leads: (publicKey: string) => boolean;
+  /** Handshakes of this peer go here from now on. */
   readonly onPrimary: (peer: number, endpoint: Endpoint) => void;
-  readonly onDecision: (publicKey: string, reason: string) => void;
 }
+
+export type PathProbeEvent = Extract<DataEvent, { type: "probe-reply" | "probe-request" | "stranger" | "active" }>;
 
 /** A path's number, and where it leads. */
 interface Slot {
@@ -29,4 +34,215 @@ interface Controlled {
   readonly publicKey: string;
   readonly slots: (Slot | undefined)[];
   readonly selection: PeerPaths;
+  candidates: readonly Endpoint[];
+}
+
+/**
+ * The shell of path selection: numbers for the candidates of each peer with paths, events to its `PeerPaths`, and what that
+ * wants as commands for the data thread.
+ */
+export class PathControl {
+  readonly #deps: PathControlDeps;
+  readonly #peers = new Map<number, Controlled>();
+
+  constructor(deps: PathControlDeps) {
+    this.#deps = deps;
+  }
+
+  /** Takes the peers as they are now: to be called after every change of their configuration. */
+  configure(peers: Iterable<ActivePeer>, nowMs: number): DataCommand[] {
+    const commands: DataCommand[] = [];
+    const present = new Set<number>();
+    for (const { id, publicKey, config } of peers) {
+      if (!config.hasPaths) continue;
+      present.add(id);
+      let peer = this.#peers.get(id);
+      if (peer?.publicKey !== publicKey) {
+        peer = this.#create(id, publicKey);
+        this.#peers.set(id, peer);
+      }
+      commands.push(...this.#setCandidates(peer, config.engine.candidates, nowMs));
+    }
+    for (const id of this.#peers.keys()) if (!present.has(id)) this.#peers.delete(id);
+    return commands;
+  }
+
+  isControlled(peer: number): boolean {
+    return this.#peers.has(peer);
+  }
+
+  /** An authentic handshake message of the peer came from there. */
+  heardHandshake(id: number, endpoint: Endpoint, nowMs: number): DataCommand[] {
+    const peer = this.#peers.get(id);
+    return peer === undefined ? [] : this.#heard(peer, endpoint, nowMs);
+  }
+
+  sessionChanged(id: number, isUp: boolean, nowMs: number): DataCommand[] {
+    return this.#tell(this.#peers.get(id), { type: "session", isUp }, nowMs);
+  }
+
+  /** A pipe to the peer has opened or closed. */
+  pipesChanged(publicKey: string, nowMs: number): DataCommand[] {
+    for (const peer of this.#peers.values()) if (peer.publicKey === publicKey) return this.#announceOpen(peer, nowMs);
+    return [];
+  }
+
+  /** Every path is to be proven anew, at once. */
+  networkChanged(nowMs: number): DataCommand[] {
+    return [...this.#peers.values()].flatMap((peer) => this.#tell(peer, { type: "network-changed" }, nowMs));
+  }
+
+  /** Whether the reply is to a probe of path selection. */
+  isOwnReply(event: Extract<DataEvent, { type: "probe-reply" }>): boolean {
+    return event.id === this.#deps.probeId;
+  }
+
+  take(event: PathProbeEvent, nowMs: number): DataCommand[] {
+    const peer = this.#peers.get(event.peer);
+    if (peer === undefined) return [];
+    switch (event.type) {
+      case "stranger":
+        return this.#heard(peer, event.endpoint, nowMs);
+      case "active":
+        return this.#tell(peer, { type: "tick" }, nowMs);
+      case "probe-request":
+        return this.#tell(peer, { type: "request", id: event.path, isTheirPrimary: event.isTheirPrimary }, nowMs);
+      case "probe-reply": {
+        if (event.path === null) return [];
+        const { sequence, rttMs, rxData, rxLarge } = event;
+        return this.#tell(peer, { type: "reply", id: event.path, sequence, rttMs, rxData, rxLarge }, nowMs);
+      }
+    }
+  }
+
+  nextDeadlineMs(): number {
+    let nextMs = Number.POSITIVE_INFINITY;
+    for (const { selection } of this.#peers.values()) nextMs = Math.min(nextMs, selection.nextDeadlineMs());
+    return nextMs;
+  }
+
+  tick(nowMs: number): DataCommand[] {
+    const commands: DataCommand[] = [];
+    for (const peer of this.#peers.values())
+      if (peer.selection.nextDeadlineMs() <= nowMs) commands.push(...this.#tell(peer, { type: "tick" }, nowMs));
+    return commands;
+  }
+
+  statusOf(
+    id: number,
+  ): { readonly selection: PeerPathsStatus; endpointOf(path: number): Endpoint | undefined } | undefined {
+    const peer = this.#peers.get(id);
+    if (peer === undefined) return undefined;
+    return { selection: peer.selection.status(), endpointOf: (path) => peer.slots[path]?.endpoint };
+  }
+
+  #create(id: number, publicKey: string): Controlled {
+    const { cells, leads } = this.#deps;
+    const slots: (Slot | undefined)[] = new Array(MAX_PATHS).fill(undefined);
+    const newest = (cell: PathCell) => Math.max(...slots.map((_, path) => cells.get(id, path, cell)));
+    const selection = new PeerPaths({
+      leads: leads(publicKey),
+      counters: {
+        txData: (path) => cells.get(id, path, PathCell.txData),
+        txLarge: (path) => cells.get(id, path, PathCell.txLarge),
+        rxData: (path) => cells.get(id, path, PathCell.rxData),
+        lastReceivedMs: (path) => cells.get(id, path, PathCell.lastReceivedMs),
+        lastDataSentMs: () => newest(PathCell.lastDataSentMs),
+        lastDataReceivedMs: () => newest(PathCell.lastDataReceivedMs),
+      },
+    });
+    return { id, publicKey, slots, selection, candidates: [] };
+  }
+
+  #setCandidates(peer: Controlled, candidates: readonly Endpoint[], nowMs: number): DataCommand[] {
+    if (isSameList(peer.candidates, candidates)) return [];
+    peer.candidates = candidates;
+    const commands: DataCommand[] = [];
+    for (const [path, slot] of peer.slots.entries()) {
+      if (slot === undefined || slot.isLearned) continue;
+      if (candidates.some((candidate) => isSameRemote(candidate, slot.endpoint))) continue;
+      peer.slots[path] = undefined;
+      commands.push({ type: "remove-path", peer: peer.id, path });
+    }
+    for (const endpoint of candidates) commands.push(...this.#assign(peer, endpoint, false));
+    return [...commands, ...this.#announceCandidates(peer, nowMs), ...this.#announceOpen(peer, nowMs)];
+  }
+
+  /** Gives the endpoint a number; a learned one makes room for one that we were told of. */
+  #assign(peer: Controlled, endpoint: Endpoint, isLearned: boolean): DataCommand[] {
+    const { slots } = peer;
+    const known = slots.findIndex((slot) => slot !== undefined && isSameRemote(slot.endpoint, endpoint));
+    if (known >= 0) {
+      if (!isLearned) slots[known] = { endpoint, isLearned };
+      return [];
+    }
+    let path = slots.indexOf(undefined);
+    if (path < 0) path = slots.findIndex((slot) => slot?.isLearned);
+    if (path < 0) return [];
+    slots[path] = { endpoint, isLearned };
+    return [{ type: "set-path", peer: peer.id, path, endpoint }];
+  }
+
+  #announceCandidates(peer: Controlled, nowMs: number): DataCommand[] {
+    const candidates = peer.slots.flatMap((slot, id) => {
+      if (slot === undefined) return [];
+      const { transport, endpoint } = this.#deps.describe(slot.endpoint);
+      return [{ id, transport, label: endpoint }];
+    });
+    return this.#tell(peer, { type: "candidates", candidates }, nowMs);
+  }
+
+  #announceOpen(peer: Controlled, nowMs: number): DataCommand[] {
+    return peer.slots.flatMap((slot, id) => {
+      if (slot === undefined || !isPipe(slot.endpoint)) return [];
+      const pipe = this.#deps.pipes.get(slot.endpoint);
+      const isOpen = pipe?.transport.isOpenTo(peer.publicKey) ?? false;
+      return this.#tell(peer, { type: "open", id, isOpen }, nowMs);
+    });
+  }
+
+  #heard(peer: Controlled, endpoint: Endpoint, nowMs: number): DataCommand[] {
+    const commands = this.#assign(peer, endpoint, true);
+    if (commands.length > 0) commands.push(...this.#announceCandidates(peer, nowMs));
+    const id = peer.slots.findIndex((slot) => slot !== undefined && isSameRemote(slot.endpoint, endpoint));
+    if (id >= 0) commands.push(...this.#tell(peer, { type: "heard", id }, nowMs));
+    return commands;
+  }
+
+  #tell(peer: Controlled | undefined, event: PathEvent, nowMs: number): DataCommand[] {
+    if (peer === undefined) return [];
+    return peer.selection.handle(event, nowMs).flatMap((action) => this.#carryOut(peer, action));
+  }
+
+  #carryOut(peer: Controlled, action: PathAction): DataCommand[] {
+    switch (action.type) {
+      case "probe":
+        return [
+          { type: "send-probe", peer: peer.id, path: action.id, id: this.#deps.probeId, sequence: action.sequence },
+        ];
+      case "use": {
+        const { primary, second } = action;
+        const endpoint = primary === null ? undefined : peer.slots[primary]?.endpoint;
+        if (endpoint !== undefined) this.#deps.onPrimary(peer.id, endpoint);
+        return [{ type: "use-paths", peer: peer.id, primary, second }];
+      }
+      case "want":
+        if (action.transport !== "udp") this.#deps.pipes.want(peer.publicKey, action.transport);
+        return [];
+      case "decided":
+        this.#deps.logger.info({ peer: peer.publicKey, path: this.#name(peer, action.to) }, action.reason);
+        return [];
+    }
+  }
+
+  #name(peer: Controlled, path: number | null): string | null {
+    const slot = path === null ? undefined : peer.slots[path];
+    if (slot === undefined) return null;
+    const { transport, endpoint }: { transport: TransportName; endpoint: string } = this.#deps.describe(slot.endpoint);
+    return `${transport} ${endpoint}`;
+  }
+}
+
+function isSameList(a: readonly Endpoint[], b: readonly Endpoint[]): boolean {
+  return a.length === b.length && a.every((endpoint, i) => isSameRemote(endpoint, b[i]!));
 }

@@ -30,6 +30,8 @@ export class DataPeer {
   readonly stage = new Stage();
   /** When the control thread was last asked for a handshake, `Clock.monotonicMs`. */
   handshakeAskedAtMs = Number.NEGATIVE_INFINITY;
+  /** When a packet was last sent, `Clock.monotonicMs`. */
+  packetSentAtMs = Number.NEGATIVE_INFINITY;
   /** When it was last told of an address that is on no path, `Clock.monotonicMs`. */
   strangerToldAtMs = Number.NEGATIVE_INFINITY;
   readonly #none = new EndpointRecord();
@@ -48,12 +50,13 @@ export class DataPeer {
     else path.endpoint.set(endpoint);
   }
 
+  /** The second path takes over where the one in use goes. */
   removePath(number: number): void {
     const path = this.#paths[number];
     if (path === undefined) return;
     this.#paths[number] = undefined;
     if (this.second === path) this.second = undefined;
-    if (this.primary === path) this.use(undefined, this.second?.number);
+    if (this.primary === path) this.use(this.second?.number, undefined);
   }
 
   use(primary: number | undefined, second: number | undefined): void {

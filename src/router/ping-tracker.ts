@@ -1,7 +1,6 @@
 import { MeshError } from "../base/errors.ts";
-import type { Endpoint } from "../packet/endpoint.ts";
 import type { DataCommand, DataEvent } from "./commands.ts";
-import type { PingReply } from "./tunnel-types.ts";
+import type { DescribePath, PingReply } from "./tunnel-types.ts";
 
 interface Outstanding {
   readonly peer: number;
@@ -10,9 +9,6 @@ interface Outstanding {
   readonly reject: (failure: MeshError) => void;
   readonly timer: NodeJS.Timeout;
 }
-
-/** Where an endpoint leads, in words for people. */
-export type DescribePath = (endpoint: Endpoint | null) => Pick<PingReply, "transport" | "endpoint">;
 
 /** Echo probes that wait for their replies. */
 export class PingTracker {

@@ -69,6 +69,11 @@ export class PipeTable {
     return Array.from(this.#transports, (transport) => this.#pipe(transport, peer));
   }
 
+  /** Everybody who has a pipe. */
+  peers(): string[] {
+    return [...this.#byPeer.keys()];
+  }
+
   get({ pipe }: PipeEndpoint): Pipe | undefined {
     return this.#byNumber.get(pipe);
   }

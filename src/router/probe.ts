@@ -59,7 +59,8 @@ export function readProbe(buffer: PacketBuffer, offset: number, sizeBytes: numbe
   const isWhole = length >= PROBE_BYTES;
   out.data = isWhole ? view.getUint32(offset + 24) : 0;
   out.large = isWhole ? view.getUint32(offset + 28) : 0;
-  if (isWhole && view.getUint16(offset + 32) !== 0) out.seenFrom.readMapped(view, offset + 36, view.getUint16(offset + 32));
+  if (isWhole && view.getUint16(offset + 32) !== 0)
+    out.seenFrom.readMapped(view, offset + 36, view.getUint16(offset + 32));
   else out.seenFrom.clear();
   return out.type === ProbeType.echoRequest || out.type === ProbeType.echoReply;
 }

@@ -1,4 +1,4 @@
-import type { PipeEndpoint } from "../packet/endpoint.ts";
+import type { Endpoint, PipeEndpoint } from "../packet/endpoint.ts";
 import type { AeadProviderName } from "../wireguard/aead/provider.ts";
 import type { WireGuardTimings } from "../wireguard/constants.ts";
 import type { HandshakeDrop } from "../wireguard/handshakes.ts";
@@ -87,6 +87,12 @@ export interface TunnelPeerStatus {
 
 /** Handshake messages are admitted by the data thread and judged by the engine, each with reasons of its own. */
 export type TunnelDropReason = DropReason | `handshake-${HandshakeDrop}`;
+
+/** Where an endpoint leads, in words for people. */
+export type DescribePath = (endpoint: Endpoint | null) => {
+  readonly transport: TransportName;
+  readonly endpoint: string;
+};
 
 export type TransportName = "udp" | "ssh" | "relay";
 

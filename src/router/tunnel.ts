@@ -4,23 +4,29 @@ import { DisposeStack } from "../base/dispose.ts";
 import { MeshError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import * as libc from "../host/ffi/libc.ts";
+import type { PipeEndpoint } from "../packet/endpoint.ts";
+import type { PipeHandlers, PipeTransport } from "../transports/pipe/pipe-transport.ts";
 import { openUdpSockets } from "../transports/udp/udp-transport.ts";
 import { openTun } from "../tun/open-tun.ts";
 import { selectAeadProvider } from "../wireguard/aead/select.ts";
 import { WHITEPAPER_TIMINGS, type WireGuardTimings } from "../wireguard/constants.ts";
 import { selectHandshakeCrypto } from "../wireguard/crypto/select.ts";
 import { Device } from "../wireguard/device.ts";
-import type { EngineEvent } from "../wireguard/engine.ts";
+import type { EngineAction, EngineEvent } from "../wireguard/engine.ts";
 import { SLOTS_PER_PEER } from "../wireguard/limits.ts";
-import { KeySlots, PeerCell, PeerCells } from "../wireguard/shared-state.ts";
+import { KeySlots, PeerCells } from "../wireguard/shared-state.ts";
 import type { DataCommand, DataEvent } from "./commands.ts";
 import { Counters, type InterfaceCounter } from "./counters.ts";
 import { DataThread } from "./data-thread.ts";
-import { formatEndpoint } from "./endpoint-text.ts";
-import { type ActivePeer, PeerSet } from "./peer-set.ts";
+import { PathCells } from "./path-cells.ts";
+import { PathControl } from "./path-control.ts";
+import { PeerSet } from "./peer-set.ts";
 import { PingTracker } from "./ping-tracker.ts";
+import { PipeTable } from "./pipe-table.ts";
 import { TunnelFacts, type TunnelParts } from "./tunnel-facts.ts";
+import { describePathsOf, peerStatus } from "./tunnel-status.ts";
 import type {
+  DescribePath,
   OffloadLoss,
   PingOptions,
   PingReply,
@@ -44,6 +50,7 @@ export type {
 const MAX_PEERS = 4096;
 /** setTimeout takes no more. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
+const NO_KEY = new Uint8Array(32);
 
 export interface TunnelDeps {
   readonly logger: Logger;
@@ -66,10 +73,15 @@ export class Tunnel implements AsyncDisposable {
   readonly #thread: DataThread;
   readonly #peers: PeerSet;
   readonly #pings: PingTracker;
+  readonly #pipes: PipeTable;
+  readonly #paths: PathControl;
+  readonly #describe: DescribePath;
+  readonly #pathCells = new PathCells(MAX_PEERS);
   readonly #cells = new PeerCells(MAX_PEERS);
   readonly #counters = new Counters();
   readonly #stack: DisposeStack;
   readonly #fatalHandlers: ((failure: MeshError) => void)[] = [];
+  #desired: readonly TunnelPeerConfig[] = [];
   #timer: NodeJS.Timeout | undefined;
   #failure: MeshError | undefined;
   #isClosed = false;
@@ -125,6 +137,21 @@ export class Tunnel implements AsyncDisposable {
       },
     );
     this.#peers = new PeerSet(this.#device, deps.logger);
+    this.#pipes = new PipeTable({
+      isPeer: (publicKey) => this.#peers.get(publicKey)?.config.hasPaths === true,
+      wake: () => this.#thread.wake(),
+      onChange: (publicKey) => this.#carryOut(this.#paths.pipesChanged(publicKey, this.#nowMs())),
+    });
+    this.#describe = describePathsOf(this.#pipes);
+    this.#paths = new PathControl({
+      logger: deps.logger,
+      cells: this.#pathCells,
+      pipes: this.#pipes,
+      describe: this.#describe,
+      probeId: randomBytes(4).readUInt32BE(),
+      leads: (publicKey) => Buffer.compare(this.#device.publicKey ?? NO_KEY, Buffer.from(publicKey, "base64")) < 0,
+      onPrimary: (peer, endpoint) => void this.#device.handle({ type: "roamed", peer, endpoint }, this.#nowMs()),
+    });
     this.#thread = new DataThread(
       {
         tun,
@@ -134,6 +161,9 @@ export class Tunnel implements AsyncDisposable {
         aeadProvider: aead.provider.name,
         slots: slots.buffer,
         cells: this.#cells.buffer,
+        pathCells: this.#pathCells.buffer,
+        pipesOutbound: this.#pipes.fromData.buffer,
+        pipesInbound: this.#pipes.toData.buffer,
         counters: this.#counters.buffer,
       },
       { onEvent: (event) => this.#onEvent(event), onDeath: (failure) => this.#onDeath(failure) },
@@ -144,7 +174,7 @@ export class Tunnel implements AsyncDisposable {
     });
     stack.defer(() => this.#thread.stop());
     const post = (commands: readonly DataCommand[]) => this.#thread.post(commands);
-    this.#pings = new PingTracker(randomBytes(4).readUInt32BE(), post);
+    this.#pings = new PingTracker(randomBytes(4).readUInt32BE(), post, this.#describe);
     this.#announceIdentity();
   }
 
@@ -154,7 +184,32 @@ export class Tunnel implements AsyncDisposable {
 
   /** Makes `desired` the peers: the fewest changes, sessions of peers that stay go on. */
   configurePeers(desired: readonly TunnelPeerConfig[]): void {
-    this.#carryOut(this.#peers.reconcile(desired, this.#nowMs()));
+    this.#desired = desired;
+    const nowMs = this.#nowMs();
+    const withPipes = desired.map((peer) => (peer.hasPaths ? { ...peer, pipes: this.#pipesTo(peer.publicKey) } : peer));
+    const commands = this.#peers.reconcile(withPipes, nowMs);
+    for (const peer of this.#pipes.peers()) if (this.#peers.get(peer) === undefined) this.#pipes.forget(peer);
+    this.#carryOut([...commands, ...this.#paths.configure(this.#peers, nowMs)]);
+  }
+
+  /**
+   * Takes a transport over byte streams into use, a further way to every peer with paths; `create` is given what it is to
+   * call. Closing it stays its owner's business, after `detachTransport`.
+   */
+  attachTransport<Transport extends PipeTransport>(create: (handlers: PipeHandlers) => Transport): Transport {
+    const transport = this.#pipes.attach(create);
+    this.configurePeers(this.#desired);
+    return transport;
+  }
+
+  detachTransport(transport: PipeTransport): void {
+    this.#pipes.detach(transport);
+    this.configurePeers(this.#desired);
+  }
+
+  /** The host has other addresses, routes or links than before, or slept: every path is proven anew, at once. */
+  networkChanged(): void {
+    this.#carryOut(this.#paths.networkChanged(this.#nowMs()));
   }
 
   /**
@@ -168,7 +223,9 @@ export class Tunnel implements AsyncDisposable {
   }
 
   peers(): TunnelPeerStatus[] {
-    return Array.from(this.#peers, (peer) => this.#statusOf(peer));
+    const deps = { cells: this.#cells, peers: this.#peers, paths: this.#paths, describe: this.#describe };
+    const nowMs = this.#nowMs();
+    return Array.from(this.#peers, (peer) => peerStatus(peer, this.#device.peerStatus(peer.id, nowMs), deps));
   }
 
   /** What came to nothing, in the data thread and in the engine. */
@@ -222,60 +279,78 @@ export class Tunnel implements AsyncDisposable {
     return this.#deps.clock.monotonicMs();
   }
 
+  #pipesTo(publicKey: string): PipeEndpoint[] {
+    return this.#pipes.pipesTo(publicKey).map(({ number }) => ({ pipe: number }));
+  }
+
   #onEvent(event: DataEvent): void {
     switch (event.type) {
       case "probe-reply":
-        this.#pings.receive(event);
+        if (this.#paths.isOwnReply(event)) this.#carryOut(this.#paths.take(event, this.#nowMs()));
+        else this.#pings.receive(event);
+        break;
+      case "probe-request":
+      case "stranger":
+      case "active":
+        this.#carryOut(this.#paths.take(event, this.#nowMs()));
         break;
       case "segmentation-lost":
         this.#facts.loseSegmentation(event.family);
+        break;
+      case "pipe-datagrams":
+        this.#pipes.drain();
         break;
       case "started":
       case "stun":
         break;
       default:
         this.#tell(event);
-        if (event.type === "promoted") this.#pings.repeat(event.peer);
+        if (event.type !== "promoted") break;
+        this.#carryOut(this.#paths.sessionChanged(event.peer, true, this.#nowMs()));
+        this.#pings.repeat(event.peer);
     }
   }
 
   #tell(event: EngineEvent): void {
-    const actions = this.#device.handle(event, this.#nowMs());
-    this.#carryOut(actions);
+    const nowMs = this.#nowMs();
+    const actions = this.#device.handle(event, nowMs);
+    this.#carryOut(actions.flatMap((action) => this.#choosingPaths(action, nowMs)));
     for (const action of actions)
       if (action.type === "install-keypair" && action.isInitiator) this.#pings.repeat(action.peer);
+  }
+
+  /** The engine's action, and before anything is sent under new keys the path that it is to take. */
+  #choosingPaths(action: EngineAction, nowMs: number): DataCommand[] {
+    if (action.type === "set-endpoint" && this.#paths.isControlled(action.peer))
+      return this.#paths.heardHandshake(action.peer, action.endpoint, nowMs);
+    if (action.type === "install-keypair" && action.isInitiator)
+      return [action, ...this.#paths.sessionChanged(action.peer, true, nowMs)];
+    return [action];
   }
 
   #carryOut(commands: readonly DataCommand[]): void {
     if (this.#isClosed || this.#failure !== undefined) return;
     this.#thread.post(commands);
     clearTimeout(this.#timer);
-    const deadlineMs = this.#device.nextDeadlineMs();
+    const deadlineMs = Math.min(this.#device.nextDeadlineMs(), this.#paths.nextDeadlineMs());
     if (deadlineMs === Number.POSITIVE_INFINITY) return;
     const waitMs = Math.min(Math.max(0, deadlineMs - this.#nowMs()), MAX_TIMER_MS);
-    this.#timer = setTimeout(() => this.#tell({ type: "tick" }), waitMs);
+    this.#timer = setTimeout(() => this.#tick(), waitMs);
+  }
+
+  #tick(): void {
+    const nowMs = this.#nowMs();
+    const commands = this.#paths.tick(nowMs);
+    if (this.#device.nextDeadlineMs() <= nowMs) {
+      this.#carryOut(commands);
+      this.#tell({ type: "tick" });
+    } else {
+      this.#carryOut(commands);
+    }
   }
 
   #announceIdentity(): void {
     this.#thread.post([{ type: "set-identity", publicKey: this.#device.publicKey }]);
-  }
-
-  #statusOf(peer: ActivePeer): TunnelPeerStatus {
-    const status = this.#device.peerStatus(peer.id, this.#nowMs());
-    const endpoint = status?.endpoint;
-    const lastHandshakeAtMs = status?.lastHandshakeWallMs ?? 0;
-    return {
-      publicKey: peer.publicKey,
-      endpoint: endpoint === undefined ? null : formatEndpoint(endpoint),
-      allowedIps: this.#peers.ownedPrefixes(peer),
-      lastHandshakeAtMs: lastHandshakeAtMs === 0 ? null : lastHandshakeAtMs,
-      sessionUp: status?.sessionAgeMs !== undefined,
-      rxBytes: this.#cells.get(peer.id, PeerCell.rxBytes) + (status?.handshakeRxBytes ?? 0),
-      txBytes: this.#cells.get(peer.id, PeerCell.txBytes) + (status?.handshakeTxBytes ?? 0),
-      rxMessages: this.#cells.get(peer.id, PeerCell.rxMessages),
-      txMessages: this.#cells.get(peer.id, PeerCell.txMessages),
-      persistentKeepaliveSeconds: peer.config.engine.persistentKeepaliveSeconds,
-    };
   }
 
   #onDeath(failure: MeshError): void {

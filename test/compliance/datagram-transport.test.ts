@@ -1,5 +1,7 @@
 import { EndpointRecord } from "../../src/transports/endpoint-record.ts";
 import { MemoryNetwork } from "../../src/transports/memory/memory-transport.ts";
+import { PipeEnd } from "../../src/transports/pipe/pipe-end.ts";
+import { PipeRing } from "../../src/transports/pipe/pipe-ring.ts";
 import { openUdpSockets, UdpTransport } from "../../src/transports/udp/udp-transport.ts";
 import { datagramTransportSuite, type TransportPair } from "./datagram-transport.ts";
 
@@ -18,6 +20,26 @@ function memoryPair(): TransportPair {
     right,
     toLeft: recordOf("192.0.2.1", 51_820),
     toRight: recordOf("2001:db8::2", 51_820),
+    close: () => {
+      left.close();
+      right.close();
+    },
+  };
+}
+
+/** Each end's number for the pipe to the other is the same. */
+function pipePair(): TransportPair {
+  const [forth, back] = [new PipeRing(), new PipeRing()];
+  const notify = () => {};
+  const left = new PipeEnd({ outbound: forth, inbound: back, notify });
+  const right = new PipeEnd({ outbound: back, inbound: forth, notify });
+  const pipe = new EndpointRecord();
+  pipe.setPipe(1);
+  return {
+    left,
+    right,
+    toLeft: pipe,
+    toRight: pipe,
     close: () => {
       left.close();
       right.close();
@@ -45,6 +67,7 @@ function udpPair(loopback: string, segmentation: boolean): TransportPair {
 }
 
 datagramTransportSuite("memory", memoryPair);
+datagramTransportSuite("a pipe between two threads", pipePair);
 datagramTransportSuite("UDP over IPv4", () => udpPair("127.0.0.1", true));
 datagramTransportSuite("UDP over IPv6", () => udpPair("::1", true));
 datagramTransportSuite("UDP over IPv4 without segmentation offload", () => udpPair("127.0.0.1", false));

@@ -10,8 +10,10 @@ import { DataPlane } from "../../../src/router/data-plane.ts";
 import type { DropReason } from "../../../src/router/drop-reasons.ts";
 import { PathCells } from "../../../src/router/path-cells.ts";
 import { UplinkGauge, type UplinkMessage } from "../../../src/router/uplink.ts";
+import { CombinedTransport } from "../../../src/transports/combined-transport.ts";
 import { EndpointRecord } from "../../../src/transports/endpoint-record.ts";
 import type { MemoryNetwork, MemoryTransport } from "../../../src/transports/memory/memory-transport.ts";
+import { PipeEnd, type PipeEndRings } from "../../../src/transports/pipe/pipe-end.ts";
 import { MemoryTun } from "../../../src/tun/memory-tun.ts";
 import { VIRTIO_HEADER_BYTES } from "../../../src/tun/virtio-header.ts";
 import { selectAeadProvider } from "../../../src/wireguard/aead/select.ts";
@@ -36,6 +38,8 @@ export interface PlaneNodeOptions {
   readonly address: UdpEndpoint;
   readonly mtuBytes?: number;
   readonly filter?: CompiledFilter;
+  /** A way beside the network's. */
+  readonly pipes?: PipeEndRings;
 }
 
 /** A data plane between a TUN device and a network in memory; the test is its control thread. */
@@ -58,7 +62,10 @@ export class PlaneNode {
     this.transport = network.attach(address);
     this.plane = new DataPlane({
       tun: this.tun,
-      transport: this.transport,
+      transport:
+        options.pipes === undefined
+          ? this.transport
+          : new CombinedTransport(this.transport, new PipeEnd(options.pipes)),
       clock,
       provider,
       crypto,
@@ -168,8 +175,14 @@ export function acquaintedPair(
     });
   const left = node("192.0.2.1", leftFilter);
   const right = node("192.0.2.2", rightFilter);
-  left.apply({ type: "add-peer", peer: 0, hasPaths: false }, { type: "set-endpoint", peer: 0, endpoint: right.address });
-  right.apply({ type: "add-peer", peer: 0, hasPaths: false }, { type: "set-endpoint", peer: 0, endpoint: left.address });
+  left.apply(
+    { type: "add-peer", peer: 0, hasPaths: false },
+    { type: "set-endpoint", peer: 0, endpoint: right.address },
+  );
+  right.apply(
+    { type: "add-peer", peer: 0, hasPaths: false },
+    { type: "set-endpoint", peer: 0, endpoint: left.address },
+  );
   left.allow(0, "10.0.0.2/32", "fd00::2/128");
   right.allow(0, "10.0.0.1/32", "fd00::1/128");
   return { left, right };
