@@ -18,6 +18,7 @@ export const daemonStateSchema = z.enum(["no-state", "needs-join", "starting", "
 export type DaemonState = z.infer<typeof daemonStateSchema>;
 
 export const transportNameSchema = z.enum(["udp", "ssh", "relay"]);
+export type TransportName = z.infer<typeof transportNameSchema>;
 
 export const statusPeerSchema = z.object({
   name: nameSchema,
@@ -42,7 +43,32 @@ export const statusPeerSchema = z.object({
       transport: transportNameSchema,
       endpoint: z.string(),
       rttMs: z.number().nullable(),
+      /** The peer has answered by it of late, and it may be used. */
       usable: z.boolean(),
+      /** How it stands, in words. */
+      detail: z.string(),
+    }),
+  ),
+  /** Receipts of the latest races for a path: each candidate, what came back and why it won or lost. */
+  attempts: z.array(
+    z.object({
+      cause: z.string(),
+      startedAt: instantSchema,
+      /** Null while it runs. */
+      endedAt: instantSchema.nullable(),
+      candidates: z.array(
+        z.object({
+          transport: transportNameSchema,
+          endpoint: z.string(),
+          triedAt: instantSchema.nullable(),
+          probes: z.number().int(),
+          heardAt: instantSchema.nullable(),
+          answeredAt: instantSchema.nullable(),
+          rttMs: z.number().nullable(),
+          won: z.boolean(),
+          outcome: z.string(),
+        }),
+      ),
     }),
   ),
   lastHandshakeAt: instantSchema.nullable(),

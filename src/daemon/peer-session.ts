@@ -15,7 +15,6 @@ import type { AeadProviderName } from "../wireguard/aead/provider.ts";
 import type { NetworkPaths } from "./home.ts";
 import type { Enrolment, Settings } from "./network-state.ts";
 import { NetworkView } from "./network-view.ts";
-import { PathLog } from "./path-log.ts";
 import { peersToTunnel } from "./peers-to-tunnel.ts";
 import { findPeer, pingRepeatedly } from "./pinger.ts";
 import type { SessionSources } from "./status-builder.ts";
@@ -24,7 +23,6 @@ import type { Warnings } from "./warnings.ts";
 
 /** How often paths and local addresses are looked at. */
 const WATCH_INTERVAL_MS = 2000;
-const FIRST_PING_LIMIT_MS = 2000;
 
 const NO_IPV6_TEXT: Readonly<Record<NoIpv6Reason, string>> = {
   "disabled-on-host": "this host has IPv6 switched off",
@@ -67,7 +65,6 @@ export class PeerSession implements AsyncDisposable {
   readonly #view: NetworkView;
   readonly #channel: ControlChannel;
   readonly #resources: DisposeStack;
-  readonly #pathLog = new PathLog();
   #endpoints: readonly string[] = [];
   #behindNat = false;
   #hasFreshMap = false;
@@ -79,6 +76,14 @@ export class PeerSession implements AsyncDisposable {
     this.#tunnel = parts.tunnel;
     this.#view = view;
     this.#resources = parts.resources;
+    this.#tunnel.onPathDecision(({ publicKey, path, reason }) => {
+      const by = path === null ? "none" : `${path.transport} ${path.endpoint}`;
+      deps.logger.info(
+        { peer: this.#nameOf(publicKey), path: by, reason },
+        path === null ? "path lost" : "path chosen",
+      );
+      deps.onChange();
+    });
     const { urls, trust, network } = options.enrolment;
     this.#channel = new ControlChannel(
       { urls, trust, networkId: network.id, keys: options.keys, map: view.map },
@@ -157,7 +162,6 @@ export class PeerSession implements AsyncDisposable {
       tunnel: this.#tunnel.info,
       tunnelPeers: this.#tunnel.peers(),
       drops: this.#tunnel.dropCounters(),
-      pathOf: (publicKey) => this.#pathLog.get(publicKey),
       channel: this.#channel.state,
       endpoints: this.#endpoints,
     };
@@ -173,12 +177,9 @@ export class PeerSession implements AsyncDisposable {
     );
   }
 
-  /** One round trip, remembered for the status. */
-  async pingKey(publicKey: string, options: { readonly timeoutMs: number }): ReturnType<Tunnel["ping"]> {
-    const answer = await this.#tunnel.ping(publicKey, options);
-    this.#look();
-    this.#pathLog.measured(publicKey, answer.rttMs);
-    return answer;
+  /** One round trip. */
+  pingKey(publicKey: string, options: { readonly timeoutMs: number }): ReturnType<Tunnel["ping"]> {
+    return this.#tunnel.ping(publicKey, options);
   }
 
   /** @throws MeshError `not-found` */
@@ -237,26 +238,7 @@ export class PeerSession implements AsyncDisposable {
 
   #look(): void {
     this.#announceEndpoints();
-    const { moved, lost } = this.#pathLog.update(this.#tunnel.peers(), this.#deps.clock.wallMs());
-    for (const publicKey of moved) {
-      this.#deps.logger.info(
-        { peer: this.#nameOf(publicKey), endpoint: this.#pathLog.get(publicKey)?.endpoint },
-        "path found",
-      );
-      void this.#measure(publicKey);
-    }
-    for (const publicKey of lost) this.#deps.logger.info({ peer: this.#nameOf(publicKey) }, "path lost");
     this.#deps.onChange();
-  }
-
-  /** A fresh path has no round-trip time yet. */
-  async #measure(publicKey: string): Promise<void> {
-    try {
-      const { rttMs } = await this.#tunnel.ping(publicKey, { timeoutMs: FIRST_PING_LIMIT_MS });
-      this.#pathLog.measured(publicKey, rttMs);
-    } catch (failure) {
-      this.#deps.logger.debug({ err: failure, peer: this.#nameOf(publicKey) }, "the fresh path could not be measured");
-    }
   }
 
   #nameOf(publicKey: string): string {

@@ -17,6 +17,7 @@ export function peersToTunnel(map: NetworkMap, context: TunnelPeersContext): Tun
       allowedIps: peer.allowedIps,
       endpoints: peer.endpoints,
       persistentKeepaliveSeconds: context.behindNat ? NAT_KEEPALIVE_SECONDS : 0,
+      hasPaths: true,
       name: peer.name,
     }))
     .sort((a, b) => (a.name < b.name ? -1 : 1))

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { PingReply } from "../api/local.ts";
+import type { PingReply, TransportName } from "../api/local.ts";
 import type { MapPeer, NetworkMap } from "../api/network-map.ts";
 import { asMeshError, MeshError } from "../base/errors.ts";
 
@@ -13,7 +13,7 @@ export interface PingSchedule {
 export type PingOnce = (
   publicKey: string,
   options: { readonly timeoutMs: number },
-) => Promise<{ readonly rttMs: number; readonly transport: "udp"; readonly endpoint: string }>;
+) => Promise<{ readonly rttMs: number; readonly transport: TransportName; readonly endpoint: string }>;
 
 /** The peer that `target` (its name, its name in the network's domain, or one of its addresses) means. @throws MeshError `not-found` */
 export function findPeer(map: NetworkMap | undefined, target: string): MapPeer {

@@ -2,8 +2,7 @@ import type { DaemonState, Status, StatusPeer } from "../api/local.ts";
 import type { MapPeer, NetworkMap, SelfInfo } from "../api/network-map.ts";
 import { softwareVersion } from "../base/version.ts";
 import type { ControlChannelState } from "../control/control-channel.ts";
-import type { TunnelInfo, TunnelPeerStatus } from "../router/tunnel.ts";
-import type { PathRecord } from "./path-log.ts";
+import type { TunnelInfo, TunnelPathsStatus, TunnelPeerStatus } from "../router/tunnel.ts";
 
 /** What a status is made of; everything about a running session is left out where none runs. */
 export interface StatusSources {
@@ -21,7 +20,6 @@ export interface SessionSources {
   readonly tunnel: TunnelInfo;
   readonly tunnelPeers: readonly TunnelPeerStatus[];
   readonly drops: Readonly<Record<string, number>>;
-  readonly pathOf: (publicKey: string) => PathRecord | undefined;
   readonly channel: ControlChannelState;
   readonly endpoints: readonly string[];
 }
@@ -86,17 +84,7 @@ function peerStatuses(session: SessionSources): StatusPeer[] {
 }
 
 function peerStatus(peer: MapPeer, live: TunnelPeerStatus | undefined, session: SessionSources): StatusPeer {
-  const record = session.pathOf(peer.wireguardKey);
-  const path: StatusPeer["path"] =
-    record === undefined
-      ? null
-      : {
-          transport: "udp",
-          endpoint: record.endpoint,
-          rttMs: record.rttMs === null ? null : Math.round(record.rttMs * 1000) / 1000,
-          since: new Date(record.sinceMs).toISOString(),
-          reason: "direct",
-        };
+  const path = currentPath(live?.paths?.current ?? null);
   return {
     name: peer.name,
     ip4: peer.ip4,
@@ -107,11 +95,47 @@ function peerStatus(peer: MapPeer, live: TunnelPeerStatus | undefined, session: 
     // A live session outweighs a coordinator that is away or has lost sight of the peer.
     online: path !== null || (peer.online && session.channel.connected),
     path,
-    paths: path === null ? [] : [{ transport: "udp", endpoint: path.endpoint, rttMs: path.rttMs, usable: true }],
+    paths: (live?.paths?.all ?? []).map(({ transport, endpoint, rttMs, isUsable, detail }) => ({
+      transport,
+      endpoint,
+      rttMs: roundedMs(rttMs),
+      usable: isUsable,
+      detail,
+    })),
+    attempts: (live?.paths?.attempts ?? []).map(attemptStatus),
     lastHandshakeAt: instant(live?.lastHandshakeAtMs ?? null),
     rxBytes: live?.rxBytes ?? 0,
     txBytes: live?.txBytes ?? 0,
   };
+}
+
+function currentPath(current: TunnelPathsStatus["current"]): StatusPeer["path"] {
+  if (current === null) return null;
+  const { transport, endpoint, rttMs, sinceMs, reason } = current;
+  return { transport, endpoint, rttMs: roundedMs(rttMs), since: new Date(sinceMs).toISOString(), reason };
+}
+
+function attemptStatus(attempt: TunnelPathsStatus["attempts"][number]): StatusPeer["attempts"][number] {
+  return {
+    cause: attempt.cause,
+    startedAt: new Date(attempt.startedAtMs).toISOString(),
+    endedAt: instant(attempt.endedAtMs),
+    candidates: attempt.candidates.map((candidate) => ({
+      transport: candidate.transport,
+      endpoint: candidate.endpoint,
+      triedAt: instant(candidate.triedAtMs),
+      probes: candidate.probes,
+      heardAt: instant(candidate.heardAtMs),
+      answeredAt: instant(candidate.answeredAtMs),
+      rttMs: roundedMs(candidate.rttMs),
+      won: candidate.isWinner,
+      outcome: candidate.outcome,
+    })),
+  };
+}
+
+function roundedMs(ms: number | null): number | null {
+  return ms === null ? null : Math.round(ms * 1000) / 1000;
 }
 
 function instant(wallMs: number | null): string | null {

@@ -57,6 +57,8 @@ export type DataEvent =
       /** How many of our data messages, and of these how many large ones, the peer has had by this path. */
       readonly rxData: number;
       readonly rxLarge: number;
+      /** The peer's own messages go by this path. */
+      readonly isTheirPrimary: boolean;
       /** Where our request came from, in the eyes of the peer; null by a pipe. */
       readonly seenFrom: Endpoint | null;
     }

@@ -236,7 +236,9 @@ export class DataPlane {
     probe.seenFrom.clear();
     probe.stampMs = this.#clock.monotonicMs();
     const destination = path?.endpoint ?? peer.endpoint;
-    if (!this.#outbound.sendProbe(peer, probe, destination)) this.#outbound.askForHandshake(peer, probe.stampMs);
+    const isSent = this.#outbound.sendProbe(peer, probe, destination);
+    // Path selection probes sessions that there are; whoever asks for the peer itself wants one.
+    if (!isSent && pathNumber === null) this.#outbound.askForHandshake(peer, probe.stampMs);
   }
 
   #disallow(address: Uint8Array, prefixBits: number, peer: number): void {

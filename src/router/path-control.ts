@@ -1,21 +1,25 @@
-import type { Logger } from "../base/logger.ts";
+import type { Clock } from "../base/clock.ts";
 import { type Endpoint, isPipe, isSameRemote } from "../packet/endpoint.ts";
 import type { DataCommand, DataEvent } from "./commands.ts";
 import { MAX_PATHS, PathCell, type PathCells } from "./path-cells.ts";
-import { type PathAction, type PathEvent, PeerPaths, type PeerPathsStatus } from "./paths/peer-paths.ts";
+import { type PathAction, type PathEvent, PeerPaths } from "./paths/peer-paths.ts";
+import { pathsStatus } from "./paths-status.ts";
 import type { ActivePeer } from "./peer-set.ts";
 import type { PipeTable } from "./pipe-table.ts";
-import type { DescribePath, TransportName } from "./tunnel-types.ts";
+import type { DescribePath, PathDecision, TunnelPathsStatus } from "./tunnel-types.ts";
 
 export interface PathControlDeps {
-  readonly logger: Logger;
+  readonly clock: Clock;
   readonly cells: PathCells;
   readonly pipes: PipeTable;
   readonly describe: DescribePath;
+  readonly onDecision: (decision: PathDecision) => void;
   /** Tells the probes of path selection from others. */
   readonly probeId: number;
   /** Whether we are the end that the other one follows when the two disagree. */
   readonly leads: (publicKey: string) => boolean;
+  /** Whether there is a session with the peer that both ends can use. */
+  readonly hasSession: (peer: number) => boolean;
   /** Handshakes of this peer go here from now on. */
   readonly onPrimary: (peer: number, endpoint: Endpoint) => void;
 }
@@ -104,13 +108,13 @@ export class PathControl {
       case "stranger":
         return this.#heard(peer, event.endpoint, nowMs);
       case "active":
-        return this.#tell(peer, { type: "tick" }, nowMs);
+        return this.#tell(peer, { type: "active" }, nowMs);
       case "probe-request":
         return this.#tell(peer, { type: "request", id: event.path, isTheirPrimary: event.isTheirPrimary }, nowMs);
       case "probe-reply": {
-        if (event.path === null) return [];
-        const { sequence, rttMs, rxData, rxLarge } = event;
-        return this.#tell(peer, { type: "reply", id: event.path, sequence, rttMs, rxData, rxLarge }, nowMs);
+        const { path: id, sequence, rttMs, rxData, rxLarge, isTheirPrimary } = event;
+        if (id === null) return [];
+        return this.#tell(peer, { type: "reply", id, sequence, rttMs, rxData, rxLarge, isTheirPrimary }, nowMs);
       }
     }
   }
@@ -123,17 +127,19 @@ export class PathControl {
 
   tick(nowMs: number): DataCommand[] {
     const commands: DataCommand[] = [];
-    for (const peer of this.#peers.values())
-      if (peer.selection.nextDeadlineMs() <= nowMs) commands.push(...this.#tell(peer, { type: "tick" }, nowMs));
+    for (const peer of this.#peers.values()) {
+      if (peer.selection.nextDeadlineMs() > nowMs) continue;
+      const event: PathEvent = this.#deps.hasSession(peer.id) ? { type: "tick" } : { type: "session", isUp: false };
+      commands.push(...this.#tell(peer, event, nowMs));
+    }
     return commands;
   }
 
-  statusOf(
-    id: number,
-  ): { readonly selection: PeerPathsStatus; endpointOf(path: number): Endpoint | undefined } | undefined {
+  statusOf(id: number): TunnelPathsStatus | undefined {
     const peer = this.#peers.get(id);
     if (peer === undefined) return undefined;
-    return { selection: peer.selection.status(), endpointOf: (path) => peer.slots[path]?.endpoint };
+    const { clock } = this.#deps;
+    return pathsStatus(peer.selection.status(), clock.wallMs() - clock.monotonicMs());
   }
 
   #create(id: number, publicKey: string): Controlled {
@@ -230,16 +236,18 @@ export class PathControl {
         if (action.transport !== "udp") this.#deps.pipes.want(peer.publicKey, action.transport);
         return [];
       case "decided":
-        this.#deps.logger.info({ peer: peer.publicKey, path: this.#name(peer, action.to) }, action.reason);
+        this.#deps.onDecision({
+          publicKey: peer.publicKey,
+          path: this.#describe(peer, action.to),
+          reason: action.reason,
+        });
         return [];
     }
   }
 
-  #name(peer: Controlled, path: number | null): string | null {
+  #describe(peer: Controlled, path: number | null): PathDecision["path"] {
     const slot = path === null ? undefined : peer.slots[path];
-    if (slot === undefined) return null;
-    const { transport, endpoint }: { transport: TransportName; endpoint: string } = this.#deps.describe(slot.endpoint);
-    return `${transport} ${endpoint}`;
+    return slot === undefined ? null : this.#deps.describe(slot.endpoint);
   }
 }
 

@@ -4,7 +4,7 @@ import { COOKIE_REPLY_BYTES, INITIATION_BYTES, MessageType, RESPONSE_BYTES } fro
 import type { UplinkClass } from "./commands.ts";
 import type { Counters } from "./counters.ts";
 import type { DataPath, DataPeer } from "./peer-table.ts";
-import type { ProbeRecord } from "./probe.ts";
+import { ProbeFlag, type ProbeRecord } from "./probe.ts";
 import type { Uplink } from "./uplink.ts";
 
 /** RFC 8489 §5: the magic cookie, network order, at byte 4 of a header of 20. */
@@ -72,6 +72,7 @@ export class Triage {
         path: path?.number ?? null,
         rxData: data,
         rxLarge: large,
+        isTheirPrimary: (probe.flags & ProbeFlag.isPrimary) !== 0,
         seenFrom: probe.seenFrom.toEndpoint(),
       },
       "probe",

@@ -11,7 +11,6 @@ export interface PeerStatusDeps {
   readonly cells: PeerCells;
   readonly peers: PeerSet;
   readonly paths: PathControl;
-  readonly describe: DescribePath;
 }
 
 /** Words for endpoints: an address and port, or where a pipe leads. */
@@ -29,7 +28,7 @@ export function describePathsOf(pipes: PipeTable): DescribePath {
 export function peerStatus(
   peer: ActivePeer,
   engine: EnginePeerStatus | undefined,
-  { cells, peers, paths, describe }: PeerStatusDeps,
+  { cells, peers, paths }: PeerStatusDeps,
 ): TunnelPeerStatus {
   const endpoint = engine?.endpoint;
   const isUdp = endpoint !== undefined && !isPipe(endpoint);
@@ -45,6 +44,6 @@ export function peerStatus(
     rxMessages: cells.get(peer.id, PeerCell.rxMessages),
     txMessages: cells.get(peer.id, PeerCell.txMessages),
     persistentKeepaliveSeconds: peer.config.engine.persistentKeepaliveSeconds,
-    paths: paths.statusOf(peer.id, describe),
+    paths: paths.statusOf(peer.id),
   };
 }

@@ -68,6 +68,53 @@ export interface OffloadLoss {
   readonly reason: string;
 }
 
+export interface TunnelPath {
+  readonly transport: TransportName;
+  readonly endpoint: string;
+  readonly rttMs: number | null;
+  /** The peer has answered by it of late, and it may be used. */
+  readonly isUsable: boolean;
+  /** How it stands, in words for people. */
+  readonly detail: string;
+}
+
+/** How a path to a peer was looked for: each candidate, what came back, and why it won or lost. Times: Unix milliseconds. */
+export interface TunnelPathAttempt {
+  readonly cause: string;
+  readonly startedAtMs: number;
+  /** Null while it runs. */
+  readonly endedAtMs: number | null;
+  readonly candidates: readonly {
+    readonly transport: TransportName;
+    readonly endpoint: string;
+    readonly triedAtMs: number | null;
+    readonly probes: number;
+    readonly heardAtMs: number | null;
+    readonly answeredAtMs: number | null;
+    readonly rttMs: number | null;
+    readonly isWinner: boolean;
+    readonly outcome: string;
+  }[];
+}
+
+/** Path selection has chosen another path to a peer, or none. */
+export interface PathDecision {
+  readonly publicKey: string;
+  readonly path: { readonly transport: TransportName; readonly endpoint: string } | null;
+  /** In words for people. */
+  readonly reason: string;
+}
+
+/** What path selection says of a peer. */
+export interface TunnelPathsStatus {
+  /** The path in use; null while none works. */
+  readonly current: (TunnelPath & { readonly sinceMs: number; readonly reason: string }) | null;
+  /** A second one that carries everything as well, and why. */
+  readonly second: (TunnelPath & { readonly reason: string }) | null;
+  readonly all: readonly TunnelPath[];
+  readonly attempts: readonly TunnelPathAttempt[];
+}
+
 export interface TunnelPeerStatus {
   readonly publicKey: string;
   /** Where it answered from last. */
@@ -83,6 +130,8 @@ export interface TunnelPeerStatus {
   readonly rxMessages: number;
   readonly txMessages: number;
   readonly persistentKeepaliveSeconds: number;
+  /** Undefined for a stock WireGuard peer. */
+  readonly paths: TunnelPathsStatus | undefined;
 }
 
 /** Handshake messages are admitted by the data thread and judged by the engine, each with reasons of its own. */

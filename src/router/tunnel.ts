@@ -28,6 +28,7 @@ import { describePathsOf, peerStatus } from "./tunnel-status.ts";
 import type {
   DescribePath,
   OffloadLoss,
+  PathDecision,
   PingOptions,
   PingReply,
   TunnelDropReason,
@@ -39,9 +40,11 @@ import type {
 
 export type {
   OffloadLoss,
+  PathDecision,
   PingReply,
   TunnelInfo,
   TunnelOptions,
+  TunnelPathsStatus,
   TunnelPeerConfig,
   TunnelPeerStatus,
 } from "./tunnel-types.ts";
@@ -81,6 +84,7 @@ export class Tunnel implements AsyncDisposable {
   readonly #counters = new Counters();
   readonly #stack: DisposeStack;
   readonly #fatalHandlers: ((failure: MeshError) => void)[] = [];
+  readonly #decisionHandlers: ((decision: PathDecision) => void)[] = [];
   #desired: readonly TunnelPeerConfig[] = [];
   #timer: NodeJS.Timeout | undefined;
   #failure: MeshError | undefined;
@@ -144,12 +148,16 @@ export class Tunnel implements AsyncDisposable {
     });
     this.#describe = describePathsOf(this.#pipes);
     this.#paths = new PathControl({
-      logger: deps.logger,
+      clock: deps.clock,
       cells: this.#pathCells,
       pipes: this.#pipes,
       describe: this.#describe,
       probeId: randomBytes(4).readUInt32BE(),
       leads: (publicKey) => Buffer.compare(this.#device.publicKey ?? NO_KEY, Buffer.from(publicKey, "base64")) < 0,
+      onDecision: (decision) => {
+        for (const handler of this.#decisionHandlers) handler(decision);
+      },
+      hasSession: (peer) => this.#device.peerStatus(peer, this.#nowMs())?.sessionAgeMs !== undefined,
       onPrimary: (peer, endpoint) => void this.#device.handle({ type: "roamed", peer, endpoint }, this.#nowMs()),
     });
     this.#thread = new DataThread(
@@ -223,7 +231,7 @@ export class Tunnel implements AsyncDisposable {
   }
 
   peers(): TunnelPeerStatus[] {
-    const deps = { cells: this.#cells, peers: this.#peers, paths: this.#paths, describe: this.#describe };
+    const deps = { cells: this.#cells, peers: this.#peers, paths: this.#paths };
     const nowMs = this.#nowMs();
     return Array.from(this.#peers, (peer) => peerStatus(peer, this.#device.peerStatus(peer.id, nowMs), deps));
   }
@@ -253,6 +261,11 @@ export class Tunnel implements AsyncDisposable {
   onFatal(handler: (failure: MeshError) => void): void {
     if (this.#failure !== undefined) handler(this.#failure);
     else this.#fatalHandlers.push(handler);
+  }
+
+  /** Called whenever path selection has chosen another path to a peer. */
+  onPathDecision(handler: (decision: PathDecision) => void): void {
+    this.#decisionHandlers.push(handler);
   }
 
   /** Called for each offload that turned out not to work, earlier ones included: what it did is done in smaller steps. */

@@ -25,6 +25,7 @@ describe("the stock wg tool", () => {
       rxMessages: 1,
       txMessages: 1,
       persistentKeepaliveSeconds: 25,
+      paths: undefined,
     };
     const device = () => ({ privateKey: Buffer.alloc(32, 3), listenPort: 51820, fwmark: 0, peers: [peer] });
     server = await UapiServer.open(UapiServer.socketPath(interfaceName), device, { logger: silentLogger });

@@ -13,12 +13,14 @@ describe("from the map to the tunnel's peers", () => {
         allowedIps: ["10.86.0.2/32", "fd86::2/128"],
         endpoints: [],
         persistentKeepaliveSeconds: 0,
+        hasPaths: true,
       },
       {
         publicKey: bob.wireguardKey,
         allowedIps: ["10.86.0.3/32", "fd86::3/128"],
         endpoints: ["192.0.2.3:51820"],
         persistentKeepaliveSeconds: 0,
+        hasPaths: true,
       },
     ]);
   });

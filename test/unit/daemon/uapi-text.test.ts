@@ -15,6 +15,7 @@ const peer: TunnelPeerStatus = {
   rxMessages: 1,
   txMessages: 1,
   persistentKeepaliveSeconds: 25,
+  paths: undefined,
 };
 
 describe("UAPI get=1 (wireguard.com/xplatform)", () => {

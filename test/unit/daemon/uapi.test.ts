@@ -26,6 +26,7 @@ describe("the UAPI socket", () => {
     rxMessages: 0,
     txMessages: 0,
     persistentKeepaliveSeconds: 0,
+    paths: undefined,
   }));
 
   beforeEach(async () => {

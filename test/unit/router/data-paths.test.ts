@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { PathCell } from "../../../src/router/path-cells.ts";
 import { MemoryNetwork } from "../../../src/transports/memory/memory-transport.ts";
 import { PipeRing } from "../../../src/transports/pipe/pipe-ring.ts";
-import { buildPacket, bytesOf, UDP as UDP_PROTOCOL } from "../packet/wire.ts";
+import { buildPacket, bytesOf, type PacketSpec, UDP as UDP_PROTOCOL } from "../packet/wire.ts";
 import { installSession, ManualClock, PlaneNode } from "./plane-node.ts";
 
 const UDP = 3;
@@ -10,9 +10,9 @@ const PIPE = 5;
 /** The pipe between the two, by the same number at both ends. */
 const PIPE_NUMBER = 7;
 
-const ANSWER = { source: [10, 0, 0, 2], destination: [10, 0, 0, 1] };
+const ANSWER = { source: Uint8Array.of(10, 0, 0, 2), destination: Uint8Array.of(10, 0, 0, 1) };
 
-function packetOf(payloadBytes: number, addresses: Partial<typeof ANSWER> = {}): Uint8Array {
+function packetOf(payloadBytes: number, addresses: Partial<PacketSpec> = {}): Uint8Array {
   return buildPacket({ version: 4, protocol: UDP_PROTOCOL, payload: bytesOf(payloadBytes), ...addresses });
 }
 
@@ -132,8 +132,26 @@ describe("a peer with paths", () => {
     left.drain();
     const common = { type: "probe-reply", peer: 0, id: 1, rttMs: 4 };
     expect(left.takeEvents("probe-reply")).toEqual([
-      { ...common, sequence: PIPE, path: PIPE, endpoint: { pipe: PIPE_NUMBER }, rxData: 0, rxLarge: 0, seenFrom: null },
-      { ...common, sequence: UDP, path: UDP, endpoint: right.address, rxData: 1, rxLarge: 1, seenFrom: left.address },
+      {
+        ...common,
+        sequence: PIPE,
+        path: PIPE,
+        endpoint: { pipe: PIPE_NUMBER },
+        rxData: 0,
+        rxLarge: 0,
+        isTheirPrimary: true,
+        seenFrom: null,
+      },
+      {
+        ...common,
+        sequence: UDP,
+        path: UDP,
+        endpoint: right.address,
+        rxData: 1,
+        rxLarge: 1,
+        isTheirPrimary: false,
+        seenFrom: left.address,
+      },
     ]);
     expect(right.takeEvents("probe-request")).toEqual([
       { type: "probe-request", peer: 0, path: PIPE, isTheirPrimary: false },

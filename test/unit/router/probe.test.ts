@@ -114,6 +114,7 @@ describe("echo probes", () => {
         path: null,
         rxData: 0,
         rxLarge: 0,
+        isTheirPrimary: false,
         seenFrom: left.address,
       },
     ]);

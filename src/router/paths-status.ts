@@ -1,0 +1,32 @@
+import type { PeerPathsStatus } from "./paths/peer-paths.ts";
+import type { TunnelPath, TunnelPathsStatus } from "./tunnel-types.ts";
+
+/** The view of path selection in what a status speaks: addresses instead of numbers, wall-clock times. */
+export function pathsStatus(status: PeerPathsStatus, wallAheadMs: number): TunnelPathsStatus {
+  const wall = (monotonicMs: number | null) => (monotonicMs === null ? null : monotonicMs + wallAheadMs);
+  const paths = new Map(status.paths.map((path) => [path.id, publicPath(path)]));
+  const current = status.primary === null || !status.isWorking ? undefined : paths.get(status.primary);
+  const second = status.second === null ? undefined : paths.get(status.second);
+  return {
+    current:
+      current === undefined ? null : { ...current, sinceMs: status.sinceMs + wallAheadMs, reason: status.reason },
+    second: second === undefined ? null : { ...second, reason: status.whySecond ?? "" },
+    all: [...paths.values()],
+    attempts: status.attempts.map(({ cause, startedMs, endedMs, entries }) => ({
+      cause,
+      startedAtMs: startedMs + wallAheadMs,
+      endedAtMs: wall(endedMs),
+      candidates: entries.map(({ id: _, label, triedAtMs, heardAtMs, answeredAtMs, ...entry }) => ({
+        ...entry,
+        endpoint: label,
+        triedAtMs: wall(triedAtMs),
+        heardAtMs: wall(heardAtMs),
+        answeredAtMs: wall(answeredAtMs),
+      })),
+    })),
+  };
+}
+
+function publicPath({ transport, label, rttMs, isUsable, detail }: PeerPathsStatus["paths"][number]): TunnelPath {
+  return { transport, endpoint: label, rttMs, isUsable, detail };
+}
