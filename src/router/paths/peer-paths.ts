@@ -1,0 +1,322 @@
+import { Agreement } from "./agreement.ts";
+import { AttemptLog } from "./attempts.ts";
+import type { PathAction, PathCandidate, PathCounters, PathEvent } from "./events.ts";
+import { Path } from "./path.ts";
+import { Preference } from "./preference.ts";
+import { isNearerBy, Ranking, Tier } from "./ranking.ts";
+import { type Activity, nextProbeMs, type ProbeContext } from "./schedule.ts";
+import { type Change, Selection } from "./selection.ts";
+import { describePath, type PeerPathsStatus, verdictOn } from "./status.ts";
+import { NEVER, PATH_TIMINGS } from "./timings.ts";
+import { type WantContext, Wants } from "./wants.ts";
+
+export type { PathAction, PathEvent } from "./events.ts";
+export type { PeerPathsStatus } from "./status.ts";
+
+export interface PeerPathsOptions {
+  /** When the two ends keep to different paths, the other one follows us. Exactly one end of a pair leads. */
+  readonly leads: boolean;
+  readonly counters: PathCounters;
+  /** 0–1: spreads over time what many idle peers do. */
+  readonly jitter?: number;
+}
+
+type Of<Type extends PathEvent["type"]> = Extract<PathEvent, { readonly type: Type }>;
+
+const MAX_DECISIONS = 16;
+
+/**
+ * Chooses the path to one peer: probes all there are, tells which one carries the messages and when a second one should
+ * carry them too, and why. Both ends run one of these. Call it with `tick` when `nextDeadlineMs()` has come, and when data
+ * flows again after a pause; ask for the deadline again after every call.
+ */
+export class PeerPaths {
+  readonly #options: Required<PeerPathsOptions>;
+  readonly #paths = new Map<number, Path>();
+  readonly #agreement: Agreement;
+  readonly #selection: Selection;
+  readonly #attempts = new AttemptLog();
+  readonly #wants = new Wants();
+  #preference = Preference.byDefault;
+  #decisions: readonly (Change & { readonly atMs: number })[] = [];
+  #sessionSinceMs: number | undefined;
+  #activity: Activity = "idle";
+  #askedForMs = -NEVER;
+  #sequence = 0;
+  #used: { readonly primary: Path | null; readonly second: Path | null } = { primary: null, second: null };
+  #nowMs = 0;
+  #deadlineMs = NEVER;
+
+  constructor(options: PeerPathsOptions) {
+    this.#options = { jitter: 0.5, ...options };
+    this.#agreement = new Agreement(options.leads);
+    this.#selection = new Selection(this.#agreement);
+  }
+
+  /** Takes what happened; answers what is to be done, in this order. */
+  handle(event: PathEvent, nowMs: number): PathAction[] {
+    this.#nowMs = nowMs;
+    const actions: PathAction[] = [];
+    this.#apply(event, actions);
+    this.#reviewActivity(event.type === "active");
+    if (this.#sessionSinceMs !== undefined) this.#decide(actions);
+    for (const transport of this.#wants.take(this.#wantContext())) actions.push({ type: "want", transport });
+    if (this.#sessionSinceMs !== undefined) this.#probe(actions);
+    if (nowMs >= this.#attempts.endsAtMs) this.#attempts.close(this.#verdict, nowMs);
+    this.#deadlineMs = Math.max(this.#findDeadlineMs(), nowMs + 1);
+    return actions;
+  }
+
+  /** Infinity for never. */
+  nextDeadlineMs(): number {
+    return this.#deadlineMs;
+  }
+
+  status(): PeerPathsStatus {
+    const ranking = this.#ranking();
+    const { primary, second, sinceMs, reason, whySecond } = this.#selection;
+    const isWorking = primary !== null && ranking.tierOf(primary) < Tier.open;
+    return {
+      primary: primary?.id ?? null,
+      second: second?.id ?? null,
+      isWorking,
+      sinceMs,
+      reason,
+      whySecond,
+      theirPrimary: this.#agreement.theirs?.id ?? null,
+      paths: Array.from(this.#paths.values(), (path) => describePath(path, this.#selection, ranking)),
+      decisions: this.#decisions.map(({ from, to, ...rest }) => ({
+        ...rest,
+        from: from?.id ?? null,
+        to: to?.id ?? null,
+      })),
+      attempts: this.#attempts.list(this.#verdict),
+    };
+  }
+
+  #apply(event: PathEvent, actions: PathAction[]): void {
+    switch (event.type) {
+      case "candidates":
+        this.#setCandidates(event.candidates);
+        break;
+      case "open":
+        this.#paths.get(event.id)?.setOpen(event.isOpen, this.#nowMs);
+        break;
+      case "session":
+        if (event.isUp) this.#sessionUp();
+        else this.#sessionDown(actions);
+        break;
+      case "heard":
+        this.#heard(this.#paths.get(event.id));
+        break;
+      case "reply":
+        this.#replied(event);
+        break;
+      case "request":
+        this.#requested(event);
+        break;
+      case "preference":
+        this.#preference = new Preference(event.order, event.excluded, event.preferred);
+        this.#agreement.release();
+        break;
+      case "network-changed":
+        this.#networkChanged();
+        break;
+      case "active":
+      case "tick":
+        break;
+    }
+  }
+
+  #setCandidates(candidates: readonly PathCandidate[]): void {
+    const known = new Map(this.#paths);
+    this.#paths.clear();
+    for (const candidate of candidates) {
+      const { id, transport, label } = candidate;
+      const former = known.get(id);
+      if (former?.transport === transport && former.label === label) {
+        this.#paths.set(id, former);
+        known.delete(id);
+        continue;
+      }
+      const path = new Path(candidate);
+      this.#paths.set(id, path);
+      this.#attempts.add(path);
+    }
+    for (const gone of known.values()) this.#agreement.forget(gone);
+  }
+
+  #sessionUp(): void {
+    if (this.#sessionSinceMs !== undefined) return;
+    const nowMs = this.#nowMs;
+    this.#sessionSinceMs = nowMs;
+    this.#attempts.start("a session is up", this.#paths.values(), this.#verdict, nowMs);
+    for (const path of this.#paths.values()) {
+      path.restart(nowMs);
+      if (nowMs - path.lastHeardMs <= PATH_TIMINGS.heardMs) this.#attempts.heard(path, path.lastHeardMs);
+    }
+  }
+
+  #sessionDown(actions: PathAction[]): void {
+    this.#sessionSinceMs = undefined;
+    this.#agreement.reset();
+    this.#attempts.close(this.#verdict, this.#nowMs);
+    this.#report(this.#selection.clear("no session", this.#nowMs), actions);
+    this.#reportUse(actions);
+  }
+
+  #heard(path: Path | undefined): void {
+    if (path === undefined) return;
+    path.lastHeardMs = this.#nowMs;
+    this.#attempts.heard(path, this.#nowMs);
+    if (!path.isProven) path.hurry(this.#nowMs, PATH_TIMINGS.heardProbeMs);
+  }
+
+  #replied({ id, sequence, rttMs, rxData, rxLarge, isTheirPrimary }: Of<"reply">): void {
+    const path = this.#paths.get(id);
+    if (path === undefined || this.#sessionSinceMs === undefined) return;
+    const counts = rxData === undefined || rxLarge === undefined ? undefined : { rxData, rxLarge };
+    if (!path.answered(sequence, rttMs, counts, this.#nowMs)) return;
+    this.#attempts.answered(path, rttMs, this.#nowMs);
+    if (isTheirPrimary !== undefined) this.#agreement.note(path, isTheirPrimary);
+    const { primary, sinceMs } = this.#selection;
+    if (path === primary) {
+      const isLongUsed = this.#nowMs - sinceMs >= PATH_TIMINGS.holdMaxMs;
+      if (isLongUsed && !path.isHeld(this.#nowMs)) path.forgetHolds();
+    } else if (primary !== null) {
+      path.nearerInRow = isNearerBy(path, primary) ? path.nearerInRow + 1 : 0;
+    }
+  }
+
+  #requested({ id, isTheirPrimary }: Of<"request">): void {
+    const path = this.#paths.get(id);
+    if (path === undefined) return;
+    path.lastRequestMs = this.#nowMs;
+    this.#heard(path);
+    this.#agreement.note(path, isTheirPrimary);
+  }
+
+  #networkChanged(): void {
+    const nowMs = this.#nowMs;
+    for (const path of this.#paths.values()) {
+      path.forgive();
+      path.restart(nowMs);
+    }
+    this.#wants.clear();
+    this.#agreement.release();
+    if (this.#sessionSinceMs === undefined) return;
+    this.#selection.doubt("the network changed", PATH_TIMINGS.provenReplies, nowMs);
+    this.#attempts.start("the network changed", this.#paths.values(), this.#verdict, nowMs);
+  }
+
+  #reviewActivity(isAskedFor: boolean): void {
+    const { counters } = this.#options;
+    const nowMs = this.#nowMs;
+    if (isAskedFor) this.#askedForMs = nowMs;
+    const dataMs = Math.max(counters.lastDataSentMs() || -NEVER, counters.lastDataReceivedMs() || -NEVER);
+    const pauseMs = nowMs - Math.max(dataMs, this.#askedForMs);
+    const activity = pauseMs <= PATH_TIMINGS.activeMs ? "active" : pauseMs <= PATH_TIMINGS.warmMs ? "warm" : "idle";
+    const { primary } = this.#selection;
+    const hasBegun = activity === "active" && this.#activity !== "active";
+    if (hasBegun && primary !== null && nowMs - primary.lastReplyMs > PATH_TIMINGS.staleMs) {
+      this.#selection.doubt("unused for a while", 1, nowMs);
+    }
+    this.#activity = activity;
+  }
+
+  #decide(actions: PathAction[]): void {
+    const nowMs = this.#nowMs;
+    const ranking = this.#ranking();
+    const paths = this.#eligible(ranking);
+    for (const path of paths) if (nowMs >= path.deadAtMs) path.fallSilent();
+    this.#agreement.update(this.#selection.primary, nowMs);
+    if (paths.length === 0) {
+      this.#report(this.#selection.clear("no path is open", nowMs), actions);
+    } else {
+      this.#report(this.#selection.decide(paths, ranking), actions);
+    }
+    this.#agreement.update(this.#selection.primary, nowMs);
+    this.#reportUse(actions);
+  }
+
+  #report(change: Change | undefined, actions: PathAction[]): void {
+    if (change === undefined) return;
+    const { from, to, reason } = change;
+    this.#decisions = [...this.#decisions, { ...change, atMs: this.#nowMs }].slice(-MAX_DECISIONS);
+    for (const path of this.#paths.values()) path.nearerInRow = 0;
+    actions.push({ type: "decided", from: from?.id ?? null, to: to?.id ?? null, reason });
+  }
+
+  #reportUse(actions: PathAction[]): void {
+    const { primary, second } = this.#selection;
+    if (primary === this.#used.primary && second === this.#used.second) return;
+    this.#used = { primary, second };
+    actions.push({ type: "use", primary: primary?.id ?? null, second: second?.id ?? null });
+  }
+
+  #probe(actions: PathAction[]): void {
+    const nowMs = this.#nowMs;
+    const { counters } = this.#options;
+    const ranking = this.#ranking();
+    const context = this.#probeContext(ranking);
+    for (const path of this.#eligible(ranking)) {
+      if (nowMs < nextProbeMs(path, context)) continue;
+      this.#sequence = (this.#sequence + 1) >>> 0;
+      const { id } = path;
+      const sequence = this.#sequence;
+      path.probed({ sequence, sentMs: nowMs, txData: counters.txData(id), txLarge: counters.txLarge(id) });
+      this.#attempts.probed(path, nowMs);
+      actions.push({ type: "probe", id, sequence, isPrimary: path === this.#selection.primary });
+    }
+  }
+
+  #probeContext(ranking: Ranking): ProbeContext {
+    const { primary, second, isInDoubt } = this.#selection;
+    const { leads, jitter } = this.#options;
+    const rank = primary === null ? NEVER : ranking.rankOf(primary);
+    return {
+      nowMs: this.#nowMs,
+      activity: this.#activity,
+      leads,
+      jitter,
+      isInDoubt,
+      isTrialFast: this.#selection.isTrialFast(this.#nowMs),
+      nothingWorks: primary === null || ranking.tierOf(primary) === Tier.silent,
+      isInUse: (path) => path === primary || path === second,
+      wouldBeUsed: (path) => primary === null || !primary.isProven || ranking.rankOf(path) < rank,
+    };
+  }
+
+  #findDeadlineMs(): number {
+    let nextMs = Math.min(this.#attempts.endsAtMs, this.#wants.deadlineMs(this.#wantContext()));
+    if (this.#sessionSinceMs === undefined) return nextMs;
+    const nowMs = this.#nowMs;
+    const ranking = this.#ranking();
+    const context = this.#probeContext(ranking);
+    const paths = this.#eligible(ranking);
+    for (const path of paths) nextMs = Math.min(nextMs, nextProbeMs(path, context));
+    const followMs = this.#agreement.dueMs(this.#preference.isExplicit);
+    if (followMs > nowMs) nextMs = Math.min(nextMs, followMs);
+    return Math.min(nextMs, this.#selection.deadlineMs(paths, nowMs));
+  }
+
+  #wantContext(): WantContext {
+    return {
+      activity: this.#activity,
+      sessionSinceMs: this.#sessionSinceMs,
+      paths: Array.from(this.#paths.values()),
+      selection: this.#selection,
+      ranking: this.#ranking(),
+    };
+  }
+
+  #ranking(): Ranking {
+    return new Ranking(this.#preference, this.#options.counters, this.#nowMs);
+  }
+
+  #eligible(ranking: Ranking): Path[] {
+    return Array.from(this.#paths.values()).filter((path) => ranking.isEligible(path));
+  }
+
+  readonly #verdict = (path: Path, probes: number) => verdictOn(path, probes, this.#selection, this.#ranking());
+}

@@ -1,0 +1,78 @@
+import type { PathCounters } from "./events.ts";
+import type { Path } from "./path.ts";
+import type { Preference } from "./preference.ts";
+import { PATH_TIMINGS } from "./timings.ts";
+
+/** How far a path can be trusted, best first. */
+export const Tier = {
+  /** Answers, and loses no data that we know of. */
+  proven: 0,
+  /** Answers, and was found to lose large messages, or all data, of late. */
+  losesLarge: 1,
+  losesData: 2,
+  /** Not proven, but the peer was heard by it. */
+  heard: 3,
+  open: 4,
+  /** Gives no answers. */
+  silent: 5,
+} as const;
+export type Tier = (typeof Tier)[keyof typeof Tier];
+
+/** Orders the paths of a peer at one moment. */
+export class Ranking {
+  readonly preference: Preference;
+  readonly counters: PathCounters;
+  readonly nowMs: number;
+
+  constructor(preference: Preference, counters: PathCounters, nowMs: number) {
+    this.preference = preference;
+    this.counters = counters;
+    this.nowMs = nowMs;
+  }
+
+  isEligible(path: Path): boolean {
+    return path.isOpen && this.preference.isAllowed(path.transport);
+  }
+
+  rankOf(path: Path): number {
+    return this.preference.rankOf(path.transport);
+  }
+
+  tierOf(path: Path): Tier {
+    if (path.isSilent) return Tier.silent;
+    if (path.isProven) {
+      if (!path.isHeld(this.nowMs)) return Tier.proven;
+      return path.hold?.loss === "large" ? Tier.losesLarge : Tier.losesData;
+    }
+    const heardMs = Math.max(path.lastHeardMs, this.counters.lastReceivedMs(path.id) || -Infinity);
+    return this.nowMs - heardMs <= PATH_TIMINGS.heardMs ? Tier.heard : Tier.open;
+  }
+
+  /** May it take over from a path that works? */
+  isSteady(path: Path): boolean {
+    return this.tierOf(path) === Tier.proven && this.nowMs >= path.steadyAtMs;
+  }
+
+  /** The best: by trust, by preference, by round trip. */
+  best(paths: readonly Path[]): Path | undefined {
+    let best: Path | undefined;
+    for (const path of paths) if (best === undefined || this.#compare(path, best) < 0) best = path;
+    return best;
+  }
+
+  #compare(a: Path, b: Path): number {
+    return (
+      this.tierOf(a) - this.tierOf(b) ||
+      this.rankOf(a) - this.rankOf(b) ||
+      a.expectedRttMs - b.expectedRttMs ||
+      a.id - b.id
+    );
+  }
+}
+
+/** Nearer by enough to be worth a change. */
+export function isNearerBy(path: Path, than: Path): boolean {
+  if (path.srttMs === undefined || than.srttMs === undefined) return false;
+  const { nearerShare, nearerMs } = PATH_TIMINGS;
+  return path.srttMs + Math.max(nearerMs, nearerShare * than.srttMs) <= than.srttMs;
+}

@@ -1,0 +1,267 @@
+import type { Agreement } from "./agreement.ts";
+import type { Path } from "./path.ts";
+import { isNearerBy, type Ranking, Tier } from "./ranking.ts";
+import { NEVER, PATH_TIMINGS } from "./timings.ts";
+import { Trial } from "./trial.ts";
+import { beats, loses, nameOf, nearer, silentFor } from "./words.ts";
+
+/** Why the path in use is not trusted at the moment. */
+interface Doubt {
+  readonly why: string;
+  readonly sinceMs: number;
+  /** Reply count of the path that ends the doubt. */
+  readonly untilReplies: number;
+}
+
+interface Choice {
+  readonly path: Path;
+  readonly reason: string;
+  /** Only for its round trip. */
+  readonly isNearer?: true;
+}
+
+export interface Change {
+  readonly from: Path | null;
+  readonly to: Path | null;
+  readonly reason: string;
+}
+
+/**
+ * Which path carries a peer's messages, and which one carries them as well. A path that works is left for a better one by
+ * a trial, in which both carry everything; a path that stops answering is helped by a second one at once and left when it
+ * stays silent.
+ *
+ *     none ──first contact──► in use ◄──passed── trial (new and former) ◄──a better one is proven── in use
+ *                              │  ▲
+ *        no reply in good time │  │ replies
+ *                              ▼  │
+ *                            in doubt (with a second) ──dead──► the best other one in use
+ */
+export class Selection {
+  readonly #agreement: Agreement;
+  primary: Path | null = null;
+  second: Path | null = null;
+  sinceMs = 0;
+  reason = "no session";
+  #trial: Trial | undefined;
+  /** A path that has lost data before: the one in use stays so until this one is seen to carry data again. */
+  #probation: Trial | undefined;
+  #doubt: Doubt | undefined;
+
+  constructor(agreement: Agreement) {
+    this.#agreement = agreement;
+  }
+
+  get isInDoubt(): boolean {
+    return this.#doubt !== undefined;
+  }
+
+  /** Why a second path carries everything as well. */
+  get whySecond(): string | null {
+    if (this.second === null) return null;
+    if (this.#trial !== undefined) return "on trial";
+    if (this.#probation?.path === this.second) return "tried again";
+    return this.#doubt?.why ?? "not proven yet";
+  }
+
+  isTrialFast(nowMs: number): boolean {
+    const trial = this.#trial ?? this.#probation;
+    return trial !== undefined && nowMs - trial.startedMs < PATH_TIMINGS.trialFastMs;
+  }
+
+  /** No session: nothing to choose. */
+  clear(reason: string, nowMs: number): Change | undefined {
+    return this.#use(null, reason, nowMs);
+  }
+
+  /** Sends by a second path as well until `replies` answers have come by the first. */
+  doubt(why: string, replies: number, nowMs: number): void {
+    if (this.primary === null) return;
+    this.#doubt = { why, sinceMs: nowMs, untilReplies: this.primary.totalReplies + replies };
+  }
+
+  /** Decides anew among these paths, all eligible. */
+  decide(paths: readonly Path[], ranking: Ranking): Change | undefined {
+    this.#reviewDoubt(ranking.nowMs);
+    if (!this.#isOnProbation(paths, ranking)) this.#probation = undefined;
+    const choice = this.#choose(paths, ranking);
+    const change = choice === undefined ? undefined : this.#switch(choice, paths, ranking);
+    if (this.#trial?.hasPassed(ranking.counters)) this.#trial = undefined;
+    this.second = this.#chooseSecond(paths, ranking);
+    return change;
+  }
+
+  /** When time alone may change the decision. */
+  deadlineMs(paths: readonly Path[], nowMs: number): number {
+    let nextMs = NEVER;
+    const consider = (atMs: number) => {
+      if (atMs > nowMs && atMs < nextMs) nextMs = atMs;
+    };
+    for (const path of paths) {
+      consider(path.deadAtMs);
+      consider(path.suspectAtMs);
+      if (path === this.primary) continue;
+      consider(path.steadyAtMs);
+      if (path.hold !== undefined) consider(path.hold.untilMs);
+    }
+    return nextMs;
+  }
+
+  #reviewDoubt(nowMs: number): void {
+    const { primary } = this;
+    if (primary === null) return;
+    if (this.#doubt !== undefined && primary.totalReplies >= this.#doubt.untilReplies) this.#doubt = undefined;
+    if (this.#doubt === undefined && nowMs >= primary.suspectAtMs)
+      this.doubt("no answers at the moment", PATH_TIMINGS.provenReplies, nowMs);
+  }
+
+  #choose(paths: readonly Path[], ranking: Ranking): Choice | undefined {
+    const current = this.primary;
+    const best = ranking.best(paths);
+    if (best === undefined) return undefined;
+    if (current === null || !paths.includes(current)) {
+      const isHeard = ranking.tierOf(best) <= Tier.heard;
+      const first = isHeard ? `the peer answered by ${nameOf(best.transport)}` : `${nameOf(best.transport)} is open`;
+      return { path: best, reason: current === null ? first : this.#whyGone(current, ranking) };
+    }
+    const theirs = this.#toFollow(current, paths, ranking);
+    if (theirs === undefined) return this.#replacement(current, paths, ranking);
+    const reason = `the peer keeps to ${nameOf(theirs.transport)}`;
+    const choice = this.#afterProbation({ path: theirs, reason }, current, ranking);
+    if (choice !== undefined) this.#agreement.follow(theirs);
+    return choice;
+  }
+
+  /** The peer's path, when the two ends have differed for too long. */
+  #toFollow(current: Path, paths: readonly Path[], ranking: Ranking): Path | undefined {
+    const { theirs } = this.#agreement;
+    if (theirs === null || theirs === current || !paths.includes(theirs)) return undefined;
+    if (ranking.tierOf(theirs) !== Tier.proven || ranking.tierOf(current) !== Tier.proven) return undefined;
+    return ranking.nowMs < this.#agreement.dueMs(ranking.preference.isExplicit) ? undefined : theirs;
+  }
+
+  #replacement(current: Path, paths: readonly Path[], ranking: Ranking): Choice | undefined {
+    const tier = ranking.tierOf(current);
+    const others = paths.filter((path) => path !== current);
+    const steady = others.filter((path) => ranking.isSteady(path));
+    if (tier === Tier.proven) {
+      return this.#agreement.isFollowing(current) ? undefined : this.#upgrade(current, steady, ranking);
+    }
+    if (tier === Tier.heard || tier === Tier.open) return this.#firstProof(current, tier, others, ranking);
+    const best = ranking.best(steady) ?? ranking.best(others);
+    if (best === undefined || ranking.tierOf(best) >= tier) return undefined;
+    return { path: best, reason: this.#whyLeft(current, ranking) };
+  }
+
+  /** Something better than a path that works. */
+  #upgrade(current: Path, steady: readonly Path[], ranking: Ranking): Choice | undefined {
+    const rank = ranking.rankOf(current);
+    const best = ranking.best(steady.filter((path) => ranking.rankOf(path) < rank));
+    if (best !== undefined) {
+      const reason = beats(best.transport, current.transport, ranking.rankOf(best) < 0);
+      return this.#afterProbation({ path: best, reason }, current, ranking);
+    }
+    const close = steady.filter((path) => ranking.rankOf(path) === rank && path.isNearer(ranking.nowMs));
+    const nearest = ranking.best(close);
+    if (nearest === undefined || !isNearerBy(nearest, current)) return undefined;
+    const reason = nearer(nearest.expectedRttMs, current.expectedRttMs);
+    return this.#afterProbation({ path: nearest, reason, isNearer: true }, current, ranking);
+  }
+
+  #afterProbation(choice: Choice, current: Path, ranking: Ranking): Choice | undefined {
+    const { path } = choice;
+    if (path.hold === undefined) return choice;
+    if (this.#probation?.path !== path) this.#probation = new Trial(path, current, ranking);
+    if (!this.#probation.hasPassed(ranking.counters)) return undefined;
+    path.hold = undefined;
+    return choice;
+  }
+
+  #isOnProbation(paths: readonly Path[], ranking: Ranking): boolean {
+    if (this.#probation === undefined || this.#doubt !== undefined) return false;
+    const { path, former } = this.#probation;
+    return former === this.primary && paths.includes(path) && ranking.tierOf(path) === Tier.proven;
+  }
+
+  /** The path of the first contact stays until it is proven itself, or one as good is, or it fails to answer in time. */
+  #firstProof(current: Path, tier: Tier, others: readonly Path[], ranking: Ranking): Choice | undefined {
+    const isOverdue = ranking.nowMs >= current.suspectAtMs;
+    const rank = ranking.rankOf(current);
+    const best = ranking.best(isOverdue ? others : others.filter((path) => ranking.rankOf(path) <= rank));
+    if (best === undefined) return undefined;
+    const bestTier = ranking.tierOf(best);
+    if (bestTier === Tier.proven) {
+      if (ranking.rankOf(best) < rank)
+        return { path: best, reason: beats(best.transport, current.transport, ranking.rankOf(best) < 0) };
+      return { path: best, reason: `${nameOf(best.transport)} answered first` };
+    }
+    // Only a guess is left for somewhere that the peer was heard from.
+    if (tier === Tier.open && bestTier === Tier.heard) {
+      return { path: best, reason: `the peer answered by ${nameOf(best.transport)}` };
+    }
+    return undefined;
+  }
+
+  #whyLeft(path: Path, { nowMs }: Ranking): string {
+    if (path.isSilent) return silentFor(path.transport, nowMs - Math.max(path.lastReplyMs, this.sinceMs));
+    return loses(path.transport, path.hold?.loss ?? "data");
+  }
+
+  #whyGone(path: Path, ranking: Ranking): string {
+    if (!ranking.preference.isAllowed(path.transport)) return `${nameOf(path.transport)} is excluded for this peer`;
+    return path.isOpen ? `${path.label} is no candidate any more` : `the ${nameOf(path.transport)} connection closed`;
+  }
+
+  #switch({ path, reason, isNearer }: Choice, paths: readonly Path[], ranking: Ranking): Change | undefined {
+    const former = this.primary;
+    const { nowMs } = ranking;
+    if (former?.isSilent) former.fell(nowMs - this.sinceMs);
+    if (isNearer) former?.leftForNearer(nowMs);
+    const wasCarrying = this.#trial?.former === path || this.second === path;
+    const change = this.#use(path, reason, nowMs);
+    // Both carry everything until it has been seen to arrive, unless it has been carried by the new one already.
+    if (former !== null && paths.includes(former) && !former.isSilent && !wasCarrying) {
+      this.#trial = new Trial(path, former, ranking);
+    }
+    return change;
+  }
+
+  #use(path: Path | null, reason: string, nowMs: number): Change | undefined {
+    const from = this.primary;
+    if (from !== null && from === path) return undefined;
+    this.#trial = undefined;
+    this.#probation = undefined;
+    this.#doubt = undefined;
+    this.second = null;
+    this.primary = path;
+    this.reason = reason;
+    if (from === path) return undefined;
+    this.sinceMs = nowMs;
+    return { from, to: path, reason };
+  }
+
+  #chooseSecond(paths: readonly Path[], ranking: Ranking): Path | null {
+    const { primary } = this;
+    if (primary === null) return null;
+    const former = this.#trial?.former;
+    if (former !== undefined) return paths.includes(former) && !former.isSilent ? former : null;
+    const tier = ranking.tierOf(primary);
+    if (tier === Tier.proven && this.#doubt === undefined) return this.#probation?.path ?? null;
+    const helpers = paths.filter((path) => path !== primary && isHelpful(path, tier, ranking));
+    // Whatever killed the first may have killed its like.
+    const others = helpers.filter((path) => path.transport !== primary.transport && ranking.tierOf(path) <= Tier.heard);
+    const isKept = this.second !== null && helpers.includes(this.second) && others.length === 0;
+    if (isKept) return this.second;
+    if (this.second !== null && others.includes(this.second)) return this.second;
+    return ranking.best(others) ?? ranking.best(helpers) ?? null;
+  }
+}
+
+/** Is sending by this one as well better than nothing? */
+function isHelpful(path: Path, primaryTier: Tier, ranking: Ranking): boolean {
+  if (ranking.nowMs >= path.suspectAtMs) return false;
+  const tier = ranking.tierOf(path);
+  if (tier <= Tier.heard) return true;
+  // A guess helps a guess, and a pipe may deliver at once.
+  return tier === Tier.open && (primaryTier >= Tier.open || path.transport !== "udp");
+}
