@@ -4,6 +4,7 @@ import { softwareVersion } from "../base/version.ts";
 import { registerDown } from "./commands/down.ts";
 import { registerJoin } from "./commands/join.ts";
 import { registerLeave } from "./commands/leave.ts";
+import { registerPaths } from "./commands/paths.ts";
 import { registerPeers } from "./commands/peers.ts";
 import { registerPing } from "./commands/ping.ts";
 import { registerPins } from "./commands/pins.ts";
@@ -51,6 +52,7 @@ function buildProgram(exit: ExitHolder): Command {
   registerLeave(program);
   registerStatus(program, exit);
   registerPeers(program);
+  registerPaths(program);
   registerPing(program);
   registerPins(program);
   registerVersion(program);

@@ -85,10 +85,12 @@ export class PathControl {
     return this.#tell(this.#peers.get(id), { type: "session", isUp }, nowMs);
   }
 
-  /** A pipe to the peer has opened or closed. */
-  pipesChanged(publicKey: string, nowMs: number): DataCommand[] {
-    for (const peer of this.#peers.values()) if (peer.publicKey === publicKey) return this.#announceOpen(peer, nowMs);
-    return [];
+  /** A pipe to the peer has opened or closed; without a peer, perhaps pipes to anybody. */
+  pipesChanged(publicKey: string | undefined, nowMs: number): DataCommand[] {
+    const concerned = [...this.#peers.values()].filter(
+      (peer) => publicKey === undefined || peer.publicKey === publicKey,
+    );
+    return concerned.flatMap((peer) => this.#announceOpen(peer, nowMs));
   }
 
   /** Every path is to be proven anew, at once. */
@@ -139,7 +141,8 @@ export class PathControl {
     const peer = this.#peers.get(id);
     if (peer === undefined) return undefined;
     const { clock } = this.#deps;
-    return pathsStatus(peer.selection.status(), clock.wallMs() - clock.monotonicMs());
+    const endpointOf = (path: number) => this.#describe(peer, path)?.endpoint;
+    return pathsStatus(peer.selection.status(), { endpointOf, wallAheadMs: clock.wallMs() - clock.monotonicMs() });
   }
 
   #create(id: number, publicKey: string): Controlled {
@@ -193,7 +196,9 @@ export class PathControl {
     const candidates = peer.slots.flatMap((slot, id) => {
       if (slot === undefined) return [];
       const { transport, endpoint } = this.#deps.describe(slot.endpoint);
-      return [{ id, transport, label: endpoint }];
+      // Where a pipe leads is not known before it is open, and selection is to take it for the same path afterwards.
+      const label = isPipe(slot.endpoint) ? `pipe ${slot.endpoint.pipe}` : endpoint;
+      return [{ id, transport, label }];
     });
     return this.#tell(peer, { type: "candidates", candidates }, nowMs);
   }

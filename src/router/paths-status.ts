@@ -1,10 +1,20 @@
 import type { PeerPathsStatus } from "./paths/peer-paths.ts";
 import type { TunnelPath, TunnelPathsStatus } from "./tunnel-types.ts";
 
+export interface PathsStatusContext {
+  /** Where the path of this number leads, for people. */
+  readonly endpointOf: (path: number) => string | undefined;
+  /** Wall clock minus monotonic clock. */
+  readonly wallAheadMs: number;
+}
+
 /** The view of path selection in what a status speaks: addresses instead of numbers, wall-clock times. */
-export function pathsStatus(status: PeerPathsStatus, wallAheadMs: number): TunnelPathsStatus {
+export function pathsStatus(
+  status: PeerPathsStatus,
+  { endpointOf, wallAheadMs }: PathsStatusContext,
+): TunnelPathsStatus {
   const wall = (monotonicMs: number | null) => (monotonicMs === null ? null : monotonicMs + wallAheadMs);
-  const paths = new Map(status.paths.map((path) => [path.id, publicPath(path)]));
+  const paths = new Map(status.paths.map((path) => [path.id, publicPath(path, endpointOf(path.id))]));
   const current = status.primary === null || !status.isWorking ? undefined : paths.get(status.primary);
   const second = status.second === null ? undefined : paths.get(status.second);
   return {
@@ -16,9 +26,9 @@ export function pathsStatus(status: PeerPathsStatus, wallAheadMs: number): Tunne
       cause,
       startedAtMs: startedMs + wallAheadMs,
       endedAtMs: wall(endedMs),
-      candidates: entries.map(({ id: _, label, triedAtMs, heardAtMs, answeredAtMs, ...entry }) => ({
+      candidates: entries.map(({ id, label, triedAtMs, heardAtMs, answeredAtMs, ...entry }) => ({
         ...entry,
-        endpoint: label,
+        endpoint: endpointOf(id) || label,
         triedAtMs: wall(triedAtMs),
         heardAtMs: wall(heardAtMs),
         answeredAtMs: wall(answeredAtMs),
@@ -27,6 +37,7 @@ export function pathsStatus(status: PeerPathsStatus, wallAheadMs: number): Tunne
   };
 }
 
-function publicPath({ transport, label, rttMs, isUsable, detail }: PeerPathsStatus["paths"][number]): TunnelPath {
-  return { transport, endpoint: label, rttMs, isUsable, detail };
+function publicPath(path: PeerPathsStatus["paths"][number], endpoint: string | undefined): TunnelPath {
+  const { transport, label, rttMs, isUsable, detail } = path;
+  return { transport, endpoint: endpoint || label, rttMs, isUsable, detail };
 }

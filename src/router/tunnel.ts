@@ -210,6 +210,11 @@ export class Tunnel implements AsyncDisposable {
     return transport;
   }
 
+  /** Transports have connected or lost their connection: perhaps pipes to many peers have opened or closed. */
+  pipesChanged(): void {
+    this.#carryOut(this.#paths.pipesChanged(undefined, this.#nowMs()));
+  }
+
   detachTransport(transport: PipeTransport): void {
     this.#pipes.detach(transport);
     this.configurePeers(this.#desired);
