@@ -1,10 +1,12 @@
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, symlinkSync } from "node:fs";
+import { join } from "node:path";
 import { detail, note, ScriptError, step } from "./console.mjs";
 import { findCommand, run } from "./process.mjs";
 
 /**
  * What the scripts call, with the Debian package that brings it and the purposes that need it.
- * `compiler` is apart: with it `mesh serve` and the fast ciphers can be built, and a peer works without.
+ * `compiler` is apart: with it `mesh serve` and the fast ciphers can be built, and a peer works without. `service` is
+ * what the package would start on this machine, where only its program is wanted.
  */
 const TOOLS = [
   { command: "ip", package: "iproute2", for: ["demo", "test", "bench"] },
@@ -19,6 +21,7 @@ const TOOLS = [
   { command: "ps", package: "procps", for: ["test"] },
   { command: "ssh", package: "openssh-client", for: ["test"] },
   { command: "sshd", package: "openssh-server", for: ["test"] },
+  { command: "turnutils_stunclient", package: "coturn", service: "coturn.service", for: ["test"] },
   { command: "git", package: "git", for: ["test"] },
   { command: "nebula", package: "nebula", for: ["bench"] },
   { command: "g++", package: "g++", for: ["compiler"] },
@@ -49,7 +52,8 @@ export async function ensureTools(purposes, { required }) {
   const missing = missingTools(purposes);
   if (missing.length === 0) return [];
   const packages = [...new Set(missing.map((tool) => tool.package))];
-  const obstacle = whyNoInstall() ?? (await aptInstall(packages));
+  const services = missing.flatMap((tool) => tool.service ?? []);
+  const obstacle = whyNoInstall() ?? (await aptInstall(packages, services));
   const stillMissing = missingTools(purposes).map((tool) => tool.command);
   if (stillMissing.length === 0) return [];
   const advice =
@@ -61,8 +65,9 @@ export async function ensureTools(purposes, { required }) {
 }
 
 /** @returns {Promise<string | undefined>} what went wrong */
-async function aptInstall(packages) {
+async function aptInstall(packages, services) {
   step(`Installing system packages: ${packages.join(" ")}`);
+  for (const service of services) keepFromStarting(service);
   const install = () => apt(["install", "-y", "--no-install-recommends", ...packages]);
   let fresh = false;
   if (!hasPackageLists()) {
@@ -78,6 +83,14 @@ async function aptInstall(packages) {
   if (result.status === 0) return undefined;
   const said = result.stderr.trim().split("\n").at(-1) ?? "";
   return `apt-get failed: ${said}`;
+}
+
+/** As `systemctl mask`, which refuses a unit that is not there yet. Does nothing where systemd does not run. */
+function keepFromStarting(service) {
+  const unit = join("/etc/systemd/system", service);
+  if (!existsSync("/run/systemd/system") || existsSync(unit)) return;
+  symlinkSync("/dev/null", unit);
+  detail(`${service} is masked: the tests start what they need themselves (systemctl unmask ${service})`);
 }
 
 async function aptUpdate() {

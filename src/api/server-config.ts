@@ -33,6 +33,17 @@ export const serverConfigSchema = z
     home: z.string().min(1).optional(),
     admin_socket: z.string().min(1).optional(),
     listen: z.union([listenSchema.transform((one) => [one]), z.array(listenSchema).min(1).max(16)]).optional(),
+    stun_listen: z
+      .union(
+        [
+          // Before the addresses: a bare `off` (a boolean in YAML 1.1) is none of them.
+          z.union([z.literal("off"), z.literal(false)]).transform((): string[] => []),
+          listenSchema.transform((one) => [one]),
+          z.array(listenSchema).min(1).max(16),
+        ],
+        "off, or an address such as :3478, or a list of them",
+      )
+      .optional(),
     public_url: z.union([publicUrlSchema.transform((one) => [one]), z.array(publicUrlSchema).max(8)]).optional(),
     name: nameSchema.optional(),
     domain: domainSchema.optional(),
@@ -57,6 +68,7 @@ export const serverConfigSchema = z
     home: file.home,
     adminSocketPath: file.admin_socket,
     listen: file.listen,
+    stunListen: file.stun_listen,
     publicUrls: file.public_url,
     name: file.name,
     domain: file.domain,

@@ -13,6 +13,8 @@ import { printJsonLine, printLine } from "./output.ts";
 import type { ServeFlags } from "./serve-flags.ts";
 import { letYoungGenerationGrow } from "./young-generation.ts";
 
+const DEFAULT_STUN_LISTEN = [":3478"];
+
 /** Runs the coordinator until SIGINT or SIGTERM. */
 export async function serve(flags: ServeFlags, command: Command): Promise<void> {
   letYoungGenerationGrow();
@@ -33,6 +35,7 @@ export async function serve(flags: ServeFlags, command: Command): Promise<void> 
       home: home.stateDirectory,
       adminSocketPath,
       listen: options.listen,
+      stunListen: options.stunListen ?? DEFAULT_STUN_LISTEN,
       publicUrls: options.publicUrls,
       name: options.name,
       domain: options.domain,
@@ -80,6 +83,7 @@ function parseFlags(flags: ServeFlags): ServerConfig {
   const parsed = serverConfigSchema.safeParse(
     definedOnly({
       listen: flags.listen,
+      stun_listen: flags.stunListen?.length === 1 ? flags.stunListen[0] : flags.stunListen,
       public_url: flags.publicUrl,
       name: flags.name,
       domain: flags.domain,

@@ -2,6 +2,7 @@
 export interface ServeFlags {
   readonly config?: string;
   readonly listen?: string[];
+  readonly stunListen?: string[];
   readonly publicUrl?: string[];
   readonly name?: string;
   readonly domain?: string;

@@ -2,6 +2,7 @@ import { chmod, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { TokenCreated } from "../api/admin.ts";
 import { tokenCreateSchema } from "../api/admin.ts";
+import { type ListenAddress, parseListenAddress } from "../api/listen-address.ts";
 import type { NetworkInfo } from "../api/network-map.ts";
 import { publicUrlSchema } from "../api/server-config.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
@@ -10,6 +11,7 @@ import { errnoOf, MeshError } from "../base/errors.ts";
 import { type Logger, silentLogger } from "../base/logger.ts";
 import { RateLimiter } from "../base/rate-limiter.ts";
 import { softwareVersion } from "../base/version.ts";
+import { StunServer, withAlternatePort } from "../nat/stun/stun-server.ts";
 import { CertificateKeeper, readTlsFiles } from "./certificate-keeper.ts";
 import { Challenges } from "./challenges.ts";
 import { ChangeLog } from "./change-log.ts";
@@ -22,10 +24,10 @@ import { createApp } from "./http/app.ts";
 import { Listeners, type TlsMaterial } from "./http/listeners.ts";
 import { publicRoutes } from "./http/public-routes.ts";
 import { type CoordinatorLimits, DEFAULT_LIMITS } from "./limits.ts";
-import { deriveUrls, type ListenAddress, parseListenAddress } from "./listen-address.ts";
 import { MapBuilder } from "./map-builder.ts";
 import { type NetworkIdentity, openNetwork } from "./network-setup.ts";
 import type { CoordinatorDeps, CoordinatorOptions } from "./options.ts";
+import { deriveUrls } from "./own-urls.ts";
 import { Registrar } from "./registration.ts";
 import { type Peer, Registry } from "./registry.ts";
 import { Store } from "./store/store.ts";
@@ -37,6 +39,7 @@ const DEFAULT_LISTEN = [":8443"];
 interface CoordinatorFacts {
   readonly network: NetworkInfo;
   readonly addresses: readonly ListenAddress[];
+  readonly stunAddresses: readonly ListenAddress[];
   readonly urls: readonly string[];
   readonly caFingerprint: string | null;
   readonly adminSocketPath: string;
@@ -48,6 +51,8 @@ export class Coordinator implements AsyncDisposable {
   readonly network: NetworkInfo;
   /** Where it listens, with the ports really taken; host "" stands for every address of both families. */
   readonly addresses: readonly ListenAddress[];
+  /** Where it answers STUN over UDP, likewise. */
+  readonly stunAddresses: readonly ListenAddress[];
   /** How peers reach it, best first: what join tokens carry. */
   readonly urls: readonly string[];
   /** SHA-256 of the CA certificate's DER, hex; null without a CA of our own. */
@@ -60,6 +65,7 @@ export class Coordinator implements AsyncDisposable {
   private constructor(facts: CoordinatorFacts, resources: DisposeStack) {
     this.network = facts.network;
     this.addresses = facts.addresses;
+    this.stunAddresses = facts.stunAddresses;
     this.urls = facts.urls;
     this.caFingerprint = facts.caFingerprint;
     this.adminSocketPath = facts.adminSocketPath;
@@ -108,6 +114,7 @@ async function assemble(
   const { clock = systemClock, logger = silentLogger } = deps;
   const limits: CoordinatorLimits = { ...DEFAULT_LIMITS, ...deps.limits };
   const listen = (options.listen ?? DEFAULT_LISTEN).map(parseListenAddress);
+  const stunListen = withAlternatePort((options.stunListen ?? []).map(parseListenAddress));
   const publicUrls = (options.publicUrls ?? []).map(parsePublicUrl);
   const clientAddresses = new ClientAddresses(options.trustedProxies ?? []);
   const tls = options.tls ?? "auto";
@@ -144,6 +151,7 @@ async function assemble(
   });
   // Both at once: a server is closed only when its WebSockets are.
   resources.defer(async () => void (await Promise.all([listeners.close(), control.close()])));
+  const stun = resources.use(await StunServer.open({ listen: stunListen }, { clock, logger }));
   if (caInUse !== undefined) certificates.keepRenewed((certificate) => listeners.useCertificate(certificate));
 
   const scheme = tls === "off" ? "http" : "https";
@@ -161,7 +169,8 @@ async function assemble(
   const firstToken = await createFirstToken(store, addressing, clock.wallMs());
   logger.info({ network: network.name, urls }, "coordinator ready");
   const caFingerprint = caInUse?.fingerprint ?? null;
-  return { network, addresses: listeners.addresses, urls, caFingerprint, adminSocketPath, firstToken };
+  const { addresses } = listeners;
+  return { network, addresses, stunAddresses: stun.addresses, urls, caFingerprint, adminSocketPath, firstToken };
 }
 
 interface State extends NetworkIdentity {

@@ -13,6 +13,11 @@ export interface CoordinatorOptions {
   readonly adminSocketPath?: string | undefined;
   /** `:8443` (all addresses, both families), `0.0.0.0:8443`, `[::1]:8443`; port 0 takes a free one. Default: `:8443`. */
   readonly listen?: readonly string[] | undefined;
+  /**
+   * Where to answer STUN over UDP, written as in `listen`. A single address gets the port after it as well. Default: none;
+   * `mesh serve` says `:3478`.
+   */
+  readonly stunListen?: readonly string[] | undefined;
   /** How peers reach us, best first. Default: made of the addresses that we listen on. */
   readonly publicUrls?: readonly string[] | undefined;
   /** Network name, fixed by the first run. Default: `mesh`. */

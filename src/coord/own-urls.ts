@@ -1,32 +1,9 @@
 import { isIP } from "node:net";
 import { networkInterfaces } from "node:os";
-import { listenSchema } from "../api/server-config.ts";
-import { MeshError } from "../base/errors.ts";
-
-export interface ListenAddress {
-  /** Empty: every address of both families. */
-  readonly host: string;
-  readonly port: number;
-}
+import { formatListenAddress, type ListenAddress } from "../api/listen-address.ts";
 
 const MAX_URLS = 8;
 const MAX_URL_LENGTH = 256;
-
-/** @throws MeshError `bad-config` */
-export function parseListenAddress(text: string): ListenAddress {
-  const parsed = listenSchema.safeParse(text);
-  if (!parsed.success) {
-    throw new MeshError("bad-config", `cannot listen on ${JSON.stringify(text.slice(0, 100))}`, {
-      hint: "Give :PORT, ADDRESS:PORT or [V6]:PORT.",
-    });
-  }
-  const colon = text.lastIndexOf(":");
-  return { host: text.slice(0, colon).replace(/^\[|\]$/g, ""), port: Number(text.slice(colon + 1)) };
-}
-
-export function formatListenAddress({ host, port }: ListenAddress): string {
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
-}
 
 /** URLs made of the addresses that we listen on, wildcards replaced by this machine's own, loopback only where it was named. */
 export function deriveUrls(scheme: "http" | "https", addresses: readonly ListenAddress[]): readonly string[] {

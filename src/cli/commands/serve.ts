@@ -8,6 +8,11 @@ export function registerServe(program: Command): void {
     .description("run the coordinator of a network")
     .option("--config <file>", "configuration file")
     .option("--listen <address>", "where to listen; may be repeated (default: :8443)", collect)
+    .option(
+      "--stun-listen <address>",
+      "where to answer STUN over UDP, or off; may be repeated; one alone stands for its port and the next (default: :3478)",
+      collect,
+    )
     .option("--public-url <url>", "how peers reach the coordinator; may be repeated", collect)
     .option("--name <network>", "name of the network, fixed by the first run (default: mesh)")
     .option("--domain <suffix>", "DNS suffix, fixed by the first run (default: mesh)")

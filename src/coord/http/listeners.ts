@@ -1,10 +1,10 @@
 import { createServer as createHttpServer, type IncomingMessage, type RequestListener, type Server } from "node:http";
 import { createServer as createHttpsServer, Server as HttpsServer } from "node:https";
 import type { Duplex } from "node:stream";
+import { formatListenAddress, type ListenAddress } from "../../api/listen-address.ts";
 import { errnoOf, MeshError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { CoordinatorLimits } from "../limits.ts";
-import { formatListenAddress, type ListenAddress } from "../listen-address.ts";
 import { GracefulServer } from "./graceful-server.ts";
 
 export interface TlsMaterial {

@@ -27,6 +27,7 @@ describe("server configuration", () => {
       home: undefined,
       adminSocketPath: undefined,
       listen: [":8443"],
+      stunListen: [":3478"],
       publicUrls: undefined,
       name: "mesh",
       domain: "mesh",
@@ -55,6 +56,15 @@ describe("server configuration", () => {
     expect(parse("tls: {cert: a.pem, key: b.pem}").tls).toEqual({ certFile: "a.pem", keyFile: "b.pem" });
     expect(parse("tls: off").tls).toBe("off");
     expect(parse("").listen).toBeUndefined();
+  });
+
+  it("takes STUN addresses, or off, and nothing between", () => {
+    expect(parse('stun_listen: "127.0.0.1:0"').stunListen).toEqual(["127.0.0.1:0"]);
+    expect(parse("stun_listen: [':3478', '[::1]:9']").stunListen).toEqual([":3478", "[::1]:9"]);
+    for (const off of ["off", "false", '"off"']) expect(parse(`stun_listen: ${off}`).stunListen).toEqual([]);
+    for (const wrong of ["on", "true", "3478", "[]", "[off]", "[':3478', 'off']", "':65536'"]) {
+      expect(faultOf(`name: mesh\nstun_listen: ${wrong}\n`)).toMatch(/^server\.yaml:2: stun_listen/);
+    }
   });
 
   it("names the line of an unknown key, also of a nested one", () => {

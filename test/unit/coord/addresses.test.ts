@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { parseListenAddress } from "../../../src/api/listen-address.ts";
 import { RateLimiter } from "../../../src/base/rate-limiter.ts";
 import {
   deriveCidr6,
@@ -12,7 +13,6 @@ import {
 import { allocateAddress } from "../../../src/coord/allocation.ts";
 import { plainAddress } from "../../../src/coord/client-address.ts";
 import { advertisedEndpoints } from "../../../src/coord/endpoints.ts";
-import { parseListenAddress } from "../../../src/coord/listen-address.ts";
 import { openNetwork } from "../../../src/coord/network-setup.ts";
 import { Store } from "../../../src/coord/store/store.ts";
 import { parseAddress } from "../../../src/packet/address.ts";

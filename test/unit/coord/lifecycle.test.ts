@@ -228,6 +228,32 @@ describe("listening", () => {
   });
 });
 
+describe("STUN", () => {
+  it("is answered on the ports that it names, until the coordinator is closed", async () => {
+    const { coordinator } = await startCoordinator(home.path, { stunListen: ["127.0.0.1:0"] });
+    expect(coordinator.stunAddresses).toHaveLength(2);
+    const ports = coordinator.stunAddresses.map(({ port }) => port);
+    await using other = await temporaryHome();
+    for (const port of ports) {
+      const failure = await refusal({ home: other.path, stunListen: [`127.0.0.1:${port}`] });
+      expect(failure.code).toBe("port-in-use");
+    }
+    await coordinator.close();
+    for (const port of ports) {
+      const again = await startCoordinator(home.path, { stunListen: [`127.0.0.1:${port}`, "127.0.0.1:0"] });
+      expect(again.coordinator.stunAddresses[0]?.port).toBe(port);
+      await again.coordinator.close();
+    }
+  });
+
+  it("is off unless it is asked for", async () => {
+    const { coordinator } = await startCoordinator(home.path);
+    expect(coordinator.stunAddresses).toEqual([]);
+    await coordinator.close();
+    expect((await refusal({ stunListen: ["nonsense"] })).code).toBe("bad-config");
+  });
+});
+
 describe("stopping", () => {
   it("tells connected peers, ends requests and leaves no socket", async () => {
     const { coordinator, client } = await startCoordinator(home.path);
