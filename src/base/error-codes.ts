@@ -50,6 +50,17 @@ export const ERROR_CODES = {
   "too-large": { exit: 2, http: 413, hint: "Send less." },
   "method-not-allowed": { exit: 2, http: 405, hint: "Check the request against docs/protocol.md." },
   "control-replaced": { exit: 1, http: 409, hint: "Another process uses this machine's keys; run one daemon only." },
+  "relay-unreachable": {
+    exit: 1,
+    http: 502,
+    hint: "Other paths are used meanwhile; check that the relay runs and that no firewall is in between.",
+  },
+  "relay-replaced": { exit: 1, http: 409, hint: "Another process uses this machine's keys; run one daemon only." },
+  "proxy-failed": {
+    exit: 1,
+    http: 502,
+    hint: "Check HTTPS_PROXY (http://USER:PASSWORD@HOST:PORT), or name the host in NO_PROXY.",
+  },
   "shutting-down": { exit: 1, http: 503, hint: "The coordinator is stopping; connect again in a moment." },
   "store-missing": {
     exit: 1,
@@ -121,6 +132,32 @@ export const ERROR_CODES = {
     exit: 1,
     http: 500,
     hint: "Load the kernel's `tun` module, or pass /dev/net/tun into the container.",
+  },
+  "listen-failed": { exit: 1, http: 500, hint: "Give an address of this machine, or none for all of them." },
+  "ssh-identity-unusable": {
+    exit: 1,
+    http: 500,
+    hint: "Give an OpenSSH private key that needs no passphrase (`ssh-keygen -t ed25519 -N ''` makes one).",
+  },
+  "ssh-host-key-unknown": {
+    exit: 1,
+    http: 500,
+    hint: "Add the jump host's key to the known_hosts file, after checking it with who runs the host.",
+  },
+  "ssh-host-key-changed": {
+    exit: 1,
+    http: 502,
+    hint: "Somebody may be in between, or the jump host has a new key; ask who runs it before changing known_hosts.",
+  },
+  "ssh-jump-refused": {
+    exit: 1,
+    http: 502,
+    hint: "Have the user's key let in on the jump host, with TCP forwarding allowed (`AllowTcpForwarding local`).",
+  },
+  "ssh-jump-unreachable": {
+    exit: 1,
+    http: 502,
+    hint: "Check the jump host's name and port, and the firewalls in between.",
   },
   "no-udp": { exit: 1, http: 500, hint: "Bring up the loopback interface and at least one IP family." },
   "data-plane-failed": {

@@ -1,0 +1,24 @@
+/** Of several open connections to one peer, what the choice between them rests on. */
+export interface LinkView {
+  readonly isDialled: boolean;
+  /** The other end has said that it sends no more here. */
+  readonly isRemoteEnded: boolean;
+  /** Grows with every connection that opens. */
+  readonly serial: number;
+}
+
+/**
+ * The connection to send on, the same seen from both ends: when both dialled at once, the one that the peer with the smaller
+ * machine key dialled; of several by one peer, the newest. One that the other end is leaving serves while there is no other.
+ */
+export function chooseLink<T extends LinkView>(links: readonly T[], isOurKeySmaller: boolean): T | undefined {
+  let best: T | undefined;
+  for (const link of links) if (best === undefined || isBetter(link, best, isOurKeySmaller)) best = link;
+  return best;
+}
+
+function isBetter(a: LinkView, b: LinkView, isOurKeySmaller: boolean): boolean {
+  if (a.isRemoteEnded !== b.isRemoteEnded) return b.isRemoteEnded;
+  if (a.isDialled !== b.isDialled) return a.isDialled === isOurKeySmaller;
+  return a.serial > b.serial;
+}
