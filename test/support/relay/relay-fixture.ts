@@ -15,6 +15,11 @@ import { RawRelayClient } from "./raw-relay-client.ts";
 export const NETWORK_ID = "3b1f7c1e-7a0d-4d0e-9b0a-2f6f5f1f9d11";
 export const RELAY_ID = "relay-under-test";
 
+interface PublicKeys {
+  readonly machineKey: string;
+  readonly wireguardKey: string;
+}
+
 /** Everybody may exchange with everybody, but for those that were separated or removed. */
 export class TestPolicy implements RelayPolicy {
   #peers = new Map<string, RelayPeer>();
@@ -23,21 +28,25 @@ export class TestPolicy implements RelayPolicy {
 
   add(name: string): PeerKeys {
     const keys = PeerKeys.generate();
-    this.#peers.set(keys.machineKey, { name, wireguardKey: keys.wireguardKey });
+    this.addKeys(name, keys);
     return keys;
   }
 
-  remove(keys: PeerKeys): void {
-    this.#peers.delete(keys.machineKey);
+  addKeys(name: string, { machineKey, wireguardKey }: PublicKeys): void {
+    this.#peers.set(machineKey, { name, wireguardKey });
+  }
+
+  removeKeys({ machineKey }: PublicKeys): void {
+    this.#peers.delete(machineKey);
     this.#changed();
   }
 
-  separate(a: PeerKeys, b: PeerKeys): void {
+  separate(a: PublicKeys, b: PublicKeys): void {
     this.#separated.add(pair(a.wireguardKey, b.wireguardKey));
     this.#changed();
   }
 
-  join(a: PeerKeys, b: PeerKeys): void {
+  join(a: PublicKeys, b: PublicKeys): void {
     this.#separated.delete(pair(a.wireguardKey, b.wireguardKey));
     this.#changed();
   }
@@ -126,8 +135,8 @@ export class RelayFixture implements AsyncDisposable {
   }
 
   /** A client that can misbehave, before its authentication. */
-  raw(): RawRelayClient {
-    const client = new RawRelayClient(this.url);
+  raw(options: object = {}): RawRelayClient {
+    const client = new RawRelayClient(this.url, options);
     this.#raw.push(client);
     return client;
   }
