@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { errorBodySchema } from "./error-body.ts";
 import { mapDeltaSchema, networkMapSchema } from "./network-map.ts";
-import { endpointSchema, ipSchema, key32Schema, signatureSchema } from "./primitives.ts";
+import { endpointSchema, ipSchema, key32Schema, portSchema, signatureSchema } from "./primitives.ts";
 import { protocolRangeSchema } from "./protocol-version.ts";
 
 /**
@@ -20,6 +20,17 @@ import { protocolRangeSchema } from "./protocol-version.ts";
  */
 export const CONTROL_MAX_PAYLOAD_BYTES = 16 * 1024 * 1024;
 
+/** What else answers at the coordinator's host. */
+export const coordinatorServicesSchema = z.object({
+  /** The relay WebSocket, on the ports of the control channel. */
+  relay: z.boolean(),
+  /** UDP ports that answer STUN. */
+  stunPorts: z.array(portSchema).max(8),
+});
+export type CoordinatorServices = z.infer<typeof coordinatorServicesSchema>;
+/** What a coordinator offers that does not say. */
+export const NO_SERVICES: CoordinatorServices = { relay: false, stunPorts: [] };
+
 export const coordinatorMessageSchema = z.discriminatedUnion("type", [
   z.object({ type: z.literal("hello"), nonce: key32Schema, networkId: z.uuid(), protocol: protocolRangeSchema }),
   z.object({
@@ -28,6 +39,7 @@ export const coordinatorMessageSchema = z.discriminatedUnion("type", [
     /** The peer's public address as seen by the coordinator. */
     observedAddress: ipSchema,
     coordinatorVersion: z.string().max(64),
+    services: coordinatorServicesSchema.default(NO_SERVICES),
   }),
   z.object({ type: z.literal("map"), map: networkMapSchema }),
   z.object({ type: z.literal("delta"), delta: mapDeltaSchema }),

@@ -1,5 +1,11 @@
 import { WebSocket } from "ws";
-import { CONTROL_MAX_PAYLOAD_BYTES, type CoordinatorMessage, type PeerMessage } from "../api/control-channel.ts";
+import {
+  CONTROL_MAX_PAYLOAD_BYTES,
+  type CoordinatorMessage,
+  type CoordinatorServices,
+  NO_SERVICES,
+  type PeerMessage,
+} from "../api/control-channel.ts";
 import { meshErrorFromBody } from "../api/error-body.ts";
 import { applyDelta, type NetworkMap } from "../api/network-map.ts";
 import { negotiateProtocol, PROTOCOL_VERSIONS } from "../api/protocol-version.ts";
@@ -54,6 +60,8 @@ export interface ControlChannelState {
   readonly error: MeshError | null;
   /** Our address as the coordinator sees it. */
   readonly observedAddress: string | null;
+  /** What else its host offered when we were connected last. */
+  readonly services: CoordinatorServices;
 }
 
 /**
@@ -85,7 +93,14 @@ export class ControlChannel implements AsyncDisposable {
     this.#map = options.map;
     this.#handlers = handlers;
     this.#deps = deps;
-    this.#state = { url: this.#url, connected: false, lastContactAtMs: null, error: null, observedAddress: null };
+    this.#state = {
+      url: this.#url,
+      connected: false,
+      lastContactAtMs: null,
+      error: null,
+      observedAddress: null,
+      services: NO_SERVICES,
+    };
   }
 
   get state(): ControlChannelState {
@@ -219,7 +234,13 @@ export class ControlChannel implements AsyncDisposable {
         return;
       case "welcome":
         this.#backoff.reset();
-        this.#setState({ url, connected: true, error: null, observedAddress: message.observedAddress });
+        this.#setState({
+          url,
+          connected: true,
+          error: null,
+          observedAddress: message.observedAddress,
+          services: message.services,
+        });
         this.#deps.logger.info({ url, observedAddress: message.observedAddress }, "connected to the coordinator");
         if (this.#endpoints !== undefined) this.#send(this.#endpoints);
         return;

@@ -10,13 +10,16 @@ import { MapCache } from "../control/map-cache.ts";
 import type { PeerKeys } from "../control/peer-keys.ts";
 import { plainSocket } from "../control/socket-factory.ts";
 import { InterfaceSetup, type NoIpv6Reason } from "../host/interface-setup.ts";
+import { formatEndpoint, parseEndpoint } from "../router/endpoint-text.ts";
 import { Tunnel } from "../router/tunnel.ts";
 import type { AeadProviderName } from "../wireguard/aead/provider.ts";
 import type { NetworkPaths } from "./home.ts";
+import { NatWatch } from "./nat-watch.ts";
 import type { Enrolment, Settings } from "./network-state.ts";
 import { NetworkView } from "./network-view.ts";
 import { peersToTunnel } from "./peers-to-tunnel.ts";
 import { findPeer, pingRepeatedly } from "./pinger.ts";
+import { RelayLink } from "./relay-link.ts";
 import type { SessionSources } from "./status-builder.ts";
 import { UapiServer } from "./uapi.ts";
 import type { Warnings } from "./warnings.ts";
@@ -65,6 +68,8 @@ export class PeerSession implements AsyncDisposable {
   readonly #view: NetworkView;
   readonly #channel: ControlChannel;
   readonly #resources: DisposeStack;
+  readonly #relay: RelayLink;
+  readonly #nat: NatWatch;
   #endpoints: readonly string[] = [];
   #behindNat = false;
   #hasFreshMap = false;
@@ -85,6 +90,19 @@ export class PeerSession implements AsyncDisposable {
       deps.onChange();
     });
     const { urls, trust, network } = options.enrolment;
+    this.#nat = new NatWatch({
+      tunnel: this.#tunnel,
+      clock: deps.clock,
+      logger: deps.logger,
+      onChange: () => {
+        this.#announceEndpoints();
+        deps.onChange();
+      },
+    });
+    this.#relay = new RelayLink(
+      { networkId: network.id, trust, keys: options.keys },
+      { tunnel: this.#tunnel, socketFactory: plainSocket, clock: deps.clock, logger: deps.logger },
+    );
     this.#channel = new ControlChannel(
       { urls, trust, networkId: network.id, keys: options.keys, map: view.map },
       { onMap: (map) => this.#takeMap(map), onStateChange: () => this.#channelChanged() },
@@ -144,6 +162,8 @@ export class PeerSession implements AsyncDisposable {
     if (view.map !== undefined) session.#applyMap(view.map);
     await session.#openUapi();
     session.#announceEndpoints();
+    resources.use(session.#nat);
+    resources.use(session.#relay);
     resources.use(session.#channel);
     session.#channel.start();
     const watch = setInterval(() => session.#look(), WATCH_INTERVAL_MS);
@@ -164,6 +184,7 @@ export class PeerSession implements AsyncDisposable {
       drops: this.#tunnel.dropCounters(),
       channel: this.#channel.state,
       endpoints: this.#endpoints,
+      nat: this.#nat.report,
     };
   }
 
@@ -213,7 +234,11 @@ export class PeerSession implements AsyncDisposable {
   }
 
   #channelChanged(): void {
-    const { observedAddress } = this.#channel.state;
+    const { url, connected, services, observedAddress } = this.#channel.state;
+    if (connected) {
+      this.#relay.follow(url, services.relay);
+      void this.#nat.follow(url, services.stunPorts);
+    }
     const behindNat = observedAddress !== null && !isLocalAddress(observedAddress);
     if (behindNat !== this.#behindNat) {
       this.#behindNat = behindNat;
@@ -226,11 +251,14 @@ export class PeerSession implements AsyncDisposable {
   #announceEndpoints(): void {
     const { network } = this.#options.enrolment;
     const { listenPort, interfaceName } = this.#tunnel.info;
-    const endpoints = localEndpoints({
+    const local = localEndpoints({
       listenPort,
       excludedCidrs: [network.cidr4, network.cidr6],
       excludedInterfaces: [interfaceName],
     });
+    this.#nat.setAddresses(local.map((endpoint) => parseEndpoint(endpoint).address));
+    // What others see of us goes first: it leads here from everywhere, where one of ours may lead to a stranger.
+    const endpoints = [...new Set([...this.#nat.reflexive.map(formatEndpoint), ...local])];
     if (endpoints.join() === this.#endpoints.join()) return;
     this.#endpoints = endpoints;
     this.#channel.setEndpoints(listenPort, endpoints);

@@ -2,6 +2,7 @@ import type { DaemonState, Status, StatusPeer } from "../api/local.ts";
 import type { MapPeer, NetworkMap, SelfInfo } from "../api/network-map.ts";
 import { softwareVersion } from "../base/version.ts";
 import type { ControlChannelState } from "../control/control-channel.ts";
+import type { NatReport } from "../nat/mapping.ts";
 import type { TunnelInfo, TunnelPathsStatus, TunnelPeerStatus } from "../router/tunnel.ts";
 
 /** What a status is made of; everything about a running session is left out where none runs. */
@@ -22,6 +23,8 @@ export interface SessionSources {
   readonly drops: Readonly<Record<string, number>>;
   readonly channel: ControlChannelState;
   readonly endpoints: readonly string[];
+  /** Undefined until it was measured. */
+  readonly nat: NatReport | undefined;
 }
 
 export function buildStatus(sources: StatusSources): Status {
@@ -62,7 +65,7 @@ function selfStatus(self: SelfInfo, session: SessionSources | undefined): NonNul
     admin,
     listenPort: session?.tunnel.listenPort ?? 0,
     endpoints: [...(session?.endpoints ?? [])],
-    nat: { udp: null, mapping: "unknown" },
+    nat: { udp: session?.nat?.udp ?? null, mapping: session?.nat?.mapping ?? "unknown" },
   };
 }
 

@@ -4,7 +4,7 @@ import { DisposeStack } from "../base/dispose.ts";
 import { MeshError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import * as libc from "../host/ffi/libc.ts";
-import type { PipeEndpoint } from "../packet/endpoint.ts";
+import type { Endpoint, PipeEndpoint, UdpEndpoint } from "../packet/endpoint.ts";
 import type { PipeHandlers, PipeTransport } from "../transports/pipe/pipe-transport.ts";
 import { openUdpSockets } from "../transports/udp/udp-transport.ts";
 import { openTun } from "../tun/open-tun.ts";
@@ -84,6 +84,7 @@ export class Tunnel implements AsyncDisposable {
   readonly #counters = new Counters();
   readonly #stack: DisposeStack;
   readonly #fatalHandlers: ((failure: MeshError) => void)[] = [];
+  readonly #stunHandlers: ((bytes: Uint8Array, source: Endpoint) => void)[] = [];
   readonly #decisionHandlers: ((decision: PathDecision) => void)[] = [];
   #desired: readonly TunnelPeerConfig[] = [];
   #timer: NodeJS.Timeout | undefined;
@@ -268,6 +269,16 @@ export class Tunnel implements AsyncDisposable {
     else this.#fatalHandlers.push(handler);
   }
 
+  /** Sends a datagram that is no WireGuard message from our socket: STUN asks about that socket and no other. */
+  sendDatagram(bytes: Uint8Array, destinations: readonly UdpEndpoint[]): void {
+    this.#carryOut([{ type: "send", bytes, destinations }]);
+  }
+
+  /** Called for every STUN message that comes to our socket. */
+  onStun(handler: (bytes: Uint8Array, source: Endpoint) => void): void {
+    this.#stunHandlers.push(handler);
+  }
+
   /** Called whenever path selection has chosen another path to a peer. */
   onPathDecision(handler: (decision: PathDecision) => void): void {
     this.#decisionHandlers.push(handler);
@@ -318,8 +329,10 @@ export class Tunnel implements AsyncDisposable {
       case "pipe-datagrams":
         this.#pipes.drain();
         break;
-      case "started":
       case "stun":
+        for (const handler of this.#stunHandlers) handler(event.bytes, event.source);
+        break;
+      case "started":
         break;
       default:
         this.#tell(event);

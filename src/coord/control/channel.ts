@@ -1,6 +1,11 @@
 import { randomBytes } from "node:crypto";
 import type { RawData, WebSocket } from "ws";
-import { type CoordinatorMessage, type PeerMessage, peerMessageSchema } from "../../api/control-channel.ts";
+import {
+  type CoordinatorMessage,
+  type CoordinatorServices,
+  type PeerMessage,
+  peerMessageSchema,
+} from "../../api/control-channel.ts";
 import { verifyMachineSignature } from "../../api/machine-signature.ts";
 import { PROTOCOL_VERSIONS } from "../../api/protocol-version.ts";
 import { controlTranscript } from "../../api/registration.ts";
@@ -20,6 +25,7 @@ export interface ChannelDeps {
   readonly limits: CoordinatorLimits;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly services: CoordinatorServices;
   findPeer(machineKey: string): Peer | undefined;
   /** The channel is a peer's from here on: the `welcome` is sent, the first map is the owner's to send. */
   onAuthenticated(channel: Channel, peer: Peer, mapVersion: number | null): void;
@@ -157,6 +163,7 @@ export class Channel implements MapReceiver {
       protocolVersion,
       observedAddress: this.remoteAddress,
       coordinatorVersion: this.#deps.softwareVersion,
+      services: this.#deps.services,
     });
     this.#deps.onAuthenticated(this, peer, mapVersion);
   }

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
+import type { CoordinatorServices } from "../../api/control-channel.ts";
 import type { NetworkInfo } from "../../api/network-map.ts";
 import { refuseOnSocket } from "../../api/raw-response.ts";
 import type { Clock } from "../../base/clock.ts";
@@ -20,6 +21,8 @@ const CONTROL_PATH = "/v1/control";
 interface ControlServerDeps {
   readonly network: NetworkInfo;
   readonly softwareVersion: string;
+  /** What peers are told of. */
+  readonly services: CoordinatorServices;
   readonly registry: Registry;
   readonly distribution: Distribution;
   readonly clientAddresses: ClientAddresses;
@@ -106,10 +109,11 @@ export class ControlServer {
   }
 
   #channelDeps(noLongerPending: () => void): ChannelDeps {
-    const { network, softwareVersion, limits, clock, logger, registry } = this.#deps;
+    const { network, softwareVersion, services, limits, clock, logger, registry } = this.#deps;
     return {
       networkId: network.id,
       softwareVersion,
+      services,
       limits,
       clock,
       logger,
