@@ -1,0 +1,120 @@
+import { randomFillSync } from "node:crypto";
+import { lookup } from "node:dns/promises";
+import { isIP } from "node:net";
+import type { Clock } from "../base/clock.ts";
+import type { Logger } from "../base/logger.ts";
+import { hostAndPort } from "../control/coordinator-url.ts";
+import type { NatReport } from "../nat/mapping.ts";
+import { type StunAction, StunClient, type StunEvent } from "../nat/stun/stun-client.ts";
+import type { UdpEndpoint } from "../packet/endpoint.ts";
+import type { Tunnel } from "../router/tunnel.ts";
+
+export interface NatWatchDeps {
+  readonly tunnel: Tunnel;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** What is known of the NATs has changed. */
+  readonly onChange: () => void;
+}
+
+/** Keeps an eye on how the world sees our WireGuard socket: asks the coordinator's STUN ports from that very socket. */
+export class NatWatch implements Disposable {
+  readonly #deps: NatWatchDeps;
+  readonly #client = new StunClient({ random: (bytes) => void randomFillSync(bytes) });
+  #addresses: readonly string[] = [];
+  #servers = "";
+  #report: NatReport | undefined;
+  #reflexive: readonly UdpEndpoint[] = [];
+  #timer: NodeJS.Timeout | undefined;
+  #isClosed = false;
+
+  constructor(deps: NatWatchDeps) {
+    this.#deps = deps;
+    deps.tunnel.onStun((bytes, source) => this.#tell({ type: "datagram", bytes, source }));
+  }
+
+  /** Undefined until the first measurement has ended. */
+  get report(): NatReport | undefined {
+    return this.#report;
+  }
+
+  /** Where servers saw us last, best first. */
+  get reflexive(): readonly UdpEndpoint[] {
+    return this.#reflexive;
+  }
+
+  /** The coordinator was reached at `url`, and answers STUN on these ports. */
+  async follow(url: string, ports: readonly number[]): Promise<void> {
+    const servers = `${url} ${ports.join()}`;
+    if (servers === this.#servers) return;
+    this.#servers = servers;
+    try {
+      const { host } = hostAndPort(url);
+      const addresses = isIP(host) === 0 ? await lookup(host, { all: true }) : [{ address: host }];
+      if (this.#servers !== servers || this.#isClosed) return;
+      const asked = addresses.flatMap(({ address }) => ports.map((port) => ({ address, port })));
+      this.#tell({ type: "servers", servers: asked });
+    } catch (failure) {
+      this.#servers = "";
+      this.#deps.logger.debug({ err: failure, url }, "the STUN server's name could not be resolved");
+    }
+  }
+
+  /** Our own addresses as they are now; others than before mean another network. */
+  setAddresses(addresses: readonly string[]): void {
+    if (addresses.join() === this.#addresses.join()) return;
+    this.#addresses = addresses;
+    this.measure();
+  }
+
+  /** The network is another one, though our addresses may be the same. */
+  measure(): void {
+    const local = { addresses: this.#addresses, port: this.#deps.tunnel.info.listenPort };
+    this.#tell({ type: "network-changed", local });
+  }
+
+  [Symbol.dispose](): void {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+  }
+
+  #tell(event: StunEvent): void {
+    if (this.#isClosed) return;
+    const nowMs = this.#deps.clock.monotonicMs();
+    for (const action of this.#client.handle(event, nowMs)) this.#carryOut(action);
+    clearTimeout(this.#timer);
+    const deadlineMs = this.#client.nextDeadlineMs();
+    if (deadlineMs === Number.POSITIVE_INFINITY) return;
+    this.#timer = setTimeout(() => this.#tell({ type: "tick" }), Math.max(0, deadlineMs - nowMs));
+    this.#timer.unref();
+  }
+
+  #carryOut(action: StunAction): void {
+    switch (action.type) {
+      case "send":
+        this.#deps.tunnel.sendDatagram(action.bytes, action.destinations);
+        break;
+      case "reflexive":
+        // A candidate at once; the whole picture follows.
+        if (this.#report === undefined) this.#setReflexive([...this.#reflexive, action.endpoint]);
+        break;
+      case "measured": {
+        const { nat } = action.report;
+        const isNews = this.#report?.mapping !== nat.mapping || this.#report.udp !== nat.udp;
+        this.#report = nat;
+        if (isNews) this.#deps.logger.info({ mapping: nat.mapping, udp: nat.udp }, "NAT measured");
+        const isMoved = this.#setReflexive([...nat.ipv4.reflexive, ...nat.ipv6.reflexive]);
+        if (isNews && !isMoved) this.#deps.onChange();
+        break;
+      }
+    }
+  }
+
+  #setReflexive(endpoints: readonly UdpEndpoint[]): boolean {
+    const text = (all: readonly UdpEndpoint[]) => all.map(({ address, port }) => `${address} ${port}`).join();
+    if (text(endpoints) === text(this.#reflexive)) return false;
+    this.#reflexive = endpoints;
+    this.#deps.onChange();
+    return true;
+  }
+}

@@ -1,0 +1,100 @@
+import type { Duplex } from "node:stream";
+import { COORDINATOR_RELAY_ID } from "../api/relay.ts";
+import type { Clock } from "../base/clock.ts";
+import { asMeshError, MeshError } from "../base/errors.ts";
+import type { Logger } from "../base/logger.ts";
+import { classifyConnectionFailure } from "../control/connection-errors.ts";
+import type { PeerKeys } from "../control/peer-keys.ts";
+import { openSecureSocket, type Security } from "../control/secure-socket.ts";
+import type { SocketFactory } from "../control/socket-factory.ts";
+import type { UsableTrust } from "../control/trust.ts";
+import type { Tunnel } from "../router/tunnel.ts";
+import { RelayClient } from "../transports/relay/relay-client.ts";
+
+export interface RelayLinkOptions {
+  readonly networkId: string;
+  readonly trust: UsableTrust;
+  readonly keys: PeerKeys;
+}
+
+export interface RelayLinkDeps {
+  readonly tunnel: Tunnel;
+  readonly socketFactory: SocketFactory;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/**
+ * The tunnel's way by the relay that the coordinator's host offers: one connection, from the first time the coordinator
+ * tells of it until the end; it follows the coordinator to another URL.
+ */
+export class RelayLink implements AsyncDisposable {
+  readonly #options: RelayLinkOptions;
+  readonly #deps: RelayLinkDeps;
+  #client: { readonly url: string; readonly relay: RelayClient } | undefined;
+
+  constructor(options: RelayLinkOptions, deps: RelayLinkDeps) {
+    this.#options = options;
+    this.#deps = deps;
+  }
+
+  /** The coordinator was reached at `url`, and says whether there is a relay as well. */
+  follow(url: string, isOffered: boolean): void {
+    if (this.#client?.url === url && isOffered) return;
+    this.#close();
+    if (!isOffered) return;
+    const { tunnel, clock, logger } = this.#deps;
+    const { networkId, trust, keys } = this.#options;
+    const security: Security = url.startsWith("http:") ? { kind: "plain" } : trust;
+    const connect = (signal: AbortSignal) => this.#connect(url, security, signal);
+    const relay = tunnel.attachTransport(
+      (handlers) =>
+        new RelayClient(
+          { url, networkId, relayId: COORDINATOR_RELAY_ID, keys },
+          { ...handlers, onStateChange: () => tunnel.pipesChanged() },
+          { connect, clock, logger },
+        ),
+    );
+    this.#client = { url, relay };
+  }
+
+  /** The host's network has changed: the connection must prove that it lives. */
+  checkNow(): void {
+    this.#client?.relay.checkNow();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const client = this.#client;
+    this.#client = undefined;
+    await client?.relay.close();
+  }
+
+  #close(): void {
+    const client = this.#client;
+    if (client === undefined) return;
+    this.#client = undefined;
+    this.#deps.tunnel.detachTransport(client.relay);
+    client.relay.close().catch((failure: unknown) => {
+      this.#deps.logger.debug({ err: failure, url: client.url }, "the relay could not be left in peace");
+    });
+  }
+
+  #connect(url: string, security: Security, signal: AbortSignal): Promise<Duplex> {
+    const socket = openSecureSocket(url, security, this.#deps.socketFactory);
+    return new Promise((resolve, reject) => {
+      const end = (failure: unknown) => {
+        socket.destroy();
+        const classified = classifyConnectionFailure(failure, url, this.#options.trust.kind === "pinned-ca");
+        reject(classified instanceof MeshError ? classified : asMeshError(failure));
+      };
+      const abort = () => end(new MeshError("timeout", `${url} was given up`));
+      signal.addEventListener("abort", abort, { once: true });
+      socket.once("error", end);
+      socket.once(security.kind === "plain" ? "connect" : "secureConnect", () => {
+        signal.removeEventListener("abort", abort);
+        socket.off("error", end);
+        resolve(socket);
+      });
+    });
+  }
+}
