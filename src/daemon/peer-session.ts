@@ -81,7 +81,7 @@ export class PeerSession implements AsyncDisposable {
     this.#tunnel = parts.tunnel;
     this.#view = view;
     this.#resources = parts.resources;
-    this.#tunnel.onPathDecision(({ publicKey, path, reason }) => {
+    this.#tunnel.paths.onDecision(({ publicKey, path, reason }) => {
       const by = path === null ? "none" : `${path.transport} ${path.endpoint}`;
       deps.logger.info(
         { peer: this.#nameOf(publicKey), path: by, reason },

@@ -47,11 +47,11 @@ export class RelayLink implements AsyncDisposable {
     const { networkId, trust, keys } = this.#options;
     const security: Security = url.startsWith("http:") ? { kind: "plain" } : trust;
     const connect = (signal: AbortSignal) => this.#connect(url, security, signal);
-    const relay = tunnel.attachTransport(
+    const relay = tunnel.paths.attach(
       (handlers) =>
         new RelayClient(
           { url, networkId, relayId: COORDINATOR_RELAY_ID, keys },
-          { ...handlers, onStateChange: () => tunnel.pipesChanged() },
+          { ...handlers, onStateChange: () => tunnel.paths.pipesChanged() },
           { connect, clock, logger },
         ),
     );
@@ -73,7 +73,7 @@ export class RelayLink implements AsyncDisposable {
     const client = this.#client;
     if (client === undefined) return;
     this.#client = undefined;
-    this.#deps.tunnel.detachTransport(client.relay);
+    this.#deps.tunnel.paths.detach(client.relay);
     client.relay.close().catch((failure: unknown) => {
       this.#deps.logger.debug({ err: failure, url: client.url }, "the relay could not be left in peace");
     });

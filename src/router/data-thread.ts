@@ -18,8 +18,7 @@ export interface DataThreadStart {
   readonly slots: SharedArrayBuffer;
   readonly cells: SharedArrayBuffer;
   readonly pathCells: SharedArrayBuffer;
-  readonly pipesOutbound: SharedArrayBuffer;
-  readonly pipesInbound: SharedArrayBuffer;
+  readonly pipes: { readonly outbound: SharedArrayBuffer; readonly inbound: SharedArrayBuffer };
   readonly counters: SharedArrayBuffer;
   readonly gauge: SharedArrayBuffer;
   readonly wake: SharedWakeFlag;

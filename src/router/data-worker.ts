@@ -37,8 +37,8 @@ function run(start: DataThreadStart): void {
     onSegmentationLost: (family) => post({ event: { type: "segmentation-lost", family } }),
   });
   const pipes = {
-    outbound: new PipeRing(start.pipesOutbound),
-    inbound: new PipeRing(start.pipesInbound),
+    outbound: new PipeRing(start.pipes.outbound),
+    inbound: new PipeRing(start.pipes.inbound),
     notify: () => post({ event: { type: "pipe-datagrams" } }),
   };
   const transport = new CombinedTransport(udp, new PipeEnd(pipes, stats));

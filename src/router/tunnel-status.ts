@@ -2,26 +2,14 @@ import { isPipe } from "../packet/endpoint.ts";
 import type { EnginePeerStatus } from "../wireguard/device.ts";
 import { PeerCell, type PeerCells } from "../wireguard/shared-state.ts";
 import { formatEndpoint } from "./endpoint-text.ts";
-import type { PathControl } from "./path-control.ts";
 import type { ActivePeer, PeerSet } from "./peer-set.ts";
-import type { PipeTable } from "./pipe-table.ts";
-import type { DescribePath, TunnelPeerStatus } from "./tunnel-types.ts";
+import type { TunnelPaths } from "./tunnel-paths.ts";
+import type { TunnelPeerStatus } from "./tunnel-types.ts";
 
 export interface PeerStatusDeps {
   readonly cells: PeerCells;
   readonly peers: PeerSet;
-  readonly paths: PathControl;
-}
-
-/** Words for endpoints: an address and port, or where a pipe leads. */
-export function describePathsOf(pipes: PipeTable): DescribePath {
-  return (endpoint) => {
-    if (endpoint === null) return { transport: "udp", endpoint: "" };
-    if (!isPipe(endpoint)) return { transport: "udp", endpoint: formatEndpoint(endpoint) };
-    const pipe = pipes.get(endpoint);
-    if (pipe === undefined) return { transport: "relay", endpoint: "" };
-    return { transport: pipe.transport.transport, endpoint: pipe.transport.addressOf(pipe.peer) ?? "" };
-  };
+  readonly paths: Pick<TunnelPaths, "statusOf">;
 }
 
 /** What is to be said of a peer; `engine` is the engine's part of it. */

@@ -4,29 +4,25 @@ import { DisposeStack } from "../base/dispose.ts";
 import { MeshError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import * as libc from "../host/ffi/libc.ts";
-import type { Endpoint, PipeEndpoint, UdpEndpoint } from "../packet/endpoint.ts";
-import type { PipeHandlers, PipeTransport } from "../transports/pipe/pipe-transport.ts";
+import type { Endpoint, UdpEndpoint } from "../packet/endpoint.ts";
 import { openUdpSockets } from "../transports/udp/udp-transport.ts";
 import { openTun } from "../tun/open-tun.ts";
 import { selectAeadProvider } from "../wireguard/aead/select.ts";
 import { WHITEPAPER_TIMINGS, type WireGuardTimings } from "../wireguard/constants.ts";
 import { selectHandshakeCrypto } from "../wireguard/crypto/select.ts";
 import { Device } from "../wireguard/device.ts";
-import type { EngineAction, EngineEvent } from "../wireguard/engine.ts";
+import type { EngineEvent } from "../wireguard/engine.ts";
 import { SLOTS_PER_PEER } from "../wireguard/limits.ts";
 import { KeySlots, PeerCells } from "../wireguard/shared-state.ts";
 import type { DataCommand, DataEvent } from "./commands.ts";
 import { Counters, type InterfaceCounter } from "./counters.ts";
 import { DataThread } from "./data-thread.ts";
-import { PathCells } from "./path-cells.ts";
-import { PathControl } from "./path-control.ts";
 import { PeerSet } from "./peer-set.ts";
 import { PingTracker } from "./ping-tracker.ts";
-import { PipeTable } from "./pipe-table.ts";
 import { TunnelFacts, type TunnelParts } from "./tunnel-facts.ts";
-import { describePathsOf, peerStatus } from "./tunnel-status.ts";
+import { TunnelPaths } from "./tunnel-paths.ts";
+import { peerStatus } from "./tunnel-status.ts";
 import type {
-  DescribePath,
   OffloadLoss,
   PathDecision,
   PingOptions,
@@ -53,7 +49,6 @@ export type {
 const MAX_PEERS = 4096;
 /** setTimeout takes no more. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
-const NO_KEY = new Uint8Array(32);
 
 export interface TunnelDeps {
   readonly logger: Logger;
@@ -70,22 +65,18 @@ interface Parts extends TunnelParts {
  * state and routes of the interface are the caller's business.
  */
 export class Tunnel implements AsyncDisposable {
+  readonly paths: TunnelPaths;
   readonly #deps: TunnelDeps;
   readonly #facts: TunnelFacts;
   readonly #device: Device;
   readonly #thread: DataThread;
   readonly #peers: PeerSet;
   readonly #pings: PingTracker;
-  readonly #pipes: PipeTable;
-  readonly #paths: PathControl;
-  readonly #describe: DescribePath;
-  readonly #pathCells = new PathCells(MAX_PEERS);
   readonly #cells = new PeerCells(MAX_PEERS);
   readonly #counters = new Counters();
   readonly #stack: DisposeStack;
   readonly #fatalHandlers: ((failure: MeshError) => void)[] = [];
   readonly #stunHandlers: ((bytes: Uint8Array, source: Endpoint) => void)[] = [];
-  readonly #decisionHandlers: ((decision: PathDecision) => void)[] = [];
   #desired: readonly TunnelPeerConfig[] = [];
   #timer: NodeJS.Timeout | undefined;
   #failure: MeshError | undefined;
@@ -142,24 +133,14 @@ export class Tunnel implements AsyncDisposable {
       },
     );
     this.#peers = new PeerSet(this.#device, deps.logger);
-    this.#pipes = new PipeTable({
-      isPeer: (publicKey) => this.#peers.get(publicKey)?.config.hasPaths === true,
-      wake: () => this.#thread.wake(),
-      onChange: (publicKey) => this.#carryOut(this.#paths.pipesChanged(publicKey, this.#nowMs())),
-    });
-    this.#describe = describePathsOf(this.#pipes);
-    this.#paths = new PathControl({
+    this.paths = new TunnelPaths({
       clock: deps.clock,
-      cells: this.#pathCells,
-      pipes: this.#pipes,
-      describe: this.#describe,
-      probeId: randomBytes(4).readUInt32BE(),
-      leads: (publicKey) => Buffer.compare(this.#device.publicKey ?? NO_KEY, Buffer.from(publicKey, "base64")) < 0,
-      onDecision: (decision) => {
-        for (const handler of this.#decisionHandlers) handler(decision);
-      },
-      hasSession: (peer) => this.#device.peerStatus(peer, this.#nowMs())?.sessionAgeMs !== undefined,
-      onPrimary: (peer, endpoint) => void this.#device.handle({ type: "roamed", peer, endpoint }, this.#nowMs()),
+      device: this.#device,
+      peers: this.#peers,
+      maxPeers: MAX_PEERS,
+      wake: () => this.#thread.wake(),
+      carryOut: (commands) => this.#carryOut(commands),
+      onPipes: () => this.configurePeers(this.#desired),
     });
     this.#thread = new DataThread(
       {
@@ -170,9 +151,8 @@ export class Tunnel implements AsyncDisposable {
         aeadProvider: aead.provider.name,
         slots: slots.buffer,
         cells: this.#cells.buffer,
-        pathCells: this.#pathCells.buffer,
-        pipesOutbound: this.#pipes.fromData.buffer,
-        pipesInbound: this.#pipes.toData.buffer,
+        pathCells: this.paths.cells.buffer,
+        pipes: this.paths.rings,
         counters: this.#counters.buffer,
       },
       { onEvent: (event) => this.#onEvent(event), onDeath: (failure) => this.#onDeath(failure) },
@@ -183,7 +163,7 @@ export class Tunnel implements AsyncDisposable {
     });
     stack.defer(() => this.#thread.stop());
     const post = (commands: readonly DataCommand[]) => this.#thread.post(commands);
-    this.#pings = new PingTracker(randomBytes(4).readUInt32BE(), post, this.#describe);
+    this.#pings = new PingTracker(randomBytes(4).readUInt32BE(), post, this.paths.describe);
     this.#announceIdentity();
   }
 
@@ -194,36 +174,9 @@ export class Tunnel implements AsyncDisposable {
   /** Makes `desired` the peers: the fewest changes, sessions of peers that stay go on. */
   configurePeers(desired: readonly TunnelPeerConfig[]): void {
     this.#desired = desired;
-    const nowMs = this.#nowMs();
-    const withPipes = desired.map((peer) => (peer.hasPaths ? { ...peer, pipes: this.#pipesTo(peer.publicKey) } : peer));
-    const commands = this.#peers.reconcile(withPipes, nowMs);
-    for (const peer of this.#pipes.peers()) if (this.#peers.get(peer) === undefined) this.#pipes.forget(peer);
-    this.#carryOut([...commands, ...this.#paths.configure(this.#peers, nowMs)]);
-  }
-
-  /**
-   * Takes a transport over byte streams into use, a further way to every peer with paths; `create` is given what it is to
-   * call. Closing it stays its owner's business, after `detachTransport`.
-   */
-  attachTransport<Transport extends PipeTransport>(create: (handlers: PipeHandlers) => Transport): Transport {
-    const transport = this.#pipes.attach(create);
-    this.configurePeers(this.#desired);
-    return transport;
-  }
-
-  /** Transports have connected or lost their connection: perhaps pipes to many peers have opened or closed. */
-  pipesChanged(): void {
-    this.#carryOut(this.#paths.pipesChanged(undefined, this.#nowMs()));
-  }
-
-  detachTransport(transport: PipeTransport): void {
-    this.#pipes.detach(transport);
-    this.configurePeers(this.#desired);
-  }
-
-  /** The host has other addresses, routes or links than before, or slept: every path is proven anew, at once. */
-  networkChanged(): void {
-    this.#carryOut(this.#paths.networkChanged(this.#nowMs()));
+    const withPipes = desired.map((peer) => this.paths.withPipes(peer));
+    const commands = this.#peers.reconcile(withPipes, this.#nowMs());
+    this.#carryOut([...commands, ...this.paths.configure()]);
   }
 
   /**
@@ -237,7 +190,7 @@ export class Tunnel implements AsyncDisposable {
   }
 
   peers(): TunnelPeerStatus[] {
-    const deps = { cells: this.#cells, peers: this.#peers, paths: this.#paths };
+    const deps = { cells: this.#cells, peers: this.#peers, paths: this.paths };
     const nowMs = this.#nowMs();
     return Array.from(this.#peers, (peer) => peerStatus(peer, this.#device.peerStatus(peer.id, nowMs), deps));
   }
@@ -279,11 +232,6 @@ export class Tunnel implements AsyncDisposable {
     this.#stunHandlers.push(handler);
   }
 
-  /** Called whenever path selection has chosen another path to a peer. */
-  onPathDecision(handler: (decision: PathDecision) => void): void {
-    this.#decisionHandlers.push(handler);
-  }
-
   /** Called for each offload that turned out not to work, earlier ones included: what it did is done in smaller steps. */
   onOffloadLost(handler: (loss: OffloadLoss) => void): void {
     this.#facts.onOffloadLost(handler);
@@ -308,76 +256,51 @@ export class Tunnel implements AsyncDisposable {
     return this.#deps.clock.monotonicMs();
   }
 
-  #pipesTo(publicKey: string): PipeEndpoint[] {
-    return this.#pipes.pipesTo(publicKey).map(({ number }) => ({ pipe: number }));
-  }
-
   #onEvent(event: DataEvent): void {
+    if (this.paths.take(event)) return;
     switch (event.type) {
       case "probe-reply":
-        if (this.#paths.isOwnReply(event)) this.#carryOut(this.#paths.take(event, this.#nowMs()));
-        else this.#pings.receive(event);
-        break;
-      case "probe-request":
-      case "stranger":
-      case "active":
-        this.#carryOut(this.#paths.take(event, this.#nowMs()));
+        this.#pings.receive(event);
         break;
       case "segmentation-lost":
         this.#facts.loseSegmentation(event.family);
         break;
-      case "pipe-datagrams":
-        this.#pipes.drain();
-        break;
       case "stun":
         for (const handler of this.#stunHandlers) handler(event.bytes, event.source);
         break;
-      case "started":
-        break;
-      default:
+      case "promoted":
         this.#tell(event);
-        if (event.type !== "promoted") break;
-        this.#carryOut(this.#paths.sessionChanged(event.peer, true, this.#nowMs()));
+        this.#carryOut(this.paths.sessionUp(event.peer));
         this.#pings.repeat(event.peer);
+        break;
+      case "datagram":
+      case "need-handshake":
+      case "roamed":
+      case "slot-wiped":
+        this.#tell(event);
     }
   }
 
   #tell(event: EngineEvent): void {
-    const nowMs = this.#nowMs();
-    const actions = this.#device.handle(event, nowMs);
-    this.#carryOut(actions.flatMap((action) => this.#choosingPaths(action, nowMs)));
+    const actions = this.#device.handle(event, this.#nowMs());
+    this.#carryOut(actions.flatMap((action) => this.paths.choosing(action)));
     for (const action of actions)
       if (action.type === "install-keypair" && action.isInitiator) this.#pings.repeat(action.peer);
-  }
-
-  /** The engine's action, and before anything is sent under new keys the path that it is to take. */
-  #choosingPaths(action: EngineAction, nowMs: number): DataCommand[] {
-    if (action.type === "set-endpoint" && this.#paths.isControlled(action.peer))
-      return this.#paths.heardHandshake(action.peer, action.endpoint, nowMs);
-    if (action.type === "install-keypair" && action.isInitiator)
-      return [action, ...this.#paths.sessionChanged(action.peer, true, nowMs)];
-    return [action];
   }
 
   #carryOut(commands: readonly DataCommand[]): void {
     if (this.#isClosed || this.#failure !== undefined) return;
     this.#thread.post(commands);
     clearTimeout(this.#timer);
-    const deadlineMs = Math.min(this.#device.nextDeadlineMs(), this.#paths.nextDeadlineMs());
+    const deadlineMs = Math.min(this.#device.nextDeadlineMs(), this.paths.nextDeadlineMs());
     if (deadlineMs === Number.POSITIVE_INFINITY) return;
     const waitMs = Math.min(Math.max(0, deadlineMs - this.#nowMs()), MAX_TIMER_MS);
     this.#timer = setTimeout(() => this.#tick(), waitMs);
   }
 
   #tick(): void {
-    const nowMs = this.#nowMs();
-    const commands = this.#paths.tick(nowMs);
-    if (this.#device.nextDeadlineMs() <= nowMs) {
-      this.#carryOut(commands);
-      this.#tell({ type: "tick" });
-    } else {
-      this.#carryOut(commands);
-    }
+    this.#carryOut(this.paths.tick());
+    if (this.#device.nextDeadlineMs() <= this.#nowMs()) this.#tell({ type: "tick" });
   }
 
   #announceIdentity(): void {

@@ -1,0 +1,160 @@
+import { randomBytes } from "node:crypto";
+import type { Clock } from "../base/clock.ts";
+import type { PipeHandlers, PipeTransport } from "../transports/pipe/pipe-transport.ts";
+import type { Device } from "../wireguard/device.ts";
+import type { EngineAction } from "../wireguard/engine.ts";
+import type { DataCommand, DataEvent } from "./commands.ts";
+import { describePathsOf } from "./describe-path.ts";
+import { PathCells } from "./path-cells.ts";
+import { PathControl } from "./path-control.ts";
+import type { PeerSet } from "./peer-set.ts";
+import { PipeTable } from "./pipe-table.ts";
+import type { DescribePath, PathDecision, TunnelPathsStatus, TunnelPeerConfig } from "./tunnel-types.ts";
+
+const NO_KEY = new Uint8Array(32);
+
+export interface TunnelPathsDeps {
+  readonly clock: Clock;
+  readonly device: Device;
+  readonly peers: PeerSet;
+  readonly maxPeers: number;
+  /** Makes the data thread look into its ring. */
+  readonly wake: () => void;
+  readonly carryOut: (commands: readonly DataCommand[]) => void;
+  /** Peers have other pipes than before: they are to be configured anew. */
+  readonly onPipes: () => void;
+}
+
+/** The ways of a tunnel to its peers: transports beside UDP, path selection, and what both have to do with the engine. */
+export class TunnelPaths {
+  readonly cells: PathCells;
+  readonly describe: DescribePath;
+  readonly #deps: TunnelPathsDeps;
+  readonly #pipes: PipeTable;
+  readonly #control: PathControl;
+  readonly #decisionHandlers: ((decision: PathDecision) => void)[] = [];
+
+  constructor(deps: TunnelPathsDeps) {
+    this.#deps = deps;
+    const { clock, device, peers } = deps;
+    this.cells = new PathCells(deps.maxPeers);
+    this.#pipes = new PipeTable({
+      isPeer: (publicKey) => peers.get(publicKey)?.config.hasPaths === true,
+      wake: deps.wake,
+      onChange: (publicKey) => deps.carryOut(this.#control.pipesChanged(publicKey, clock.monotonicMs())),
+    });
+    this.describe = describePathsOf(this.#pipes);
+    this.#control = new PathControl({
+      clock,
+      cells: this.cells,
+      pipes: this.#pipes,
+      describe: this.describe,
+      probeId: randomBytes(4).readUInt32BE(),
+      leads: (publicKey) => Buffer.compare(device.publicKey ?? NO_KEY, Buffer.from(publicKey, "base64")) < 0,
+      onDecision: (decision) => {
+        for (const handler of this.#decisionHandlers) handler(decision);
+      },
+      hasSession: (peer) => device.peerStatus(peer, clock.monotonicMs())?.sessionAgeMs !== undefined,
+      onPrimary: (peer, endpoint) => void device.handle({ type: "roamed", peer, endpoint }, clock.monotonicMs()),
+    });
+  }
+
+  /** The memory of the rings, as the data thread knows them: what it sends, and what it receives. */
+  get rings(): { readonly outbound: SharedArrayBuffer; readonly inbound: SharedArrayBuffer } {
+    return { outbound: this.#pipes.fromData.buffer, inbound: this.#pipes.toData.buffer };
+  }
+
+  /**
+   * Takes a transport over byte streams into use, a further way to every peer with paths; `create` is given what it is to
+   * call. Closing it stays its owner's business, after `detach`.
+   */
+  attach<Transport extends PipeTransport>(create: (handlers: PipeHandlers) => Transport): Transport {
+    const transport = this.#pipes.attach(create);
+    this.#deps.onPipes();
+    return transport;
+  }
+
+  detach(transport: PipeTransport): void {
+    this.#pipes.detach(transport);
+    this.#deps.onPipes();
+  }
+
+  /** Transports have connected or lost their connection: perhaps pipes to many peers have opened or closed. */
+  pipesChanged(): void {
+    this.#deps.carryOut(this.#control.pipesChanged(undefined, this.#nowMs()));
+  }
+
+  /** The host has other addresses, routes or links than before, or slept: every path is proven anew, at once. */
+  networkChanged(): void {
+    this.#deps.carryOut(this.#control.networkChanged(this.#nowMs()));
+  }
+
+  /** Called whenever path selection has chosen another path to a peer. */
+  onDecision(handler: (decision: PathDecision) => void): void {
+    this.#decisionHandlers.push(handler);
+  }
+
+  /** For the tunnel: `peer` with its pipes. */
+  withPipes(peer: TunnelPeerConfig): TunnelPeerConfig {
+    if (peer.hasPaths !== true) return peer;
+    const pipes = this.#pipes.pipesTo(peer.publicKey).map(({ number }) => ({ pipe: number }));
+    return { ...peer, pipes };
+  }
+
+  /** For the tunnel: its peers have been configured anew. */
+  configure(): DataCommand[] {
+    const { peers } = this.#deps;
+    for (const publicKey of this.#pipes.peers()) if (peers.get(publicKey) === undefined) this.#pipes.forget(publicKey);
+    return this.#control.configure(peers, this.#nowMs());
+  }
+
+  /** For the tunnel: true when the event was path selection's or the pipes' own, and has been dealt with. */
+  take(event: DataEvent): boolean {
+    switch (event.type) {
+      case "probe-reply":
+        if (!this.#control.isOwnReply(event)) return false;
+        break;
+      case "probe-request":
+      case "stranger":
+      case "active":
+        break;
+      case "pipe-datagrams":
+        this.#pipes.drain();
+        return true;
+      default:
+        return false;
+    }
+    this.#deps.carryOut(this.#control.take(event, this.#nowMs()));
+    return true;
+  }
+
+  /** For the tunnel: the engine's action, and before anything is sent under new keys the path that it is to take. */
+  choosing(action: EngineAction): DataCommand[] {
+    if (action.type === "set-endpoint" && this.#control.isControlled(action.peer))
+      return this.#control.heardHandshake(action.peer, action.endpoint, this.#nowMs());
+    if (action.type === "install-keypair" && action.isInitiator) return [action, ...this.sessionUp(action.peer)];
+    return [action];
+  }
+
+  /** For the tunnel: both ends have a session with this peer. */
+  sessionUp(peer: number): DataCommand[] {
+    return this.#control.sessionChanged(peer, true, this.#nowMs());
+  }
+
+  nextDeadlineMs(): number {
+    return this.#control.nextDeadlineMs();
+  }
+
+  tick(): DataCommand[] {
+    return this.#control.tick(this.#nowMs());
+  }
+
+  /** Undefined for a stock peer. */
+  statusOf(peer: number): TunnelPathsStatus | undefined {
+    return this.#control.statusOf(peer);
+  }
+
+  #nowMs(): number {
+    return this.#deps.clock.monotonicMs();
+  }
+}

@@ -1,0 +1,67 @@
+import type { LabHost } from "./lab-host.ts";
+import type { LabProcess } from "./lab-process.ts";
+
+/** Of a stretch of the flow. */
+export interface PingFlowResult {
+  readonly answered: number;
+  /** Requests without an answer, up to the last one that was answered. */
+  readonly lost: number;
+  /** The longest time from one answer to the next. */
+  readonly longestGapMs: number;
+}
+
+interface Answer {
+  readonly sequence: number;
+  readonly atMs: number;
+}
+
+/** An endless ping, one request every `intervalMs`: what it is without for a while, every application would be without. */
+export class PingFlow implements AsyncDisposable {
+  readonly #process: LabProcess;
+  #from: Answer | undefined;
+
+  private constructor(process: LabProcess) {
+    this.#process = process;
+  }
+
+  /** Flows by the time it returns. */
+  static async start(from: LabHost, address: string, intervalMs = 10): Promise<PingFlow> {
+    const process = await from.start("ping", ["-n", "-D", "-i", String(intervalMs / 1000), address]);
+    const flow = new PingFlow(process);
+    await process.waitForOutput(/icmp_seq=/, 15_000);
+    flow.restart();
+    return flow;
+  }
+
+  /** What counts from now on. */
+  restart(): void {
+    this.#from = this.#answers().at(-1);
+  }
+
+  /** Since the start, or the last `restart`. */
+  result(): PingFlowResult {
+    const all = this.#answers();
+    const first = all.findIndex(({ sequence }) => sequence === this.#from?.sequence);
+    const answers = all.slice(Math.max(0, first));
+    let longestGapMs = 0;
+    for (let i = 1; i < answers.length; i++)
+      longestGapMs = Math.max(longestGapMs, answers[i]!.atMs - answers[i - 1]!.atMs);
+    const sent = (answers.at(-1)?.sequence ?? 0) - (answers[0]?.sequence ?? 0);
+    const distinct = new Set(answers.map(({ sequence }) => sequence));
+    return { answered: answers.length, lost: sent + 1 - distinct.size, longestGapMs };
+  }
+
+  /** How many answers there are by now. */
+  get answered(): number {
+    return this.result().answered;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#process.kill();
+  }
+
+  #answers(): Answer[] {
+    const lines = this.#process.stdout.matchAll(/^\[(\d+\.\d+)\].* icmp_seq=(\d+) .*time=/gm);
+    return Array.from(lines, ([, seconds, sequence]) => ({ sequence: Number(sequence), atMs: Number(seconds) * 1000 }));
+  }
+}
