@@ -60,6 +60,22 @@ export const serverConfigSchema = z
         "auto, off, or the files cert and key",
       )
       .optional(),
+    relay: z
+      .union(
+        [
+          z.enum(["on", "off"]).transform((word) => word === "on"),
+          // `on` and `off` are booleans in YAML 1.1.
+          z.boolean(),
+        ],
+        "on or off",
+      )
+      .optional(),
+    relay_limits: z
+      .strictObject({
+        mbit_per_second: z.number().positive().max(1_000_000).optional(),
+        datagrams_per_second: z.number().positive().max(1e9).optional(),
+      })
+      .optional(),
     trusted_proxies: z.array(cidrSchema).max(64).optional(),
     log_format: z.enum(["pretty", "json"]).optional(),
     verbose: z.boolean().optional(),
@@ -75,6 +91,14 @@ export const serverConfigSchema = z
     networkCidr4: file.network_cidr,
     networkCidr6: file.network_cidr6,
     tls: typeof file.tls === "object" ? { certFile: file.tls.cert, keyFile: file.tls.key } : file.tls,
+    relay: file.relay,
+    relayLimits:
+      file.relay_limits === undefined
+        ? undefined
+        : {
+            mbitPerSecond: file.relay_limits.mbit_per_second,
+            datagramsPerSecond: file.relay_limits.datagrams_per_second,
+          },
     trustedProxies: file.trusted_proxies,
     logFormat: file.log_format,
     verbose: file.verbose,

@@ -10,6 +10,7 @@ import { notifyService } from "../daemon/sd-notify.ts";
 import { findConfig } from "./config-search.ts";
 import { globalOptions } from "./globals.ts";
 import { printJsonLine, printLine } from "./output.ts";
+import { relayUpgrade } from "./relay-upgrade.ts";
 import type { ServeFlags } from "./serve-flags.ts";
 import { letYoungGenerationGrow } from "./young-generation.ts";
 
@@ -44,7 +45,7 @@ export async function serve(flags: ServeFlags, command: Command): Promise<void> 
       tls: options.tls,
       trustedProxies: options.trustedProxies,
     },
-    { logger },
+    { logger, upgrades: options.relay === false ? {} : relayUpgrade(options.relayLimits, logger) },
   );
   try {
     announce(coordinator, globals.json);
@@ -89,6 +90,7 @@ function parseFlags(flags: ServeFlags): ServerConfig {
       domain: flags.domain,
       network_cidr: flags.networkCidr,
       network_cidr6: flags.networkCidr6,
+      relay: flags.relay,
       tls: flags.tls === undefined ? undefined : parseTls(flags.tls),
     }),
   );

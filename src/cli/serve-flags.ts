@@ -9,4 +9,5 @@ export interface ServeFlags {
   readonly networkCidr?: string;
   readonly networkCidr6?: string;
   readonly tls?: string;
+  readonly relay?: string;
 }

@@ -2,8 +2,10 @@ import { chmod, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { TokenCreated } from "../api/admin.ts";
 import { tokenCreateSchema } from "../api/admin.ts";
+import type { CoordinatorServices } from "../api/control-channel.ts";
 import { type ListenAddress, parseListenAddress } from "../api/listen-address.ts";
 import type { NetworkInfo } from "../api/network-map.ts";
+import { RELAY_PATH } from "../api/relay.ts";
 import { publicUrlSchema } from "../api/server-config.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { DisposeStack } from "../base/dispose.ts";
@@ -23,11 +25,13 @@ import { openAdminSocket } from "./http/admin-socket.ts";
 import { createApp } from "./http/app.ts";
 import { Listeners, type TlsMaterial } from "./http/listeners.ts";
 import { publicRoutes } from "./http/public-routes.ts";
+import { pathOf, type UpgradeHandler } from "./http/upgrades.ts";
 import { type CoordinatorLimits, DEFAULT_LIMITS } from "./limits.ts";
 import { MapBuilder } from "./map-builder.ts";
 import { type NetworkIdentity, openNetwork } from "./network-setup.ts";
 import type { CoordinatorDeps, CoordinatorOptions } from "./options.ts";
 import { deriveUrls } from "./own-urls.ts";
+import { PeerPolicy } from "./peer-policy.ts";
 import { Registrar } from "./registration.ts";
 import { type Peer, Registry } from "./registry.ts";
 import { Store } from "./store/store.ts";
@@ -121,7 +125,13 @@ async function assemble(
   const settings: Settings = { options, clock, logger, limits, directory: join(options.home, "coordinator") };
 
   const { store, network, authority, registry } = await openState(settings, resources);
-  const control = openControl(settings, network, registry, clientAddresses, resources);
+  const stun = resources.use(await StunServer.open({ listen: stunListen }, { clock, logger }));
+  const upgrades = openUpgrades(deps.upgrades ?? {}, network, registry, resources);
+  const services: CoordinatorServices = {
+    relay: upgrades.has(RELAY_PATH),
+    stunPorts: [...new Set(stun.addresses.map(({ port }) => port))],
+  };
+  const control = openControl(settings, { network, services, registry, clientAddresses }, resources);
   const registrar = new Registrar({
     network,
     store,
@@ -147,11 +157,17 @@ async function assemble(
     limits,
     logger,
     onRequest: app.callback(),
-    onUpgrade: (request, socket, head) => control.upgrade(request, socket, head),
+    onUpgrade: (request, socket, head) => {
+      const other = upgrades.get(pathOf(request));
+      if (other === undefined) control.upgrade(request, socket, head);
+      else other.handleUpgrade(request, socket, head, clientAddresses.of(request));
+    },
   });
-  // Both at once: a server is closed only when its WebSockets are.
-  resources.defer(async () => void (await Promise.all([listeners.close(), control.close()])));
-  const stun = resources.use(await StunServer.open({ listen: stunListen }, { clock, logger }));
+  // All at once: a server is closed only when its WebSockets are.
+  const webSockets = [control, ...upgrades.values()];
+  resources.defer(async () => {
+    await Promise.all([listeners.close(), ...webSockets.map((service) => service.close())]);
+  });
   if (caInUse !== undefined) certificates.keepRenewed((certificate) => listeners.useCertificate(certificate));
 
   const scheme = tls === "off" ? "http" : "https";
@@ -194,28 +210,44 @@ async function openState(settings: Settings, resources: DisposeStack): Promise<S
   return { store, network, authority, registry };
 }
 
-function openControl(
-  settings: Settings,
-  network: NetworkInfo,
-  registry: Registry,
-  clientAddresses: ClientAddresses,
-  resources: DisposeStack,
-): ControlServer {
+interface ControlParts {
+  readonly network: NetworkInfo;
+  readonly services: CoordinatorServices;
+  readonly registry: Registry;
+  readonly clientAddresses: ClientAddresses;
+}
+
+function openControl(settings: Settings, parts: ControlParts, resources: DisposeStack): ControlServer {
   const { clock, logger, limits } = settings;
+  const { network, registry } = parts;
   const distribution = new Distribution(registry, new MapBuilder(network, registry), clock, limits.pushIntervalMs);
   resources.defer(() => distribution.close());
   const control = new ControlServer({
-    network,
+    ...parts,
     softwareVersion: softwareVersion(),
-    registry,
     distribution,
-    clientAddresses,
     limits,
     clock,
     logger,
   });
   resources.defer(() => control.close());
   return control;
+}
+
+function openUpgrades(
+  openers: NonNullable<CoordinatorDeps["upgrades"]>,
+  network: NetworkInfo,
+  registry: Registry,
+  resources: DisposeStack,
+): ReadonlyMap<string, UpgradeHandler> {
+  const policy = new PeerPolicy(registry);
+  const handlers = new Map<string, UpgradeHandler>();
+  for (const [path, open] of Object.entries(openers)) {
+    const handler = open({ networkId: network.id, policy });
+    resources.defer(() => handler.close());
+    handlers.set(path, handler);
+  }
+  return handlers;
 }
 
 /** A network without peers or tokens could not be joined by anybody: it gets an admin token. */

@@ -1,5 +1,6 @@
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
+import type { OpenUpgradeHandler } from "./http/upgrades.ts";
 import type { CoordinatorLimits } from "./limits.ts";
 
 /** `auto`: our own CA. `off`: plain HTTP behind a proxy that ends TLS. Files: a certificate that peers trust anyway. */
@@ -38,4 +39,6 @@ export interface CoordinatorDeps {
   readonly clock?: Clock | undefined;
   readonly logger?: Logger | undefined;
   readonly limits?: Partial<CoordinatorLimits> | undefined;
+  /** WebSocket services of others, by their path. */
+  readonly upgrades?: Readonly<Record<string, OpenUpgradeHandler>> | undefined;
 }

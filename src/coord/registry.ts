@@ -35,6 +35,8 @@ export class Registry {
   #cidrNames: ReadonlyMap<number, string>;
   #peers = new Map<number, Peer>();
   #byMachineKey = new Map<string, Peer>();
+  #byWireguardKey = new Map<string, Peer>();
+  #policyListeners = new Set<() => void>();
   /** Peers whose endpoints or last-seen time the disk does not have yet. */
   #unsaved = new Set<number>();
 
@@ -70,6 +72,16 @@ export class Registry {
 
   byMachineKey(machineKey: string): Peer | undefined {
     return this.#byMachineKey.get(machineKey);
+  }
+
+  byWireguardKey(wireguardKey: string): Peer | undefined {
+    return this.#byWireguardKey.get(wireguardKey);
+  }
+
+  /** Calls back when who is a peer, or who may see whom, has changed: not for presence or endpoints. */
+  onPolicyChange(listener: () => void): () => void {
+    this.#policyListeners.add(listener);
+    return () => this.#policyListeners.delete(listener);
   }
 
   /** Takes over what the database now says of a peer; presence and endpoints are kept. */
@@ -114,15 +126,18 @@ export class Registry {
     if (before !== undefined) {
       this.#peers.delete(id);
       this.#byMachineKey.delete(before.machineKey);
+      this.#byWireguardKey.delete(before.wireguardKey);
     }
     if (after !== undefined) this.#put(after);
     this.changes.record(id, before);
     this.onChange();
+    if (!isSameToPolicy(before, after)) for (const listener of this.#policyListeners) listener();
   }
 
   #put(peer: Peer): void {
     this.#peers.set(peer.id, peer);
     this.#byMachineKey.set(peer.machineKey, peer);
+    this.#byWireguardKey.set(peer.wireguardKey, peer);
   }
 
   #peerOf(row: PeerRow): Peer {
@@ -146,6 +161,15 @@ export class Registry {
       lastSeenAtMs: row.last_seen_at,
     };
   }
+}
+
+function isSameToPolicy(before: Peer | undefined, after: Peer | undefined): boolean {
+  return (
+    before?.machineKey === after?.machineKey &&
+    before?.wireguardKey === after?.wireguardKey &&
+    before?.cidrId === after?.cidrId &&
+    before?.enabled === after?.enabled
+  );
 }
 
 function sameList(a: readonly string[], b: readonly string[]): boolean {

@@ -19,6 +19,7 @@ export function registerServe(program: Command): void {
     .option("--network-cidr <cidr>", "IPv4 range, fixed by the first run (default: 10.86.0.0/16)")
     .option("--network-cidr6 <cidr>", "IPv6 range, fixed by the first run (default: a random ULA /48)")
     .option("--tls <mode>", "auto (own CA), off (behind a proxy), or CERT,KEY files (default: auto)")
+    .option("--relay <mode>", "on or off: relay between peers that reach each other by no other way (default: on)")
     .action(async (flags: ServeFlags, command: Command) => {
       const { serve } = await import("../run-coordinator.ts");
       await serve(flags, command);

@@ -34,6 +34,8 @@ describe("server configuration", () => {
       networkCidr4: "10.86.0.0/16",
       networkCidr6: undefined,
       tls: "auto",
+      relay: true,
+      relayLimits: { mbitPerSecond: 512, datagramsPerSecond: 50_000 },
       trustedProxies: [],
       logFormat: "pretty",
       verbose: false,
@@ -55,6 +57,8 @@ describe("server configuration", () => {
     });
     expect(parse("tls: {cert: a.pem, key: b.pem}").tls).toEqual({ certFile: "a.pem", keyFile: "b.pem" });
     expect(parse("tls: off").tls).toBe("off");
+    expect(parse("relay: off").relay).toBe(false);
+    expect(parse("relay: true").relay).toBe(true);
     expect(parse("").listen).toBeUndefined();
   });
 

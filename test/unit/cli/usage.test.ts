@@ -74,6 +74,7 @@ describe("command lines that cannot be carried out", () => {
     ["a token for a bad address", ["token", "create", "--ip", "300.1.1.1"], 2, "bad-usage"],
     ["TLS files without a key", ["serve", "--tls", "cert.pem"], 2, "bad-usage"],
     ["a listen address without a port", ["serve", "--listen", "localhost"], 2, "bad-usage"],
+    ["a relay neither on nor off", ["serve", "--relay", "perhaps"], 2, "bad-usage"],
     ["a STUN address without a port", ["serve", "--stun-listen", "localhost"], 2, "bad-usage"],
     ["STUN off and on at once", ["serve", "--stun-listen", "off", "--stun-listen", ":3478"], 2, "bad-usage"],
     ["peers and self at once", ["status", "--peers", "--self"], 2, "bad-usage"],

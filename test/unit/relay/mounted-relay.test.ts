@@ -1,0 +1,120 @@
+import { sign } from "node:crypto";
+import { connect } from "node:net";
+import { type TLSSocket, connect as tlsConnect } from "node:tls";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { COORDINATOR_RELAY_ID } from "../../../src/api/relay.ts";
+import { systemClock } from "../../../src/base/clock.ts";
+import { silentLogger } from "../../../src/base/logger.ts";
+import { relayUpgrade } from "../../../src/cli/relay-upgrade.ts";
+import { RelayClient } from "../../../src/transports/relay/relay-client.ts";
+import { makeKeys, type TestKeys } from "../../support/coordinator-client.ts";
+import { type CoordinatorFixture, startCoordinator, temporaryHome } from "../../support/coordinator-fixture.ts";
+
+/** The relay as `mesh serve` runs it: in a real coordinator, over TLS, with the coordinator's policy. */
+describe("the relay inside a coordinator", () => {
+  let home: Awaited<ReturnType<typeof temporaryHome>>;
+  let fixture: CoordinatorFixture;
+  let networkId: string;
+  const clients: RelayClient[] = [];
+
+  beforeEach(async () => {
+    home = await temporaryHome();
+    fixture = await startCoordinator(home.path, {}, { upgrades: relayUpgrade(undefined, silentLogger) });
+    networkId = fixture.coordinator.network.id;
+  });
+  afterEach(async () => {
+    for (const client of clients.splice(0)) await client.close();
+    await fixture.coordinator.close();
+    await home[Symbol.asyncDispose]();
+  });
+
+  async function join(name: string): Promise<TestKeys> {
+    const keys = makeKeys();
+    const { token } = await fixture.admin.createToken();
+    await fixture.client.register(keys, name, token);
+    return keys;
+  }
+
+  function open(keys: TestKeys): { client: RelayClient; received: string[] } {
+    const received: string[] = [];
+    const { url } = fixture.client;
+    const client = new RelayClient(
+      {
+        url,
+        networkId,
+        relayId: COORDINATOR_RELAY_ID,
+        keys: {
+          machineKey: keys.machineKey,
+          sign: (message) => sign(null, message, keys.machine).toString("base64"),
+        },
+      },
+      { onDatagram: (_, datagram) => received.push(Buffer.from(datagram).toString()), onChange: () => undefined },
+      {
+        connect: () => dialTls(Number(new URL(url).port), fixture.client.tls),
+        clock: systemClock,
+        logger: silentLogger,
+        limits: { firstRetryMs: 20, lastRetryMs: 50 },
+      },
+    );
+    clients.push(client);
+    return { client, received };
+  }
+
+  it("carries datagrams between two peers that have joined, and is announced to them", async () => {
+    const [aliceKeys, bobKeys] = [await join("alice"), await join("bob")];
+    const [alice, bob] = [open(aliceKeys), open(bobKeys)];
+    await vi.waitFor(() => expect(alice.client.state.connected && bob.client.state.connected).toBe(true));
+    alice.client.send(bobKeys.wireguardKey, Buffer.from("through the coordinator"));
+    await vi.waitFor(() => expect(bob.received).toEqual(["through the coordinator"]));
+
+    const control = await fixture.client.connect(aliceKeys);
+    expect(control.messages.find(({ type }) => type === "welcome")).toMatchObject({ services: { relay: true } });
+    await control.close();
+  });
+
+  it("turns a machine away that has not joined", async () => {
+    const stranger = open(makeKeys());
+    await vi.waitFor(() => expect(stranger.client.state.error?.code).toBe("not-registered"));
+  });
+
+  it("cuts a peer in the moment in which it leaves the network", async () => {
+    const [aliceKeys, bobKeys] = [await join("alice"), await join("bob")];
+    const [alice, bob] = [open(aliceKeys), open(bobKeys)];
+    await vi.waitFor(() => expect(alice.client.state.connected && bob.client.state.connected).toBe(true));
+    await fixture.client.leave(bobKeys);
+    await vi.waitFor(() => expect(bob.client.state.error?.code).toBe("not-registered"));
+    alice.client.send(bobKeys.wireguardKey, Buffer.from("too late"));
+    await vi.waitFor(() => expect(alice.client.isOpenTo(bobKeys.wireguardKey)).toBe(false));
+    expect(bob.received).toEqual([]);
+  });
+
+  it("ends with the coordinator, and serves again with it", async () => {
+    const alice = open(await join("alice"));
+    await vi.waitFor(() => expect(alice.client.state.connected).toBe(true));
+    await fixture.coordinator.close();
+    await vi.waitFor(() => expect(alice.client.state.connected).toBe(false));
+    const listen = [`127.0.0.1:${new URL(fixture.client.url).port}`];
+    fixture = await startCoordinator(home.path, { listen }, { upgrades: relayUpgrade(undefined, silentLogger) });
+    // A new server certificate of the same CA.
+    await vi.waitFor(() => expect(alice.client.state.connected).toBe(true), 10_000);
+  });
+
+  it("answers 404 where it is off", async () => {
+    await fixture.coordinator.close();
+    fixture = await startCoordinator(home.path);
+    const alice = open(await join("alice"));
+    await vi.waitFor(() => expect(alice.client.state.error?.message).toContain("404"));
+  });
+});
+
+function dialTls(port: number, options: object): Promise<TLSSocket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host: "127.0.0.1", port });
+    socket.once("error", reject);
+    socket.once("connect", () => {
+      const secure = tlsConnect({ socket, ...options });
+      secure.once("error", reject);
+      secure.once("secureConnect", () => resolve(secure));
+    });
+  });
+}
