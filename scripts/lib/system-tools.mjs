@@ -22,6 +22,7 @@ const TOOLS = [
   { command: "ssh", package: "openssh-client", for: ["test"] },
   { command: "sshd", package: "openssh-server", for: ["test"] },
   { command: "turnutils_stunclient", package: "coturn", service: "coturn.service", for: ["test"] },
+  { command: "miniupnpd", package: "miniupnpd-nftables", for: ["test"] },
   { command: "git", package: "git", for: ["test"] },
   { command: "nebula", package: "nebula", for: ["bench"] },
   { command: "g++", package: "g++", for: ["compiler"] },

@@ -1,0 +1,229 @@
+import { createHmac } from "node:crypto";
+import { type Endpoint, isSameRemote, type UdpEndpoint } from "../../packet/endpoint.ts";
+import { type GatewayAnswer, type GatewayExchange, NatPmpExchange, PcpExchange } from "./gateway-protocol.ts";
+import { PCP_NONCE_BYTES } from "./pcp.ts";
+
+/** RFC 6887 §19, RFC 6886 §3: where gateways listen. */
+const GATEWAY_PORT = 5351;
+/** Between requests, and after the last; a gateway is one hop away. */
+const WAITS_MS = [250, 500, 1_000];
+/** A gateway that has restarted has forgotten the mapping; asking again makes it anew, and shows a changed address. */
+const RENEW_AFTER_MS = 600_000;
+const RENEW_RETRY_MS = 60_000;
+/** After silence, refusal, or the end of a mapping. */
+const RETRY_AFTER_MS = 600_000;
+const MIN_RETRY_MS = 60_000;
+const MAX_RETRY_MS = 1_800_000;
+
+export interface GatewayNetwork {
+  /** Next hop of the default route; of one family with `localAddress`. */
+  readonly gateway: string;
+  /** Our address towards it: the one that requests are sent from. */
+  readonly localAddress: string;
+}
+
+export type PortMapperEvent =
+  /** The way out is this one now, null for none. Also after a sleep. */
+  | { readonly type: "network-changed"; readonly network: GatewayNetwork | null }
+  /** The socket of the requests has received this. */
+  | { readonly type: "datagram"; readonly bytes: Uint8Array; readonly source: Endpoint }
+  /** Time has come to the deadline that `nextDeadlineMs` named (or past it). */
+  | { readonly type: "tick" }
+  /** The mapping is no longer wanted. */
+  | { readonly type: "stop" };
+
+export type PortMapperAction =
+  | { readonly type: "send"; readonly bytes: Uint8Array; readonly destination: UdpEndpoint }
+  /** Others reach us here from now on: a new mapping, or one that has changed. */
+  | { readonly type: "mapped"; readonly mapping: PortMapping }
+  /** There is no mapping any more. */
+  | { readonly type: "lost"; readonly why: string }
+  /** The gateway gives none; it is asked again in some minutes. */
+  | { readonly type: "unavailable"; readonly why: string };
+
+export interface PortMapping {
+  readonly protocol: PortMappingProtocol;
+  readonly external: UdpEndpoint;
+}
+
+type PortMappingProtocol = "pcp" | "nat-pmp";
+
+/**
+ * A nonce that nobody can guess who does not know `secret`, and that is the same after a restart: a gateway may refuse
+ * requests with another one for a mapping that stands (RFC 6887 §11.3), and it stands for two hours.
+ */
+export function portMappingNonce(secret: Uint8Array): Uint8Array {
+  return createHmac("sha256", secret).update("mesh port mapping v1").digest().subarray(0, PCP_NONCE_BYTES);
+}
+
+/**
+ * Keeps one UDP port of this machine mapped at its gateway: by PCP (RFC 6887), or by NAT-PMP (RFC 6886) where that is not
+ * known. Sans-IO: the owner sends from `localAddress`, hands over what comes, and ticks at `nextDeadlineMs`.
+ *
+ *     idle ──network──► asking PCP ──unsupported, silent──► asking NAT-PMP ──silent, refused──► waiting
+ *                          │  ▲                                 │   ▲                              │
+ *                       granted └────────── renew ──────────────│───┤                           (again
+ *                          ▼                                    ▼   │                           from PCP)
+ *                        mapped ◄────────────────────────── granted─┘
+ */
+export class PortMapper {
+  readonly #internalPort: number;
+  readonly #nonce: Uint8Array;
+  #network: GatewayNetwork | null = null;
+  #protocol: PortMappingProtocol = "pcp";
+  #exchange: GatewayExchange | undefined;
+  #sentCount = 0;
+  #dueAtMs = Number.POSITIVE_INFINITY;
+  #mapping: PortMapping | undefined;
+  #expiresAtMs = 0;
+
+  /** `nonce`: see `portMappingNonce`. */
+  constructor(internalPort: number, nonce: Uint8Array) {
+    this.#internalPort = internalPort;
+    this.#nonce = nonce;
+  }
+
+  get mapping(): PortMapping | undefined {
+    return this.#mapping;
+  }
+
+  handle(event: PortMapperEvent, nowMs: number): PortMapperAction[] {
+    switch (event.type) {
+      case "network-changed":
+        return this.#setNetwork(event.network, nowMs);
+      case "datagram":
+        return this.#receive(event.bytes, event.source, nowMs);
+      case "tick":
+        return nowMs >= this.#dueAtMs ? this.#onDue(nowMs) : [];
+      case "stop":
+        return this.#stop();
+    }
+  }
+
+  /** When the next `tick` is due; infinity while there is nothing to wait for. */
+  nextDeadlineMs(): number {
+    return this.#dueAtMs;
+  }
+
+  #setNetwork(network: GatewayNetwork | null, nowMs: number): PortMapperAction[] {
+    const before = this.#network;
+    this.#network = network;
+    const isSame = before?.gateway === network?.gateway && before?.localAddress === network?.localAddress;
+    if (isSame && this.#exchange !== undefined) return [];
+    // The same gateway may be another machine by now, or have restarted: what it has granted is asked for again.
+    if (isSame && this.#mapping !== undefined) return this.#ask(this.#mapping.protocol, nowMs);
+    return [...this.#lose("the network has changed"), ...this.#begin(nowMs)];
+  }
+
+  #begin(nowMs: number): PortMapperAction[] {
+    if (this.#network !== null) return this.#ask("pcp", nowMs);
+    this.#exchange = undefined;
+    this.#dueAtMs = Number.POSITIVE_INFINITY;
+    return [];
+  }
+
+  #ask(protocol: PortMappingProtocol, nowMs: number): PortMapperAction[] {
+    this.#protocol = protocol;
+    this.#exchange = this.#newExchange(protocol);
+    this.#sentCount = 0;
+    return this.#sendNext(nowMs);
+  }
+
+  #newExchange(protocol: PortMappingProtocol): GatewayExchange {
+    const localAddress = this.#network?.localAddress ?? "";
+    const query = { localAddress, internalPort: this.#internalPort, previous: this.#mapping?.external };
+    return protocol === "pcp" ? new PcpExchange(query, this.#nonce) : new NatPmpExchange(query);
+  }
+
+  #sendNext(nowMs: number): PortMapperAction[] {
+    const waitMs = WAITS_MS[this.#sentCount];
+    if (waitMs === undefined) return this.#onSilence(nowMs);
+    this.#sentCount++;
+    this.#dueAtMs = nowMs + waitMs;
+    return this.#send(this.#exchange?.requests() ?? []);
+  }
+
+  #send(datagrams: readonly Uint8Array[]): PortMapperAction[] {
+    const network = this.#network;
+    if (network === null) return [];
+    const destination = { address: network.gateway, port: GATEWAY_PORT };
+    return datagrams.map((bytes) => ({ type: "send", bytes, destination }));
+  }
+
+  #onDue(nowMs: number): PortMapperAction[] {
+    if (this.#exchange !== undefined) return this.#sendNext(nowMs);
+    return this.#mapping === undefined ? this.#begin(nowMs) : this.#ask(this.#mapping.protocol, nowMs);
+  }
+
+  #receive(bytes: Uint8Array, source: Endpoint, nowMs: number): PortMapperAction[] {
+    const network = this.#network;
+    if (network === null || !isSameRemote(source, { address: network.gateway, port: GATEWAY_PORT })) return [];
+    const answer = this.#exchange?.receive(bytes);
+    return answer === undefined ? [] : this.#onAnswer(answer, nowMs);
+  }
+
+  #onAnswer(answer: GatewayAnswer, nowMs: number): PortMapperAction[] {
+    switch (answer.kind) {
+      case "granted":
+        return this.#onGranted(answer.external, 1_000 * answer.lifetimeSeconds, nowMs);
+      case "unsupported":
+        return this.#tryOlder("the gateway does not know PCP", nowMs);
+      case "refused":
+        return this.#fail(answer.why, answer.retryAfterSeconds, nowMs);
+    }
+  }
+
+  #onGranted(external: UdpEndpoint, lifetimeMs: number, nowMs: number): PortMapperAction[] {
+    const before = this.#mapping;
+    const mapping = { protocol: this.#protocol, external };
+    this.#mapping = mapping;
+    this.#exchange = undefined;
+    this.#expiresAtMs = nowMs + lifetimeMs;
+    this.#dueAtMs = nowMs + Math.min(RENEW_AFTER_MS, lifetimeMs / 2);
+    const isSame = before?.protocol === mapping.protocol && isSameRemote(before.external, external);
+    return isSame ? [] : [{ type: "mapped", mapping }];
+  }
+
+  #onSilence(nowMs: number): PortMapperAction[] {
+    if (this.#mapping !== undefined) {
+      if (nowMs >= this.#expiresAtMs) return this.#fail("it was not renewed", undefined, nowMs);
+      // Still valid by what the gateway has said; a later answer may keep it.
+      this.#exchange = undefined;
+      this.#dueAtMs = Math.min(this.#expiresAtMs, nowMs + RENEW_RETRY_MS);
+      return [];
+    }
+    // Old gateways drop what they do not know, instead of saying so.
+    return this.#tryOlder("the gateway is silent", nowMs);
+  }
+
+  /** NAT-PMP after PCP; it knows no IPv6. */
+  #tryOlder(why: string, nowMs: number): PortMapperAction[] {
+    const isIpv6 = this.#network?.gateway.includes(":") === true;
+    return this.#protocol === "pcp" && !isIpv6 ? this.#ask("nat-pmp", nowMs) : this.#fail(why, undefined, nowMs);
+  }
+
+  /** Nothing is mapped, and somewhat later all is tried again. */
+  #fail(why: string, retryAfterSeconds: number | undefined, nowMs: number): PortMapperAction[] {
+    const lost = this.#lose(why);
+    this.#exchange = undefined;
+    const waitMs = retryAfterSeconds === undefined ? RETRY_AFTER_MS : 1_000 * retryAfterSeconds;
+    this.#dueAtMs = nowMs + Math.min(MAX_RETRY_MS, Math.max(MIN_RETRY_MS, waitMs));
+    return [...lost, { type: "unavailable", why }];
+  }
+
+  #lose(why: string): PortMapperAction[] {
+    const had = this.#mapping !== undefined;
+    this.#mapping = undefined;
+    return had ? [{ type: "lost", why }] : [];
+  }
+
+  #stop(): PortMapperAction[] {
+    const mapping = this.#mapping;
+    const released = mapping === undefined ? [] : this.#send(this.#newExchange(mapping.protocol).release());
+    this.#mapping = undefined;
+    this.#network = null;
+    this.#exchange = undefined;
+    this.#dueAtMs = Number.POSITIVE_INFINITY;
+    return released;
+  }
+}
