@@ -71,6 +71,8 @@ export class Path {
   #dwellUntilMs = -NEVER;
 
   #unanswered: SentProbe[] = [];
+  /** Silence before this is ours. */
+  #excusedMs = -NEVER;
 
   constructor({ id, transport, label }: PathCandidate) {
     this.id = id;
@@ -193,6 +195,11 @@ export class Path {
     return oldest === undefined ? NEVER : oldest.sentMs + this.suspectAfterMs;
   }
 
+  /** We ourselves were asleep until now, and answers may still be waiting to be read. */
+  excuse(nowMs: number): void {
+    this.#excusedMs = nowMs;
+  }
+
   fallSilent(): void {
     this.isSilent = true;
     this.repliesInRow = 0;
@@ -255,7 +262,7 @@ export class Path {
   }
 
   get #silentSinceMs(): number {
-    return Math.max(this.lastReplyMs, this.#unanswered[0]?.sentMs ?? NEVER);
+    return Math.max(this.lastReplyMs, this.#excusedMs, this.#unanswered[0]?.sentMs ?? NEVER);
   }
 
   #takeRtt(rttMs: number): void {

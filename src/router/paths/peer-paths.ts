@@ -3,7 +3,7 @@ import { AttemptLog } from "./attempts.ts";
 import type { PathAction, PathCandidate, PathCounters, PathEvent } from "./events.ts";
 import { Path } from "./path.ts";
 import { Preference } from "./preference.ts";
-import { isNearerBy, Ranking, Tier } from "./ranking.ts";
+import { isNearerBy, Ranking } from "./ranking.ts";
 import { type Activity, nextProbeMs, type ProbeContext } from "./schedule.ts";
 import { type Change, Selection } from "./selection.ts";
 import { describePath, type PeerPathsStatus, verdictOn } from "./status.ts";
@@ -56,14 +56,26 @@ export class PeerPaths {
   /** Takes what happened; answers what is to be done, in this order. */
   handle(event: PathEvent, nowMs: number): PathAction[] {
     this.#nowMs = nowMs;
+    if (nowMs - this.#deadlineMs > PATH_TIMINGS.stallMs) for (const path of this.#paths.values()) path.excuse(nowMs);
     const actions: PathAction[] = [];
     this.#apply(event, actions);
     this.#reviewActivity(event.type === "active");
-    if (this.#sessionSinceMs !== undefined) this.#decide(actions);
-    for (const transport of this.#wants.take(this.#wantContext())) actions.push({ type: "want", transport });
-    if (this.#sessionSinceMs !== undefined) this.#probe(actions);
+    const ranking = this.#ranking();
+    const paths = Array.from(this.#paths.values()).filter((path) => ranking.isEligible(path));
+    const isUp = this.#sessionSinceMs !== undefined;
+    if (isUp) this.#decide(paths, ranking, actions);
+    const want = this.#wantContext(ranking);
+    for (const transport of this.#wants.take(want)) actions.push({ type: "want", transport });
+    let deadlineMs = this.#wants.deadlineMs(want);
+    if (isUp) {
+      const { leads, jitter } = this.#options;
+      const context = { selection: this.#selection, ranking, activity: this.#activity, leads, jitter };
+      this.#probe(paths, context, actions);
+      for (const path of paths) deadlineMs = Math.min(deadlineMs, nextProbeMs(path, context));
+      deadlineMs = Math.min(deadlineMs, this.#selection.deadlineMs(paths, ranking));
+    }
     if (nowMs >= this.#attempts.endsAtMs) this.#attempts.close(this.#verdict, nowMs);
-    this.#deadlineMs = Math.max(this.#findDeadlineMs(), nowMs + 1);
+    this.#deadlineMs = Math.max(Math.min(deadlineMs, this.#attempts.endsAtMs), nowMs + 1);
     return actions;
   }
 
@@ -75,11 +87,10 @@ export class PeerPaths {
   status(): PeerPathsStatus {
     const ranking = this.#ranking();
     const { primary, second, sinceMs, reason, whySecond } = this.#selection;
-    const isWorking = primary !== null && ranking.tierOf(primary) < Tier.open;
     return {
       primary: primary?.id ?? null,
       second: second?.id ?? null,
-      isWorking,
+      isWorking: primary !== null && (primary.isProven || ranking.isHeard(primary)),
       sinceMs,
       reason,
       whySecond,
@@ -218,16 +229,14 @@ export class PeerPaths {
     const activity = pauseMs <= PATH_TIMINGS.activeMs ? "active" : pauseMs <= PATH_TIMINGS.warmMs ? "warm" : "idle";
     const { primary } = this.#selection;
     const hasBegun = activity === "active" && this.#activity !== "active";
-    if (hasBegun && primary !== null && nowMs - primary.lastReplyMs > PATH_TIMINGS.staleMs) {
-      this.#selection.doubt("unused for a while", 1, nowMs);
+    if (hasBegun && primary !== null && nowMs - primary.lastHeardMs > PATH_TIMINGS.staleMs) {
+      this.#selection.doubt("the path in use was idle for a while", 1, nowMs);
     }
     this.#activity = activity;
   }
 
-  #decide(actions: PathAction[]): void {
+  #decide(paths: readonly Path[], ranking: Ranking, actions: PathAction[]): void {
     const nowMs = this.#nowMs;
-    const ranking = this.#ranking();
-    const paths = this.#eligible(ranking);
     for (const path of paths) if (nowMs >= path.deadAtMs) path.fallSilent();
     this.#agreement.update(this.#selection.primary, nowMs);
     if (paths.length === 0) {
@@ -254,12 +263,10 @@ export class PeerPaths {
     actions.push({ type: "use", primary: primary?.id ?? null, second: second?.id ?? null });
   }
 
-  #probe(actions: PathAction[]): void {
+  #probe(paths: readonly Path[], context: ProbeContext, actions: PathAction[]): void {
     const nowMs = this.#nowMs;
     const { counters } = this.#options;
-    const ranking = this.#ranking();
-    const context = this.#probeContext(ranking);
-    for (const path of this.#eligible(ranking)) {
+    for (const path of paths) {
       if (nowMs < nextProbeMs(path, context)) continue;
       this.#sequence = (this.#sequence + 1) >>> 0;
       const { id } = path;
@@ -270,52 +277,18 @@ export class PeerPaths {
     }
   }
 
-  #probeContext(ranking: Ranking): ProbeContext {
-    const { primary, second, isInDoubt } = this.#selection;
-    const { leads, jitter } = this.#options;
-    const rank = primary === null ? NEVER : ranking.rankOf(primary);
-    return {
-      nowMs: this.#nowMs,
-      activity: this.#activity,
-      leads,
-      jitter,
-      isInDoubt,
-      isTrialFast: this.#selection.isTrialFast(this.#nowMs),
-      nothingWorks: primary === null || ranking.tierOf(primary) === Tier.silent,
-      isInUse: (path) => path === primary || path === second,
-      wouldBeUsed: (path) => primary === null || !primary.isProven || ranking.rankOf(path) < rank,
-    };
-  }
-
-  #findDeadlineMs(): number {
-    let nextMs = Math.min(this.#attempts.endsAtMs, this.#wants.deadlineMs(this.#wantContext()));
-    if (this.#sessionSinceMs === undefined) return nextMs;
-    const nowMs = this.#nowMs;
-    const ranking = this.#ranking();
-    const context = this.#probeContext(ranking);
-    const paths = this.#eligible(ranking);
-    for (const path of paths) nextMs = Math.min(nextMs, nextProbeMs(path, context));
-    const followMs = this.#agreement.dueMs(this.#preference.isExplicit);
-    if (followMs > nowMs) nextMs = Math.min(nextMs, followMs);
-    return Math.min(nextMs, this.#selection.deadlineMs(paths, nowMs));
-  }
-
-  #wantContext(): WantContext {
+  #wantContext(ranking: Ranking): WantContext {
     return {
       activity: this.#activity,
       sessionSinceMs: this.#sessionSinceMs,
       paths: Array.from(this.#paths.values()),
       selection: this.#selection,
-      ranking: this.#ranking(),
+      ranking,
     };
   }
 
   #ranking(): Ranking {
     return new Ranking(this.#preference, this.#options.counters, this.#nowMs);
-  }
-
-  #eligible(ranking: Ranking): Path[] {
-    return Array.from(this.#paths.values()).filter((path) => ranking.isEligible(path));
   }
 
   readonly #verdict = (path: Path, probes: number) => verdictOn(path, probes, this.#selection, this.#ranking());

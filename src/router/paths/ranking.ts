@@ -1,7 +1,7 @@
 import type { PathCounters } from "./events.ts";
 import type { Path } from "./path.ts";
 import type { Preference } from "./preference.ts";
-import { PATH_TIMINGS } from "./timings.ts";
+import { NEVER, PATH_TIMINGS } from "./timings.ts";
 
 /** How far a path can be trusted, best first. */
 export const Tier = {
@@ -44,13 +44,23 @@ export class Ranking {
       if (!path.isHeld(this.nowMs)) return Tier.proven;
       return path.hold?.loss === "large" ? Tier.losesLarge : Tier.losesData;
     }
-    const heardMs = Math.max(path.lastHeardMs, this.counters.lastReceivedMs(path.id) || -Infinity);
-    return this.nowMs - heardMs <= PATH_TIMINGS.heardMs ? Tier.heard : Tier.open;
+    return this.isHeard(path) ? Tier.heard : Tier.open;
+  }
+
+  /** Something authentic came by it of late. */
+  isHeard(path: Path): boolean {
+    const heardMs = Math.max(path.lastHeardMs, this.counters.lastReceivedMs(path.id) || -NEVER);
+    return this.nowMs - heardMs <= PATH_TIMINGS.heardMs;
   }
 
   /** May it take over from a path that works? */
   isSteady(path: Path): boolean {
-    return this.tierOf(path) === Tier.proven && this.nowMs >= path.steadyAtMs;
+    return this.tierOf(path) === Tier.proven && this.nowMs >= path.steadyAtMs && !this.isOverdue(path);
+  }
+
+  /** Answers should have come by now. */
+  isOverdue(path: Path): boolean {
+    return this.nowMs >= path.suspectAtMs;
   }
 
   /** The best: by trust, by preference, by round trip. */

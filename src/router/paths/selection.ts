@@ -56,12 +56,16 @@ export class Selection {
     return this.#doubt !== undefined;
   }
 
+  isInUse(path: Path): boolean {
+    return path === this.primary || path === this.second;
+  }
+
   /** Why a second path carries everything as well. */
   get whySecond(): string | null {
     if (this.second === null) return null;
-    if (this.#trial !== undefined) return "on trial";
-    if (this.#probation?.path === this.second) return "tried again";
-    return this.#doubt?.why ?? "not proven yet";
+    if (this.#trial !== undefined) return "the path in use is new, and on trial";
+    if (this.#probation?.path === this.second) return "tried again, it lost data before";
+    return this.#doubt?.why ?? "the path in use is not proven yet";
   }
 
   isTrialFast(nowMs: number): boolean {
@@ -92,18 +96,19 @@ export class Selection {
   }
 
   /** When time alone may change the decision. */
-  deadlineMs(paths: readonly Path[], nowMs: number): number {
+  deadlineMs(paths: readonly Path[], { nowMs, preference }: Ranking): number {
     let nextMs = NEVER;
     const consider = (atMs: number) => {
       if (atMs > nowMs && atMs < nextMs) nextMs = atMs;
     };
     for (const path of paths) {
       consider(path.deadAtMs);
-      consider(path.suspectAtMs);
+      if (this.isInUse(path)) consider(path.suspectAtMs);
       if (path === this.primary) continue;
       consider(path.steadyAtMs);
       if (path.hold !== undefined) consider(path.hold.untilMs);
     }
+    consider(this.#agreement.dueMs(preference.isExplicit));
     return nextMs;
   }
 
@@ -112,7 +117,7 @@ export class Selection {
     if (primary === null) return;
     if (this.#doubt !== undefined && primary.totalReplies >= this.#doubt.untilReplies) this.#doubt = undefined;
     if (this.#doubt === undefined && nowMs >= primary.suspectAtMs)
-      this.doubt("no answers at the moment", PATH_TIMINGS.provenReplies, nowMs);
+      this.doubt("the path in use gives no answers", PATH_TIMINGS.provenReplies, nowMs);
   }
 
   #choose(paths: readonly Path[], ranking: Ranking): Choice | undefined {
@@ -148,7 +153,7 @@ export class Selection {
       return this.#agreement.isFollowing(current) ? undefined : this.#upgrade(current, steady, ranking);
     }
     if (tier === Tier.heard || tier === Tier.open) return this.#firstProof(current, tier, others, ranking);
-    const best = ranking.best(steady) ?? ranking.best(others);
+    const best = ranking.best(steady) ?? ranking.best(others.filter((path) => !ranking.isOverdue(path)));
     if (best === undefined || ranking.tierOf(best) >= tier) return undefined;
     return { path: best, reason: this.#whyLeft(current, ranking) };
   }
@@ -185,21 +190,22 @@ export class Selection {
 
   /** The path of the first contact stays until it is proven itself, or one as good is, or it fails to answer in time. */
   #firstProof(current: Path, tier: Tier, others: readonly Path[], ranking: Ranking): Choice | undefined {
-    const isOverdue = ranking.nowMs >= current.suspectAtMs;
+    const isGuess = tier === Tier.open;
     const rank = ranking.rankOf(current);
-    const best = ranking.best(isOverdue ? others : others.filter((path) => ranking.rankOf(path) <= rank));
+    const isFree = isGuess || ranking.isOverdue(current);
+    const best = ranking.best(isFree ? others : others.filter((path) => ranking.rankOf(path) <= rank));
     if (best === undefined) return undefined;
+    const { transport } = best;
     const bestTier = ranking.tierOf(best);
     if (bestTier === Tier.proven) {
-      if (ranking.rankOf(best) < rank)
-        return { path: best, reason: beats(best.transport, current.transport, ranking.rankOf(best) < 0) };
-      return { path: best, reason: `${nameOf(best.transport)} answered first` };
+      const isBetter = ranking.rankOf(best) < rank;
+      const reason = isBetter ? beats(transport, current.transport, ranking.rankOf(best) < 0) : undefined;
+      return { path: best, reason: reason ?? `${nameOf(transport)} answered first` };
     }
     // Only a guess is left for somewhere that the peer was heard from.
-    if (tier === Tier.open && bestTier === Tier.heard) {
-      return { path: best, reason: `the peer answered by ${nameOf(best.transport)}` };
-    }
-    return undefined;
+    return isGuess && bestTier === Tier.heard
+      ? { path: best, reason: `the peer answered by ${nameOf(transport)}` }
+      : undefined;
   }
 
   #whyLeft(path: Path, { nowMs }: Ranking): string {
@@ -217,10 +223,10 @@ export class Selection {
     const { nowMs } = ranking;
     if (former?.isSilent) former.fell(nowMs - this.sinceMs);
     if (isNearer) former?.leftForNearer(nowMs);
-    const wasCarrying = this.#trial?.former === path || this.second === path;
+    const isTried = this.#trial?.former === path || this.#probation?.path === path;
     const change = this.#use(path, reason, nowMs);
-    // Both carry everything until it has been seen to arrive, unless it has been carried by the new one already.
-    if (former !== null && paths.includes(former) && !former.isSilent && !wasCarrying) {
+    // Both carry everything until data has been seen to arrive by the new one.
+    if (former !== null && paths.includes(former) && !former.isSilent && !isTried) {
       this.#trial = new Trial(path, former, ranking);
     }
     return change;
@@ -248,18 +254,18 @@ export class Selection {
     const tier = ranking.tierOf(primary);
     if (tier === Tier.proven && this.#doubt === undefined) return this.#probation?.path ?? null;
     const helpers = paths.filter((path) => path !== primary && isHelpful(path, tier, ranking));
+    const heard = helpers.filter((path) => ranking.tierOf(path) <= Tier.heard);
     // Whatever killed the first may have killed its like.
-    const others = helpers.filter((path) => path.transport !== primary.transport && ranking.tierOf(path) <= Tier.heard);
-    const isKept = this.second !== null && helpers.includes(this.second) && others.length === 0;
-    if (isKept) return this.second;
-    if (this.second !== null && others.includes(this.second)) return this.second;
-    return ranking.best(others) ?? ranking.best(helpers) ?? null;
+    const isOther = (path: Path) => path.transport !== primary.transport;
+    const pools = [heard.filter(isOther), heard, helpers.filter(isOther), helpers];
+    const pool = pools.find((each) => each.length > 0) ?? [];
+    return this.second !== null && pool.includes(this.second) ? this.second : (ranking.best(pool) ?? null);
   }
 }
 
 /** Is sending by this one as well better than nothing? */
 function isHelpful(path: Path, primaryTier: Tier, ranking: Ranking): boolean {
-  if (ranking.nowMs >= path.suspectAtMs) return false;
+  if (ranking.isOverdue(path)) return false;
   const tier = ranking.tierOf(path);
   if (tier <= Tier.heard) return true;
   // A guess helps a guess, and a pipe may deliver at once.

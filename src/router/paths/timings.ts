@@ -48,6 +48,8 @@ export const PATH_TIMINGS = {
   deadUnanswered: 4,
   /** Where the round trip is not known yet. */
   assumedRttMs: 500,
+  /** Woken so late, we were asleep ourselves, and nobody else was silent. */
+  stallMs: 100,
   /** Proof older than this counts little when data begins to flow. */
   staleMs: 3000,
   /** Who was heard in the last of this has a path that works in one direction at least. */
@@ -75,7 +77,7 @@ export const PATH_TIMINGS = {
   nearerReplies: 5,
   /** After leaving a path for a nearer one, going back for the same reason takes this long; doubles. */
   dwellMs: 5000,
-  dwellMaxMs: 60_000,
+  dwellMaxMs: 300_000,
 
   /** How long the ends may differ before one follows: the one that does not lead, the leader, one with a preference. */
   followMs: 1500,

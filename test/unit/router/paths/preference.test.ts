@@ -1,0 +1,40 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { PATH_TRANSPORTS } from "../../../../src/router/paths/events.ts";
+import { Preference } from "../../../../src/router/paths/preference.ts";
+
+const transport = fc.constantFrom(...PATH_TRANSPORTS);
+
+describe("preference among transports", () => {
+  it("is UDP, SSH, relay by default", () => {
+    expect(PATH_TRANSPORTS.map((each) => Preference.byDefault.rankOf(each))).toEqual([0, 1, 2]);
+    expect(Preference.byDefault.isExplicit).toBe(false);
+  });
+
+  it("puts the preferred one first, leaves out the excluded ones and those that are not named", () => {
+    fc.assert(
+      fc.property(
+        fc.uniqueArray(transport),
+        fc.uniqueArray(transport),
+        fc.option(transport),
+        (order, excluded, preferred) => {
+          const preference = new Preference(order, excluded, preferred);
+          const allowed = PATH_TRANSPORTS.filter((each) => preference.isAllowed(each));
+          const expected = PATH_TRANSPORTS.filter(
+            (each) => !excluded.includes(each) && (order.includes(each) || each === preferred),
+          );
+          expect(allowed).toEqual(expected);
+          const best = allowed.toSorted((a, b) => preference.rankOf(a) - preference.rankOf(b))[0];
+          if (preferred !== null && !excluded.includes(preferred)) expect(best).toBe(preferred);
+          else expect(best).toBe(order.find((each) => !excluded.includes(each)));
+        },
+      ),
+    );
+  });
+
+  it("is explicit when somebody asked for something else", () => {
+    expect(new Preference(["ssh", "udp", "relay"], [], null).isExplicit).toBe(true);
+    expect(new Preference(PATH_TRANSPORTS, [], "relay").isExplicit).toBe(true);
+    expect(new Preference(["udp"], ["ssh"], null).isExplicit).toBe(false);
+  });
+});
