@@ -1,0 +1,110 @@
+import type { PathTransport } from "../../src/router/paths/events.ts";
+import type { VirtualTime } from "./virtual-time.ts";
+
+/** A message of the session; `counter` is WireGuard's. */
+export type SimMessage =
+  | { readonly kind: "initiation" | "response" | "keepalive" }
+  | {
+      readonly kind: "data";
+      readonly counter: number;
+      readonly sizeBytes: number;
+      readonly flow: number;
+      readonly number: number;
+    }
+  | { readonly kind: "request"; readonly sequence: number; readonly sentMs: number; readonly isPrimary: boolean }
+  | {
+      readonly kind: "reply";
+      readonly sequence: number;
+      readonly sentMs: number;
+      readonly rxData: number;
+      readonly rxLarge: number;
+      readonly isPrimary: boolean;
+    };
+
+export const LARGE_BYTES = 1000;
+
+/** What happens to messages that go one way. */
+export interface Way {
+  /** One-way delay, and at most so much more by chance. */
+  delayMs: number;
+  jitterMs: number;
+  /** Share of the messages that are lost by chance. */
+  loss: number;
+  dropsAll: boolean;
+  dropsData: boolean;
+  dropsLarge: boolean;
+}
+
+export interface LinkOptions {
+  readonly transport: PathTransport;
+  readonly rttMs: number;
+  readonly label?: string;
+  readonly jitterMs?: number;
+  readonly loss?: number;
+}
+
+/** A path between two peers: two ways, each with troubles of its own. What is dropped is dropped without a word. */
+export class Link {
+  readonly transport: PathTransport;
+  readonly label: string;
+  readonly ways: readonly [Way, Way];
+  /** Whether the pipe is connected; UDP always is. */
+  isOpen: boolean;
+  /** Whether it would connect when it is wanted. */
+  canConnect: boolean;
+  readonly #time: VirtualTime;
+  readonly #random: () => number;
+
+  constructor(
+    { transport, rttMs, label, jitterMs = 0, loss = 0 }: LinkOptions,
+    time: VirtualTime,
+    random: () => number,
+  ) {
+    this.transport = transport;
+    this.label = label ?? transport;
+    this.isOpen = transport !== "ssh";
+    this.canConnect = transport === "ssh";
+    const way = () => ({ delayMs: rttMs / 2, jitterMs, loss, dropsAll: false, dropsData: false, dropsLarge: false });
+    this.ways = [way(), way()];
+    this.#time = time;
+    this.#random = random;
+  }
+
+  get rttMs(): number {
+    return this.ways[0].delayMs + this.ways[1].delayMs;
+  }
+
+  /** Passes everything that is sent this way, but for chance, and what shows the sender that it does. */
+  carries(direction: 0 | 1): boolean {
+    const { dropsAll, dropsData, dropsLarge } = this.ways[direction];
+    return this.isOpen && !dropsAll && !dropsData && !dropsLarge && !this.ways[direction === 0 ? 1 : 0].dropsAll;
+  }
+
+  get isSound(): boolean {
+    return this.carries(0) && this.carries(1);
+  }
+
+  /** All troubles of both ways or of one. */
+  set(trouble: Partial<Way>, ways: readonly (0 | 1)[] = [0, 1]): void {
+    for (const way of ways) Object.assign(this.ways[way], trouble);
+  }
+
+  heal(): void {
+    this.set({ dropsAll: false, dropsData: false, dropsLarge: false });
+  }
+
+  send(direction: 0 | 1, message: SimMessage, deliver: (message: SimMessage) => void): void {
+    const way = this.ways[direction];
+    if (!this.isOpen || this.#isDropped(way, message)) return;
+    this.#time.after(way.delayMs + way.jitterMs * this.#random(), () => {
+      // Trouble that begins now takes what is on the way, too.
+      if (this.isOpen && !way.dropsAll) deliver(message);
+    });
+  }
+
+  #isDropped(way: Way, message: SimMessage): boolean {
+    if (way.dropsAll || this.#random() < way.loss) return true;
+    if (message.kind !== "data") return false;
+    return way.dropsData || (way.dropsLarge && message.sizeBytes >= LARGE_BYTES);
+  }
+}
