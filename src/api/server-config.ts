@@ -39,7 +39,8 @@ export const serverConfigSchema = z
           // Before the addresses: a bare `off` (a boolean in YAML 1.1) is none of them.
           z.union([z.literal("off"), z.literal(false)]).transform((): string[] => []),
           listenSchema.transform((one) => [one]),
-          z.array(listenSchema).min(1).max(16),
+          // As many ports as peers can be told of.
+          z.array(listenSchema).min(1).max(8),
         ],
         "off, or an address such as :3478, or a list of them",
       )
