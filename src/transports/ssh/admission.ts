@@ -42,7 +42,8 @@ export class Admission {
   /** @param evict ends the connection; called at most once. Returns undefined when it may not come in. */
   enter(address: string, nowMs: number, evict: () => void): Ticket | undefined {
     this.#endPenalties(nowMs);
-    const source = sourceBlock(address);
+    // A listener for both families has IPv4 addresses mapped into one /64.
+    const source = sourceBlock(address.replace(/^::ffff:(?=\d+\.)/i, ""));
     if ((this.#perSource.get(source) ?? 0) >= this.#limits.pendingPerSource) return undefined;
     const entry = { source, evict };
     this.#pending.add(entry);

@@ -47,6 +47,8 @@ export class JumpConnection {
     const { rekeyAfterMs: afterMs, deadAfterMs: stallMs } = timings;
     this.#rekeys = new RekeySchedule({ afterBytes: limits.rekeyAfterBytes, afterMs, stallMs }, nowMs);
     client.on("handshake", () => this.#rekeys.done(clock.monotonicMs()));
+    // Each stream through it waits for it to drain.
+    socket.setMaxListeners(0);
     socket.once("close", () => {
       for (const stream of this.#streams) stream.destroy();
     });
@@ -92,6 +94,8 @@ export class JumpConnection {
         }
         const stream = new JumpStream(channel, this.#socket);
         this.#streams.add(stream);
+        // What breaks it closes it, and that is heard; an error that nobody hears would end the process.
+        stream.on("error", () => undefined);
         stream.once("close", () => {
           this.#streams.delete(stream);
           this.#usedMs = this.#context.clock.monotonicMs();

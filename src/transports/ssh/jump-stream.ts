@@ -11,7 +11,7 @@ const HIGH_WATER_BYTES = 64 * 1024;
  */
 export class JumpStream extends Duplex implements Underlay {
   bytesRead = 0;
-  bytesWritten = 0;
+  #passedBytes = 0;
   readonly #channel: ClientChannel;
   readonly #socket: Duplex;
 
@@ -29,16 +29,24 @@ export class JumpStream extends Duplex implements Underlay {
     channel.on("close", () => this.destroy());
   }
 
+  /** As a socket counts: with what waits in here. */
+  get bytesWritten(): number {
+    return this.#passedBytes + this.writableLength;
+  }
+
   override _read(): void {
     this.#channel.resume();
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: (failure?: Error | null) => void): void {
-    this.bytesWritten += chunk.length;
+    const pass = (failure?: Error | null) => {
+      this.#passedBytes += chunk.length;
+      done(failure);
+    };
     this.#channel.write(chunk, (failure) => {
       const socket = this.#socket;
-      if (failure || socket.writableLength < HIGH_WATER_BYTES) done(failure);
-      else socket.once("drain", () => done());
+      if (failure || socket.writableLength < HIGH_WATER_BYTES) pass(failure);
+      else socket.once("drain", pass);
     });
   }
 

@@ -106,7 +106,7 @@ export const SSH_TIMINGS: SshTimings = {
 
 export const SSH_LIMITS: SshLimits = {
   pending: 64,
-  pendingPerSource: 8,
+  pendingPerSource: 16,
   // A quarter of a second at 8 Mbit/s.
   queueBytes: 256 * 1024,
   rekeyAfterBytes: 2 ** 30,

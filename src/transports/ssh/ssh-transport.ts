@@ -168,10 +168,14 @@ export class SshTransport implements PipeTransport {
     return false;
   }
 
-  /** After a change of the network: connections from an address that we have no more are dead, and peers may be reachable. */
-  networkChanged(): void {
-    const own = new Set(Object.values(networkInterfaces()).flatMap((all) => all?.map(({ address }) => address) ?? []));
-    const isGone = (address: string | undefined) => address !== undefined && !own.has(address.replace(/%.*$/, ""));
+  /**
+   * After a change of the network: connections from an address that we have no more are dead, and who could not be reached
+   * may be now.
+   * @param ownAddresses in canonical form, without zones
+   */
+  networkChanged(ownAddresses: ReadonlySet<string> = addressesOfHost()): void {
+    const isGone = (address: string | undefined) =>
+      address !== undefined && !ownAddresses.has(address.replace(/%.*$/, ""));
     this.#jump?.dropIf(isGone);
     for (const peer of this.#peers.values()) peer.drop((link) => isGone(link.localAddress), "our address is gone");
   }
@@ -240,4 +244,8 @@ export class SshTransport implements PipeTransport {
   readonly #onDatagram = (peer: string, datagram: Uint8Array): void => {
     if (this.#closing === undefined) this.#handlers.onDatagram(peer, datagram);
   };
+}
+
+function addressesOfHost(): ReadonlySet<string> {
+  return new Set(Object.values(networkInterfaces()).flatMap((all) => all?.map(({ address }) => address) ?? []));
 }

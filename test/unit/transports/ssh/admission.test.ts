@@ -12,6 +12,7 @@ describe("connections that have not proven themselves", () => {
     expect(admission.enter("192.0.2.1", 0, never)).toBeDefined();
     expect(admission.enter("192.0.2.1", 0, never)).toBeDefined();
     expect(admission.enter("192.0.2.1", 0, never)).toBeUndefined();
+    expect(admission.enter("::ffff:192.0.2.1", 0, never)).toBeUndefined();
     expect(admission.enter("2001:db8::1", 0, never)).toBeDefined();
     expect(admission.enter("2001:db8::2", 0, never)).toBeDefined();
     expect(admission.enter("2001:db8::3", 0, never)).toBeUndefined();

@@ -13,7 +13,7 @@ import type { OpenedConnection } from "../../../../src/transports/ssh/ssh-link.t
 import { bindPlainly, SshServer } from "../../../../src/transports/ssh/ssh-server.ts";
 import { openTcp, plainSocket } from "../../../../src/transports/ssh/tcp.ts";
 import { eventually } from "../../../support/lab/eventually.ts";
-import { orderedSeeds } from "./ssh-node.ts";
+import { orderedSeeds } from "../../../support/ssh/ssh-node.ts";
 
 /** One end of a pair whose connections are opened, and handed over, by the test. */
 class End implements AsyncDisposable {

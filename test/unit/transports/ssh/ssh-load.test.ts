@@ -3,10 +3,10 @@ import { describe, expect, it } from "vitest";
 import type { Target } from "../../../../src/transports/ssh/options.ts";
 import { bindPlainly } from "../../../../src/transports/ssh/ssh-server.ts";
 import { eventually } from "../../../support/lab/eventually.ts";
+import { rawClient, subsystem } from "../../../support/ssh/raw-client.ts";
+import { openPair, type SshNode } from "../../../support/ssh/ssh-node.ts";
 import { MemorySocket } from "./memory-socket.ts";
 import { PausableLine } from "./pausable-line.ts";
-import { rawClient, subsystem } from "./raw-client.ts";
-import { openPair, type SshNode } from "./ssh-node.ts";
 
 const numbered = (i: number) => `${i} ${"x".repeat(1400)}`;
 const numbersOf = (texts: readonly string[]) => texts.map((text) => Number.parseInt(text, 10));

@@ -5,8 +5,8 @@ import { describe, expect, it } from "vitest";
 import { MAX_PIPE_DATAGRAM_BYTES } from "../../../../src/transports/pipe/pipe-transport.ts";
 import { machineKeyOfSeed, openSshPrivateKey } from "../../../../src/transports/ssh/machine-key.ts";
 import { eventually } from "../../../support/lab/eventually.ts";
-import { closed, frame, rawClient, subsystem } from "./raw-client.ts";
-import { introduce, openPair, SshNode } from "./ssh-node.ts";
+import { closed, frame, rawClient, subsystem } from "../../../support/ssh/raw-client.ts";
+import { introduce, openPair, SshNode } from "../../../support/ssh/ssh-node.ts";
 
 /** A TCP connection that says nothing by itself. */
 async function silentSocket(port: number): Promise<Socket> {

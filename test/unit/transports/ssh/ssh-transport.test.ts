@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { MAX_PIPE_DATAGRAM_BYTES } from "../../../../src/transports/pipe/pipe-transport.ts";
 import { eventually } from "../../../support/lab/eventually.ts";
+import { closed, frame, rawClient, subsystem } from "../../../support/ssh/raw-client.ts";
+import { introduce, openPair, orderedSeeds, SshNode } from "../../../support/ssh/ssh-node.ts";
 import { PausableLine } from "./pausable-line.ts";
-import { closed, frame, rawClient, subsystem } from "./raw-client.ts";
-import { introduce, openPair, orderedSeeds, SshNode } from "./ssh-node.ts";
 
 describe("datagrams between two peers over SSH", { timeout: 30_000 }, () => {
   it("arrive both ways, whole, by one connection", async () => {
@@ -182,6 +182,34 @@ describe("a connection", { timeout: 30_000 }, () => {
     await a.isClosedTo(b);
     await b.isClosedTo(a);
     line.resume();
+    await a.isOpenTo(b);
+  });
+});
+
+describe("after a change of the network", { timeout: 30_000 }, () => {
+  it("connections from an address that is gone are made anew at once, the others stay", async () => {
+    await using pair = await openPair({ timings: { firstRetryMs: 20 } });
+    const { a, b } = pair;
+    await a.connect(b);
+    await b.isOpenTo(a);
+    a.transport.networkChanged(new Set(["192.0.2.1", "127.0.0.1"]));
+    expect(a.transport.isOpenTo(b.publicKey)).toBe(true);
+    a.transport.networkChanged(new Set(["192.0.2.1"]));
+    expect(a.transport.isOpenTo(b.publicKey)).toBe(false);
+    await a.isOpenTo(b);
+    expect(a.dialled.map((socket) => socket.destroyed)).toEqual([true, false]);
+    expect(a.send(b, "again")).toBe(true);
+    await eventually("it arrives", () => b.received[0] === "again");
+  });
+
+  it("who could not be reached is tried at once", async () => {
+    await using pair = await openPair({ timings: { firstRetryMs: 1e9, lastRetryMs: 1e9 } });
+    const { a, b } = pair;
+    b.transport.setPeers([]);
+    a.transport.want(b.publicKey);
+    await eventually("the dial fails", () => a.transport.attemptsOf(b.publicKey)[0]?.outcome === "failed");
+    introduce(a, b);
+    a.transport.networkChanged(new Set(["127.0.0.1"]));
     await a.isOpenTo(b);
   });
 });

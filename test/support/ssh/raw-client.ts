@@ -1,6 +1,6 @@
 import { Client, type ClientChannel, type ConnectConfig } from "ssh2";
-import { openSshPrivateKey } from "../../../../src/transports/ssh/machine-key.ts";
-import { SUBSYSTEM } from "../../../../src/transports/ssh/options.ts";
+import { openSshPrivateKey } from "../../../src/transports/ssh/machine-key.ts";
+import { SUBSYSTEM } from "../../../src/transports/ssh/options.ts";
 
 /** A client of ssh2 itself, to do to our server what our own never would. Resolves when it is logged in. */
 export async function rawClient(

@@ -1,17 +1,17 @@
 import { randomBytes } from "node:crypto";
 import { connect, type Server, type Socket } from "node:net";
 import { promisify } from "node:util";
-import { silentLogger } from "../../../../src/base/logger.ts";
-import { formatTarget } from "../../../../src/transports/ssh/endpoint.ts";
-import { machineKeyOfSeed } from "../../../../src/transports/ssh/machine-key.ts";
-import type { SshPeer } from "../../../../src/transports/ssh/options.ts";
-import { bindPlainly } from "../../../../src/transports/ssh/ssh-server.ts";
+import { silentLogger } from "../../../src/base/logger.ts";
+import { formatTarget } from "../../../src/transports/ssh/endpoint.ts";
+import { machineKeyOfSeed } from "../../../src/transports/ssh/machine-key.ts";
+import type { SshPeer } from "../../../src/transports/ssh/options.ts";
+import { bindPlainly } from "../../../src/transports/ssh/ssh-server.ts";
 import {
   SshTransport,
   type SshTransportDependencies,
   type SshTransportOptions,
-} from "../../../../src/transports/ssh/ssh-transport.ts";
-import { eventually } from "../../../support/lab/eventually.ts";
+} from "../../../src/transports/ssh/ssh-transport.ts";
+import { eventually } from "../lab/eventually.ts";
 
 export interface SshNodeOptions extends Partial<Omit<SshTransportOptions, "machineSeed">> {
   readonly machineSeed?: Uint8Array;
