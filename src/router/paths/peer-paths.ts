@@ -216,7 +216,7 @@ export class PeerPaths {
     this.#wants.clear();
     this.#agreement.release();
     if (this.#sessionSinceMs === undefined) return;
-    this.#selection.doubt("the network changed", PATH_TIMINGS.provenReplies, nowMs);
+    this.#selection.doubt("the network changed", PATH_TIMINGS.provenReplies);
     this.#attempts.start("the network changed", this.#paths.values(), this.#verdict, nowMs);
   }
 
@@ -230,7 +230,7 @@ export class PeerPaths {
     const { primary } = this.#selection;
     const hasBegun = activity === "active" && this.#activity !== "active";
     if (hasBegun && primary !== null && nowMs - primary.lastHeardMs > PATH_TIMINGS.staleMs) {
-      this.#selection.doubt("the path in use was idle for a while", 1, nowMs);
+      this.#selection.doubt("the path in use was idle for a while", 1);
     }
     this.#activity = activity;
   }

@@ -8,7 +8,6 @@ import { beats, loses, nameOf, nearer, silentFor } from "./words.ts";
 /** Why the path in use is not trusted at the moment. */
 interface Doubt {
   readonly why: string;
-  readonly sinceMs: number;
   /** Reply count of the path that ends the doubt. */
   readonly untilReplies: number;
 }
@@ -31,11 +30,13 @@ export interface Change {
  * a trial, in which both carry everything; a path that stops answering is helped by a second one at once and left when it
  * stays silent.
  *
- *     none ──first contact──► in use ◄──passed── trial (new and former) ◄──a better one is proven── in use
- *                              │  ▲
- *        no reply in good time │  │ replies
- *                              ▼  │
- *                            in doubt (with a second) ──dead──► the best other one in use
+ *                          a better one is proven
+ *     none ──first──► in use ──────────────────────► on trial, with the former
+ *           contact   │  ▲ ▲                          │              │
+ *         no reply in │  │ └──data arrives by it──────┘              │ silent, or
+ *           good time ▼  │ replies                                   │ loses data
+ *                    in doubt, with a second ──dead──► another ◄─────┘
+ *                                                      in use
  */
 export class Selection {
   readonly #agreement: Agreement;
@@ -79,9 +80,9 @@ export class Selection {
   }
 
   /** Sends by a second path as well until `replies` answers have come by the first. */
-  doubt(why: string, replies: number, nowMs: number): void {
+  doubt(why: string, replies: number): void {
     if (this.primary === null) return;
-    this.#doubt = { why, sinceMs: nowMs, untilReplies: this.primary.totalReplies + replies };
+    this.#doubt = { why, untilReplies: this.primary.totalReplies + replies };
   }
 
   /** Decides anew among these paths, all eligible. */
@@ -117,7 +118,7 @@ export class Selection {
     if (primary === null) return;
     if (this.#doubt !== undefined && primary.totalReplies >= this.#doubt.untilReplies) this.#doubt = undefined;
     if (this.#doubt === undefined && nowMs >= primary.suspectAtMs)
-      this.doubt("the path in use gives no answers", PATH_TIMINGS.provenReplies, nowMs);
+      this.doubt("the path in use gives no answers", PATH_TIMINGS.provenReplies);
   }
 
   #choose(paths: readonly Path[], ranking: Ranking): Choice | undefined {
