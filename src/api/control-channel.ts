@@ -63,6 +63,8 @@ export const peerMessageSchema = z.discriminatedUnion("type", [
     listenPort: z.number().int().min(1).max(65535),
     /** Addresses of the peer's own interfaces, best first. The coordinator adds the one it sees. */
     endpoints: z.array(endpointSchema).max(32),
+    /** TCP ports of the peer's SSH server, at the same addresses. */
+    sshPorts: z.array(portSchema).max(8).default([]),
   }),
 ]);
 export type PeerMessage = z.infer<typeof peerMessageSchema>;

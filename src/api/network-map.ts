@@ -47,6 +47,8 @@ export const mapPeerSchema = z.object({
   allowedIps: z.array(cidrSchema).max(1024),
   /** Where its WireGuard socket may be reached, best first. */
   endpoints: z.array(endpointSchema).max(64),
+  /** Where its SSH server may be reached, best first. */
+  sshEndpoints: z.array(endpointSchema).max(64).default([]),
   online: z.boolean(),
   lastSeenAt: instantSchema.nullable(),
 });

@@ -1,3 +1,4 @@
+import type { Socket } from "node:net";
 import { WebSocket } from "ws";
 import {
   CONTROL_MAX_PAYLOAD_BYTES,
@@ -19,7 +20,7 @@ import { classifyConnectionFailure, notACoordinator } from "./connection-errors.
 import { parseCoordinatorMessage } from "./coordinator-message.ts";
 import type { PeerKeys } from "./peer-keys.ts";
 import { openSecureSocket } from "./secure-socket.ts";
-import type { SocketFactory } from "./socket-factory.ts";
+import type { Dial } from "./socket-factory.ts";
 import type { UsableTrust } from "./trust.ts";
 
 const FIRST_RETRY_MS = 500;
@@ -40,7 +41,7 @@ export interface ControlChannelOptions {
 export interface ControlChannelDeps {
   readonly logger: Logger;
   readonly clock: Clock;
-  readonly socketFactory: SocketFactory;
+  readonly socketFactory: Dial;
 }
 
 export interface ControlChannelHandlers {
@@ -76,6 +77,7 @@ export class ControlChannel implements AsyncDisposable {
   readonly #backoff = new Backoff(FIRST_RETRY_MS, LAST_RETRY_MS);
   #map: NetworkMap | undefined;
   #endpoints: PeerMessage | undefined;
+  #dial: AbortController | undefined;
   #socket: WebSocket | undefined;
   #retryTimer: NodeJS.Timeout | undefined;
   #urlIndex = 0;
@@ -112,8 +114,8 @@ export class ControlChannel implements AsyncDisposable {
   }
 
   /** Tells the coordinator, now or as soon as there is a connection. */
-  setEndpoints(listenPort: number, endpoints: readonly string[]): void {
-    this.#endpoints = { type: "endpoints", listenPort, endpoints: [...endpoints] };
+  setEndpoints(listenPort: number, endpoints: readonly string[], sshPorts: readonly number[]): void {
+    this.#endpoints = { type: "endpoints", listenPort, endpoints: [...endpoints], sshPorts: [...sshPorts] };
     if (this.#state.connected) this.#send(this.#endpoints);
   }
 
@@ -128,6 +130,7 @@ export class ControlChannel implements AsyncDisposable {
   close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#retryTimer);
+    this.#dial?.abort();
     const socket = this.#socket;
     if (socket === undefined || socket.readyState === WebSocket.CLOSED) return Promise.resolve();
     return new Promise((resolve) => {
@@ -154,8 +157,25 @@ export class ControlChannel implements AsyncDisposable {
     const { trust } = this.#options;
     const url = this.#url;
     const security = url.startsWith("http:") ? ({ kind: "plain" } as const) : trust;
+    const dial = new AbortController();
+    const patience = setTimeout(
+      () => dial.abort(new MeshError("timeout", `${url} did not answer in time`)),
+      HANDSHAKE_LIMIT_MS,
+    );
+    this.#dial = dial;
+    openSecureSocket(url, security, this.#deps.socketFactory, dial.signal)
+      .finally(() => clearTimeout(patience))
+      .then(
+        (stream) => (this.#closed ? void stream.destroy() : this.#upgrade(url, stream)),
+        (thrown: unknown) => {
+          if (!this.#closed) this.#disconnected(this.#explain(thrown, url), url);
+        },
+      );
+  }
+
+  #upgrade(url: string, stream: Socket): void {
     const socket = new WebSocket(`${url.replace(/^http/, "ws")}/v1/control`, {
-      createConnection: () => openSecureSocket(url, security, this.#deps.socketFactory),
+      createConnection: () => stream,
       perMessageDeflate: false,
       maxPayload: CONTROL_MAX_PAYLOAD_BYTES,
       handshakeTimeout: HANDSHAKE_LIMIT_MS,
@@ -194,14 +214,18 @@ export class ControlChannel implements AsyncDisposable {
       }
     });
     socket.on("error", (thrown) => {
-      const classified = classifyConnectionFailure(thrown, url, trust.kind === "pinned-ca");
-      failure ??= classified instanceof MeshError ? classified : notACoordinator(url, "the connection broke off");
+      failure ??= this.#explain(thrown, url);
     });
     socket.once("close", () => {
       clearInterval(watchdog);
       this.#socket = undefined;
       if (!this.#closed) this.#disconnected(failure, url);
     });
+  }
+
+  #explain(thrown: unknown, url: string): MeshError {
+    const classified = classifyConnectionFailure(thrown, url, this.#options.trust.kind === "pinned-ca");
+    return classified instanceof MeshError ? classified : notACoordinator(url, "the connection broke off");
   }
 
   #disconnected(failure: MeshError | undefined, url: string): void {

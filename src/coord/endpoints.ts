@@ -33,3 +33,9 @@ export function advertisedEndpoints(
 function formatEndpoint(address: string, port: number): string {
   return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
 }
+
+/** The hosts of `endpoints`, in their order, at each of `ports`. */
+export function atPorts(endpoints: readonly string[], ports: readonly number[]): readonly string[] {
+  const hosts = new Set(endpoints.map((endpoint) => endpoint.slice(0, endpoint.lastIndexOf(":"))));
+  return [...hosts].flatMap((host) => ports.map((port) => `${host}:${port}`)).slice(0, MAX_ENDPOINTS);
+}

@@ -111,7 +111,7 @@ interface PeerChanges {
 }
 
 function mapPeer(peer: Peer): MapPeer {
-  const { name, ip4, ip6, cidr, tags, wireguardKey, machineKey, endpoints, online, lastSeenAtMs } = peer;
+  const { name, ip4, ip6, cidr, tags, wireguardKey, machineKey, endpoints, sshEndpoints, online, lastSeenAtMs } = peer;
   return {
     name,
     ip4,
@@ -122,6 +122,7 @@ function mapPeer(peer: Peer): MapPeer {
     machineKey,
     allowedIps: [`${ip4}/32`, `${ip6}/128`],
     endpoints: [...endpoints],
+    sshEndpoints: [...sshEndpoints],
     online,
     lastSeenAt: lastSeenAtMs === null ? null : new Date(lastSeenAtMs).toISOString(),
   };

@@ -19,6 +19,8 @@ export interface Peer {
   readonly tags: readonly string[];
   /** Best first. */
   readonly endpoints: readonly string[];
+  /** Best first; known while the coordinator runs and the peer has told. */
+  readonly sshEndpoints: readonly string[];
   readonly online: boolean;
   /** When it came online, or went offline, last. */
   readonly lastSeenAtMs: number | null;
@@ -91,7 +93,13 @@ export class Registry {
     const after =
       before === undefined
         ? fresh
-        : { ...fresh, online: before.online, endpoints: before.endpoints, lastSeenAtMs: before.lastSeenAtMs };
+        : {
+            ...fresh,
+            online: before.online,
+            endpoints: before.endpoints,
+            sshEndpoints: before.sshEndpoints,
+            lastSeenAtMs: before.lastSeenAtMs,
+          };
     this.#replace(row.id, after);
   }
 
@@ -107,10 +115,11 @@ export class Registry {
     this.#unsaved.add(id);
   }
 
-  setEndpoints(id: number, endpoints: readonly string[]): void {
+  setEndpoints(id: number, endpoints: readonly string[], sshEndpoints: readonly string[] = []): void {
     const peer = this.#peers.get(id);
-    if (peer === undefined || sameList(peer.endpoints, endpoints)) return;
-    this.#replace(id, { ...peer, endpoints });
+    if (peer === undefined) return;
+    if (sameList(peer.endpoints, endpoints) && sameList(peer.sshEndpoints, sshEndpoints)) return;
+    this.#replace(id, { ...peer, endpoints, sshEndpoints });
     this.#unsaved.add(id);
   }
 
@@ -157,6 +166,7 @@ export class Registry {
       ephemeral: row.ephemeral === 1,
       tags: JSON.parse(row.tags),
       endpoints: JSON.parse(row.endpoints),
+      sshEndpoints: [],
       online: false,
       lastSeenAtMs: row.last_seen_at,
     };

@@ -25,10 +25,18 @@ export const settingsSchema = z.strictObject({
   /** 0 for any free port. */
   listenPort: z.number().int().min(0).max(65535),
   mtu: z.number().int().min(576).max(65475),
+  /** TCP ports of our SSH server; none: we only dial. */
+  sshPorts: z.array(z.number().int().min(1).max(65535)).max(8).default([2222]),
 });
 export type Settings = z.output<typeof settingsSchema>;
 
-export const DEFAULT_SETTINGS: Settings = { version: 1, interface: "mesh0", listenPort: 51820, mtu: 1420 };
+export const DEFAULT_SETTINGS: Settings = {
+  version: 1,
+  interface: "mesh0",
+  listenPort: 51820,
+  mtu: 1420,
+  sshPorts: [2222],
+};
 
 const intentSchema = z.strictObject({ version: z.literal(1), intent: z.enum(["up", "down"]) });
 

@@ -20,6 +20,7 @@ import { NetworkView } from "./network-view.ts";
 import { peersToTunnel } from "./peers-to-tunnel.ts";
 import { findPeer, pingRepeatedly } from "./pinger.ts";
 import { RelayLink } from "./relay-link.ts";
+import { SshLink } from "./ssh-link.ts";
 import type { SessionSources } from "./status-builder.ts";
 import { UapiServer } from "./uapi.ts";
 import type { Warnings } from "./warnings.ts";
@@ -53,6 +54,7 @@ export interface PeerSessionDeps {
 interface Parts {
   readonly tunnel: Tunnel;
   readonly view: NetworkView;
+  readonly ssh: SshLink;
   /** Everything that the session owns, both of the others among it. */
   readonly resources: DisposeStack;
 }
@@ -70,6 +72,7 @@ export class PeerSession implements AsyncDisposable {
   readonly #resources: DisposeStack;
   readonly #relay: RelayLink;
   readonly #nat: NatWatch;
+  readonly #ssh: SshLink;
   #endpoints: readonly string[] = [];
   #behindNat = false;
   #hasFreshMap = false;
@@ -81,6 +84,7 @@ export class PeerSession implements AsyncDisposable {
     this.#tunnel = parts.tunnel;
     this.#view = view;
     this.#resources = parts.resources;
+    this.#ssh = parts.ssh;
     this.#tunnel.paths.onDecision(({ publicKey, path, reason }) => {
       const by = path === null ? "none" : `${path.transport} ${path.endpoint}`;
       deps.logger.info(
@@ -158,7 +162,12 @@ export class PeerSession implements AsyncDisposable {
     const noIpv6 = await host.configure([ip4, ip6]);
     if (noIpv6 !== undefined) deps.warnings.set("ipv6", `no IPv6 in the mesh here: ${NO_IPV6_TEXT[noIpv6]}`);
 
-    const session = new PeerSession(options, deps, { tunnel, view, resources });
+    const { logger, clock } = deps;
+    const ssh = resources.use(await SshLink.open(keys, settings.sshPorts, { tunnel, clock, logger }));
+    if (ssh.problem === undefined) deps.warnings.clear("ssh");
+    else deps.warnings.set("ssh", `no SSH server for peers here: ${ssh.problem}`);
+
+    const session = new PeerSession(options, deps, { tunnel, view, ssh, resources });
     if (view.map !== undefined) session.#applyMap(view.map);
     await session.#openUapi();
     session.#announceEndpoints();
@@ -230,6 +239,7 @@ export class PeerSession implements AsyncDisposable {
   }
 
   #applyMap(map: NetworkMap): void {
+    this.#ssh.setPeers(map);
     this.#tunnel.configurePeers(peersToTunnel(map, { behindNat: this.#behindNat }));
   }
 
@@ -261,7 +271,7 @@ export class PeerSession implements AsyncDisposable {
     const endpoints = [...new Set([...this.#nat.reflexive.map(formatEndpoint), ...local])];
     if (endpoints.join() === this.#endpoints.join()) return;
     this.#endpoints = endpoints;
-    this.#channel.setEndpoints(listenPort, endpoints);
+    this.#channel.setEndpoints(listenPort, endpoints, this.#ssh.ports);
   }
 
   #look(): void {

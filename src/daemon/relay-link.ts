@@ -6,7 +6,7 @@ import type { Logger } from "../base/logger.ts";
 import { classifyConnectionFailure } from "../control/connection-errors.ts";
 import type { PeerKeys } from "../control/peer-keys.ts";
 import { openSecureSocket, type Security } from "../control/secure-socket.ts";
-import type { SocketFactory } from "../control/socket-factory.ts";
+import type { Dial } from "../control/socket-factory.ts";
 import type { UsableTrust } from "../control/trust.ts";
 import type { Tunnel } from "../router/tunnel.ts";
 import { RelayClient } from "../transports/relay/relay-client.ts";
@@ -19,7 +19,7 @@ export interface RelayLinkOptions {
 
 export interface RelayLinkDeps {
   readonly tunnel: Tunnel;
-  readonly socketFactory: SocketFactory;
+  readonly socketFactory: Dial;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -79,22 +79,12 @@ export class RelayLink implements AsyncDisposable {
     });
   }
 
-  #connect(url: string, security: Security, signal: AbortSignal): Promise<Duplex> {
-    const socket = openSecureSocket(url, security, this.#deps.socketFactory);
-    return new Promise((resolve, reject) => {
-      const end = (failure: unknown) => {
-        socket.destroy();
-        const classified = classifyConnectionFailure(failure, url, this.#options.trust.kind === "pinned-ca");
-        reject(classified instanceof MeshError ? classified : asMeshError(failure));
-      };
-      const abort = () => end(new MeshError("timeout", `${url} was given up`));
-      signal.addEventListener("abort", abort, { once: true });
-      socket.once("error", end);
-      socket.once(security.kind === "plain" ? "connect" : "secureConnect", () => {
-        signal.removeEventListener("abort", abort);
-        socket.off("error", end);
-        resolve(socket);
-      });
-    });
+  async #connect(url: string, security: Security, signal: AbortSignal): Promise<Duplex> {
+    try {
+      return await openSecureSocket(url, security, this.#deps.socketFactory, signal);
+    } catch (failure) {
+      const classified = classifyConnectionFailure(failure, url, this.#options.trust.kind === "pinned-ca");
+      throw classified instanceof MeshError ? classified : asMeshError(failure);
+    }
   }
 }

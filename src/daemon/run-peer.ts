@@ -145,6 +145,7 @@ function settingsOf(plan: PeerPlan, stored: Settings | undefined): Settings {
     interface: plan.interface ?? base.interface,
     listenPort: plan.listenPort ?? base.listenPort,
     mtu: plan.mtu ?? base.mtu,
+    sshPorts: base.sshPorts,
   };
 }
 

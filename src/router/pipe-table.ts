@@ -40,14 +40,22 @@ export class PipeTable {
     this.#deps = deps;
   }
 
-  /** Takes a transport into use; `create` is given what the transport is to call. */
-  attach<Transport extends PipeTransport>(create: (handlers: PipeHandlers) => Transport): Transport {
-    const transport: Transport = create({
-      onDatagram: (peer, datagram) => this.#receive(transport, peer, datagram),
-      onChange: (peer) => this.#deps.onChange(peer),
-    });
-    this.#transports.add(transport);
-    return transport;
+  /** What a transport that is about to be made is to call. What it says before `add` is not heard. */
+  handlers(): { readonly handlers: PipeHandlers; add(transport: PipeTransport): void } {
+    let added: PipeTransport | undefined;
+    const handlers: PipeHandlers = {
+      onDatagram: (peer, datagram) => {
+        if (added !== undefined) this.#receive(added, peer, datagram);
+      },
+      onChange: (peer) => {
+        if (added !== undefined) this.#deps.onChange(peer);
+      },
+    };
+    const add = (transport: PipeTransport) => {
+      added = transport;
+      this.#transports.add(transport);
+    };
+    return { handlers, add };
   }
 
   /** Forgets the transport and its pipes; closing it is its owner's business. Returns the peers that had one. */

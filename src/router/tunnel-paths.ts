@@ -65,11 +65,24 @@ export class TunnelPaths {
   }
 
   /**
-   * Takes a transport over byte streams into use, a further way to every peer with paths; `create` is given what it is to
-   * call. Closing it stays its owner's business, after `detach`.
+   * Takes a transport over byte streams into use, a further way to every peer with paths; `create` is given what it is
+   * to call. Closing it stays its owner's business, after `detach`.
    */
   attach<Transport extends PipeTransport>(create: (handlers: PipeHandlers) => Transport): Transport {
-    const transport = this.#pipes.attach(create);
+    const { handlers, add } = this.#pipes.handlers();
+    const transport = create(handlers);
+    add(transport);
+    this.#deps.onPipes();
+    return transport;
+  }
+
+  /** As `attach`, for a transport that takes its time to open. */
+  async attachOpened<Transport extends PipeTransport>(
+    open: (handlers: PipeHandlers) => Promise<Transport>,
+  ): Promise<Transport> {
+    const { handlers, add } = this.#pipes.handlers();
+    const transport = await open(handlers);
+    add(transport);
     this.#deps.onPipes();
     return transport;
   }

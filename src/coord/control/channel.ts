@@ -29,7 +29,7 @@ export interface ChannelDeps {
   findPeer(machineKey: string): Peer | undefined;
   /** The channel is a peer's from here on: the `welcome` is sent, the first map is the owner's to send. */
   onAuthenticated(channel: Channel, peer: Peer, mapVersion: number | null): void;
-  onEndpoints(channel: Channel, listenPort: number, endpoints: readonly string[]): void;
+  onEndpoints(channel: Channel, message: Extract<PeerMessage, { type: "endpoints" }>): void;
   onClosed(channel: Channel): void;
 }
 
@@ -136,7 +136,7 @@ export class Channel implements MapReceiver {
       if (message === undefined) return;
       if (message.type === "authenticate") this.#authenticate(message);
       else if (!this.isAuthenticated) throw new MeshError("bad-request", "the control channel is not authenticated");
-      else this.#deps.onEndpoints(this, message.listenPort, message.endpoints);
+      else this.#deps.onEndpoints(this, message);
     } catch (failure) {
       const error = asMeshError(failure);
       if (error.code === "internal") this.#deps.logger.error({ error: failure }, "a control message failed");

@@ -11,7 +11,7 @@ import { SourceQuota } from "../../base/source-quota.ts";
 import { sourceBlock } from "../../packet/source-block.ts";
 import type { ClientAddresses } from "../client-address.ts";
 import type { Distribution } from "../distribution.ts";
-import { advertisedEndpoints } from "../endpoints.ts";
+import { advertisedEndpoints, atPorts } from "../endpoints.ts";
 import type { CoordinatorLimits } from "../limits.ts";
 import type { Registry } from "../registry.ts";
 import { Channel, type ChannelDeps } from "./channel.ts";
@@ -122,9 +122,9 @@ export class ControlServer {
         noLongerPending();
         this.#goLive(channel, peer.id, mapVersion);
       },
-      onEndpoints: (channel, listenPort, endpoints) => {
+      onEndpoints: (channel, { listenPort, endpoints, sshPorts }) => {
         const known = advertisedEndpoints(network, endpoints, channel.remoteAddress, listenPort);
-        registry.setEndpoints(channel.peerId, known);
+        registry.setEndpoints(channel.peerId, known, atPorts(known, sshPorts));
       },
       onClosed: (channel) => {
         noLongerPending();

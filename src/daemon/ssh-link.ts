@@ -1,0 +1,75 @@
+import { networkInterfaces } from "node:os";
+import type { NetworkMap } from "../api/network-map.ts";
+import type { Clock } from "../base/clock.ts";
+import type { Logger } from "../base/logger.ts";
+import type { PeerKeys } from "../control/peer-keys.ts";
+import type { Tunnel } from "../router/tunnel.ts";
+import { SshTransport } from "../transports/ssh/ssh-transport.ts";
+
+export interface SshLinkDeps {
+  readonly tunnel: Tunnel;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** Both families apart, so that a host without one of them still has the other. */
+const ANY_ADDRESS = ["0.0.0.0", "::"];
+
+/** The tunnel's way over SSH between the peers themselves: our server, and connections to those who run one. */
+export class SshLink implements AsyncDisposable {
+  readonly #transport: SshTransport;
+  readonly #tunnel: Tunnel;
+
+  private constructor(transport: SshTransport, tunnel: Tunnel) {
+    this.#transport = transport;
+    this.#tunnel = tunnel;
+  }
+
+  /** A port that is taken is told in `problem`, and keeps nothing else from working. */
+  static async open(keys: PeerKeys, ports: readonly number[], deps: SshLinkDeps): Promise<SshLink> {
+    const { tunnel, clock, logger } = deps;
+    const machineSeed = keys.exportMachineSeed();
+    try {
+      const listen = ports.flatMap((port) => ANY_ADDRESS.map((host) => ({ host, port })));
+      const transport = await tunnel.paths.attachOpened((handlers) =>
+        SshTransport.open({ machineSeed, listen }, { handlers, logger, clock }),
+      );
+      return new SshLink(transport, tunnel);
+    } finally {
+      machineSeed.fill(0);
+    }
+  }
+
+  /** The ports that our server has. */
+  get ports(): readonly number[] {
+    return [...new Set(this.#transport.listening.flatMap(({ listening }) => listening?.port ?? []))];
+  }
+
+  /** What the user should know: a port on which nothing listens in either family. */
+  get problem(): string | undefined {
+    const ports = new Set(this.ports);
+    const failed = this.#transport.listening.find(({ wanted, error }) => error !== null && !ports.has(wanted.port));
+    return failed?.error?.message;
+  }
+
+  setPeers(map: NetworkMap): void {
+    this.#transport.setPeers(
+      map.peers.map(({ wireguardKey, machineKey, sshEndpoints }) => ({
+        publicKey: wireguardKey,
+        machineKey,
+        sshEndpoints,
+      })),
+    );
+  }
+
+  /** The host's addresses may be others than before. */
+  checkNow(): void {
+    const addresses = Object.values(networkInterfaces()).flatMap((all) => all?.map(({ address }) => address) ?? []);
+    this.#transport.networkChanged(new Set(addresses));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#tunnel.paths.detach(this.#transport);
+    await this.#transport.close();
+  }
+}
