@@ -8,7 +8,7 @@ import type { EngineAction, EngineEvent } from "../wireguard/engine.ts";
  */
 export type DataCommand =
   | EngineAction
-  /** `hasPaths`: a peer of ours, whose paths are chosen here; without, a stock one, whose endpoint follows its traffic. */
+  /** `hasPaths`: a peer of ours, whose paths are chosen here; a stock one's endpoint follows its traffic. */
   | { readonly type: "add-peer"; readonly peer: number; readonly hasPaths: boolean }
   /** Gives the path of this number an address. */
   | { readonly type: "set-path"; readonly peer: number; readonly path: number; readonly endpoint: Endpoint }
@@ -54,9 +54,8 @@ export type DataEvent =
       readonly endpoint: Endpoint | null;
       /** The path it came by, null when that is none of the peer's. */
       readonly path: number | null;
-      /** How many of our data messages, and of these how many large ones, the peer has had by this path. */
-      readonly rxData: number;
-      readonly rxLarge: number;
+      /** Of our data messages, how many the peer has had by this path, and how many large ones; null unless it counts. */
+      readonly counts: { readonly rxData: number; readonly rxLarge: number } | null;
       /** The peer's own messages go by this path. */
       readonly isTheirPrimary: boolean;
       /** Where our request came from, in the eyes of the peer; null by a pipe. */

@@ -265,7 +265,8 @@ export class Inbound {
     const { pathCells, outbound } = this.#deps;
     const { source } = this.#received;
     probe.type = ProbeType.echoReply;
-    probe.flags = path !== undefined && path === peer.primary ? ProbeFlag.isPrimary : 0;
+    const isPrimary = path !== undefined && path === peer.primary;
+    probe.flags = (isPrimary ? ProbeFlag.isPrimary : 0) | (path === undefined ? 0 : ProbeFlag.hasCounts);
     probe.data = path === undefined ? 0 : pathCells.get(peer.index, path.number, PathCell.rxData) >>> 0;
     probe.large = path === undefined ? 0 : pathCells.get(peer.index, path.number, PathCell.rxLarge) >>> 0;
     probe.seenFrom.copyFrom(source);

@@ -207,6 +207,7 @@ export class Outbound {
     const { bytes } = this.#frame;
     const evicted = peer.stage.push(bytes, FRAME_READ_OFFSET, frameBytes, this.#splitter.segmentCount);
     if (evicted > 0) this.#deps.counters.drop("out-stage-full", evicted);
+    if (peer.hasPaths) this.#noteActive(peer);
     this.askForHandshake(peer, this.#nowMs);
   }
 
@@ -251,12 +252,17 @@ export class Outbound {
 
   /** Packets went out by the path in use: its count, and the same messages again by the second one. */
   #followPaths(peer: DataPeer): void {
-    if (this.#nowMs - peer.packetSentAtMs > QUIET_MS) this.#deps.uplink.post({ type: "active", peer: peer.index });
-    peer.packetSentAtMs = this.#nowMs;
+    this.#noteActive(peer);
     if (peer.primary !== undefined) this.#countSent(peer, peer.primary);
     if (peer.second === undefined) return;
     this.#send(peer.second.endpoint);
     this.#countSent(peer, peer.second);
+  }
+
+  /** Packets want to go to the peer: path selection hears of the first after a quiet time. */
+  #noteActive(peer: DataPeer): void {
+    if (this.#nowMs - peer.packetSentAtMs > QUIET_MS) this.#deps.uplink.post({ type: "active", peer: peer.index });
+    peer.packetSentAtMs = this.#nowMs;
   }
 
   #countSent(peer: DataPeer, path: DataPath): void {

@@ -114,9 +114,9 @@ export class PathControl {
       case "probe-request":
         return this.#tell(peer, { type: "request", id: event.path, isTheirPrimary: event.isTheirPrimary }, nowMs);
       case "probe-reply": {
-        const { path: id, sequence, rttMs, rxData, rxLarge, isTheirPrimary } = event;
+        const { path: id, sequence, rttMs, counts, isTheirPrimary } = event;
         if (id === null) return [];
-        return this.#tell(peer, { type: "reply", id, sequence, rttMs, rxData, rxLarge, isTheirPrimary }, nowMs);
+        return this.#tell(peer, { type: "reply", id, sequence, rttMs, ...counts, isTheirPrimary }, nowMs);
       }
     }
   }
@@ -151,6 +151,8 @@ export class PathControl {
     const newest = (cell: PathCell) => Math.max(...slots.map((_, path) => cells.get(id, path, cell)));
     const selection = new PeerPaths({
       leads: leads(publicKey),
+      // Not a secret: it spreads what idle peers do over time.
+      jitter: Math.random(),
       counters: {
         txData: (path) => cells.get(id, path, PathCell.txData),
         txLarge: (path) => cells.get(id, path, PathCell.txLarge),

@@ -28,6 +28,8 @@ export type ProbeType = (typeof ProbeType)[keyof typeof ProbeType];
 export const ProbeFlag = {
   /** The sender's messages go by the path that this probe goes by. */
   isPrimary: 1,
+  /** A reply: `data` and `large` are counted, the path being one of the sender's. */
+  hasCounts: 2,
 } as const;
 
 /** The fields of a probe, reused. */

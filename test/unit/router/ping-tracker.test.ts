@@ -20,7 +20,7 @@ afterEach(() => {
 
 function reply(peer: number, sequence: number, id = ID): Extract<DataEvent, { type: "probe-reply" }> {
   const endpoint = { address: "fd00::1", port: 5 };
-  const path = { path: null, rxData: 0, rxLarge: 0, isTheirPrimary: false, seenFrom: null };
+  const path = { path: null, counts: null, isTheirPrimary: false, seenFrom: null };
   return { type: "probe-reply", peer, id, sequence, rttMs: 1.5, endpoint, ...path };
 }
 
