@@ -1,4 +1,5 @@
 import { request as httpRequest, type IncomingMessage } from "node:http";
+import type { Socket } from "node:net";
 import type { z } from "zod";
 import { errorBodySchema, meshErrorFromBody } from "../api/error-body.ts";
 import { type InfoResponse, infoResponseSchema } from "../api/registration.ts";
@@ -6,7 +7,7 @@ import { MeshError } from "../base/errors.ts";
 import { softwareVersion } from "../base/version.ts";
 import { classifyConnectionFailure, notACoordinator } from "./connection-errors.ts";
 import { openSecureSocket, type Security } from "./secure-socket.ts";
-import { plainSocket, type SocketFactory } from "./socket-factory.ts";
+import { type Dial, plainSocket } from "./socket-factory.ts";
 import { type CoordinatorTrust, pinCa, type UsableTrust } from "./trust.ts";
 
 const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
@@ -19,14 +20,14 @@ interface Answer {
 }
 
 export interface CoordinatorHttpDeps {
-  readonly socketFactory?: SocketFactory;
+  readonly socketFactory?: Dial;
   readonly timeoutMs?: number;
   /** Ends calls with `interrupted`. */
   readonly signal?: AbortSignal | undefined;
 }
 
 interface Means {
-  readonly socketFactory: SocketFactory;
+  readonly socketFactory: Dial;
   readonly timeoutMs: number;
   readonly signal: AbortSignal | undefined;
 }
@@ -150,9 +151,26 @@ async function speaksPlainHttp(url: string, means: Means): Promise<boolean> {
   }
 }
 
-function exchange(url: string, security: Security, means: Means, call: Call): Promise<Answer> {
+async function exchange(url: string, security: Security, means: Means, call: Call): Promise<Answer> {
   const { socketFactory, timeoutMs, signal } = means;
-  const openSocket = () => openSecureSocket(url, security, socketFactory);
+  const attempt = new AbortController();
+  const interrupt = () => attempt.abort(new MeshError("interrupted", `interrupted while talking to ${url}`));
+  const timer = setTimeout(
+    () => attempt.abort(new MeshError("timeout", `${url} did not answer within ${timeoutMs / 1000} s`)),
+    timeoutMs,
+  );
+  signal?.addEventListener("abort", interrupt, { once: true });
+  if (signal?.aborted === true) interrupt();
+  try {
+    const socket = await openSecureSocket(url, security, socketFactory, attempt.signal);
+    return await exchangeOn(socket, url, call, attempt.signal);
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", interrupt);
+  }
+}
+
+function exchangeOn(socket: Socket, url: string, call: Call, signal: AbortSignal): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const headers: Record<string, string | number> = {
       host: new URL(url).host,
@@ -163,20 +181,13 @@ function exchange(url: string, security: Security, means: Means, call: Call): Pr
       headers["content-type"] = "application/json";
       headers["content-length"] = Buffer.byteLength(call.body);
     }
-    const request = httpRequest({
-      method: call.method,
-      path: call.path,
-      headers,
-      createConnection: openSocket,
-      signal,
-    });
-    const timer = setTimeout(
-      () => request.destroy(new MeshError("timeout", `${url} did not answer within ${timeoutMs / 1000} s`)),
-      timeoutMs,
-    );
+    const { method, path } = call;
+    const request = httpRequest({ method, path, headers, createConnection: () => socket });
+    const abort = () => request.destroy(signal.reason);
+    signal.addEventListener("abort", abort, { once: true });
     request.once("error", reject);
     request.once("response", (response) => readAnswer(response, url).then(resolve, reject));
-    request.once("close", () => clearTimeout(timer));
+    request.once("close", () => signal.removeEventListener("abort", abort));
     request.end(call.body);
   });
 }

@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import { connect as tlsConnect } from "node:tls";
 import { hostAndPort } from "./coordinator-url.ts";
-import type { SocketFactory } from "./socket-factory.ts";
+import { type Dial, eventOf, openTcp } from "./socket-factory.ts";
 import { tlsOptionsFor, type UsableTrust } from "./trust.ts";
 
 export type Security =
@@ -10,16 +10,32 @@ export type Security =
   | { readonly kind: "unverified" }
   | { readonly kind: "plain" };
 
-/** A connecting socket to the coordinator at `url`, TLS inside unless `security` is plain. */
-export function openSecureSocket(url: string, security: Security, socketFactory: SocketFactory): Socket {
+/**
+ * A connected socket to `url`, TLS inside unless `security` is plain. Rejects with what the system or TLS says
+ * (`classifyConnectionFailure` explains it), and with the reason of `signal` when that aborts; nothing stays open then.
+ */
+export async function openSecureSocket(
+  url: string,
+  security: Security,
+  dial: Dial,
+  signal: AbortSignal,
+): Promise<Socket> {
   const target = hostAndPort(url);
-  const socket = socketFactory(target);
+  // TLS waits until TCP is connected: while Node tries several addresses it replaces the handle that TLS would hold.
+  const socket = await openTcp(dial, target, signal);
   if (security.kind === "plain") return socket;
   const secure =
     security.kind === "unverified"
       ? tlsConnect({ socket, host: target.host, rejectUnauthorized: false })
       : tlsConnect({ socket, ...tlsOptionsFor(security, target.host) });
-  // TLS over a given socket does not take over the errors of a connect that is still under way.
-  socket.once("error", (failure) => secure.destroy(failure));
+  // Stays: an error that nobody hears would end the process.
+  secure.on("error", () => secure.destroy());
+  try {
+    await eventOf(secure, "secureConnect", signal);
+  } catch (failure) {
+    secure.destroy();
+    socket.destroy();
+    throw failure;
+  }
   return secure;
 }

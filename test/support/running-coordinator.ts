@@ -4,22 +4,25 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TokenCreated, tokenCreatedSchema } from "../../src/api/admin.ts";
 import { Coordinator } from "../../src/coord/coordinator.ts";
+import type { CoordinatorDeps } from "../../src/coord/options.ts";
 
 /** A real coordinator on a free port of the loopback, with a home of its own that goes with it. */
 export class RunningCoordinator implements AsyncDisposable {
   readonly home: string;
   readonly #port: number;
+  readonly #deps: CoordinatorDeps;
   #coordinator: Coordinator;
 
-  private constructor(home: string, coordinator: Coordinator) {
+  private constructor(home: string, coordinator: Coordinator, deps: CoordinatorDeps) {
     this.home = home;
+    this.#deps = deps;
     this.#coordinator = coordinator;
     this.#port = coordinator.addresses[0]?.port ?? 0;
   }
 
-  static async start(): Promise<RunningCoordinator> {
+  static async start(deps: CoordinatorDeps = {}): Promise<RunningCoordinator> {
     const home = mkdtempSync(join(tmpdir(), "mesh-coord-"));
-    return new RunningCoordinator(home, await Coordinator.start({ home, listen: ["127.0.0.1:0"] }));
+    return new RunningCoordinator(home, await Coordinator.start({ home, listen: ["127.0.0.1:0"] }, deps), deps);
   }
 
   get url(): string {
@@ -40,7 +43,7 @@ export class RunningCoordinator implements AsyncDisposable {
 
   /** Again on the same port and state. */
   async startAgain(): Promise<void> {
-    this.#coordinator = await Coordinator.start({ home: this.home, listen: [`127.0.0.1:${this.#port}`] });
+    this.#coordinator = await Coordinator.start({ home: this.home, listen: [`127.0.0.1:${this.#port}`] }, this.#deps);
   }
 
   async createToken(fields: object = {}): Promise<TokenCreated> {

@@ -1,14 +1,20 @@
 import { sign } from "node:crypto";
-import { connect } from "node:net";
-import { type TLSSocket, connect as tlsConnect } from "node:tls";
+import { type AddressInfo, connect } from "node:net";
+import { createServer as createTlsServer, type TLSSocket, connect as tlsConnect } from "node:tls";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { COORDINATOR_RELAY_ID } from "../../../src/api/relay.ts";
 import { systemClock } from "../../../src/base/clock.ts";
 import { silentLogger } from "../../../src/base/logger.ts";
 import { relayUpgrade } from "../../../src/cli/relay-upgrade.ts";
+import { createAuthority, issueServerCertificate } from "../../../src/coord/ca.ts";
 import { RelayClient } from "../../../src/transports/relay/relay-client.ts";
 import { makeKeys, type TestKeys } from "../../support/coordinator-client.ts";
 import { type CoordinatorFixture, startCoordinator, temporaryHome } from "../../support/coordinator-fixture.ts";
+
+interface OpenClient {
+  readonly client: RelayClient;
+  readonly received: string[];
+}
 
 /** The relay as `mesh serve` runs it: in a real coordinator, over TLS, with the coordinator's policy. */
 describe("the relay inside a coordinator", () => {
@@ -35,9 +41,9 @@ describe("the relay inside a coordinator", () => {
     return keys;
   }
 
-  function open(keys: TestKeys): { client: RelayClient; received: string[] } {
+  function open(keys: TestKeys, by: { url: string; dial: () => Promise<TLSSocket> } = straight()): OpenClient {
     const received: string[] = [];
-    const { url } = fixture.client;
+    const { url, dial } = by;
     const client = new RelayClient(
       {
         url,
@@ -50,7 +56,7 @@ describe("the relay inside a coordinator", () => {
       },
       { onDatagram: (_, datagram) => received.push(Buffer.from(datagram).toString()), onChange: () => undefined },
       {
-        connect: () => dialTls(Number(new URL(url).port), fixture.client.tls),
+        connect: dial,
         clock: systemClock,
         logger: silentLogger,
         limits: { firstRetryMs: 20, lastRetryMs: 50 },
@@ -58,6 +64,11 @@ describe("the relay inside a coordinator", () => {
     );
     clients.push(client);
     return { client, received };
+  }
+
+  function straight() {
+    const { url, tls } = fixture.client;
+    return { url, dial: () => dialTls(Number(new URL(url).port), tls) };
   }
 
   it("carries datagrams between two peers that have joined, and is announced to them", async () => {
@@ -97,6 +108,33 @@ describe("the relay inside a coordinator", () => {
     fixture = await startCoordinator(home.path, { listen }, { upgrades: relayUpgrade(undefined, silentLogger) });
     // A new server certificate of the same CA.
     await vi.waitFor(() => expect(alice.client.state.connected).toBe(true), 10_000);
+  });
+
+  it("works behind a reverse proxy that ends TLS", async () => {
+    await fixture.coordinator.close();
+    const deps = { upgrades: relayUpgrade(undefined, silentLogger) };
+    fixture = await startCoordinator(home.path, { tls: "off" }, deps);
+    const authority = await createAuthority("proxy", Date.now());
+    const { certificatePem: cert, privateKeyPem: key } = await issueServerCertificate(authority, [], Date.now());
+    const { port } = new URL(fixture.client.url);
+    const proxy = createTlsServer({ cert, key }, (client) => {
+      const upstream = connect({ host: "127.0.0.1", port: Number(port) });
+      for (const [one, other] of [[client, upstream] as const, [upstream, client] as const]) {
+        one.on("error", () => one.destroy());
+        one.on("close", () => other.destroy());
+        one.pipe(other);
+      }
+    });
+    await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
+    const proxyPort = (proxy.address() as AddressInfo).port;
+    const dial = () => dialTls(proxyPort, { ca: authority.certificatePem, servername: "mesh-coordinator" });
+    const url = `https://127.0.0.1:${proxyPort}`;
+    const [aliceKeys, bobKeys] = [await join("alice"), await join("bob")];
+    const [alice, bob] = [open(aliceKeys, { url, dial }), open(bobKeys, { url, dial })];
+    await vi.waitFor(() => expect(alice.client.state.connected && bob.client.state.connected).toBe(true));
+    alice.client.send(bobKeys.wireguardKey, Buffer.from("through both"));
+    await vi.waitFor(() => expect(bob.received).toEqual(["through both"]));
+    proxy.close();
   });
 
   it("answers 404 where it is off", async () => {
