@@ -25,6 +25,8 @@ export class NatWatch implements Disposable {
   #servers = "";
   #report: NatReport | undefined;
   #reflexive: readonly UdpEndpoint[] = [];
+  /** What the servers have said since the network changed, until all have. */
+  #early: readonly UdpEndpoint[] | undefined = [];
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
 
@@ -69,6 +71,7 @@ export class NatWatch implements Disposable {
 
   /** The network is another one, though our addresses may be the same. */
   measure(): void {
+    this.#early = [];
     const local = { addresses: this.#addresses, port: this.#deps.tunnel.info.listenPort };
     this.#tell({ type: "network-changed", local });
   }
@@ -95,13 +98,16 @@ export class NatWatch implements Disposable {
         this.#deps.tunnel.sendDatagram(action.bytes, action.destinations);
         break;
       case "reflexive":
-        // A candidate at once; the whole picture follows.
-        if (this.#report === undefined) this.#setReflexive([...this.#reflexive, action.endpoint]);
+        // A candidate at once; the whole picture follows, when the last server has answered or had its time.
+        if (this.#early === undefined) break;
+        this.#early = [...this.#early, action.endpoint];
+        this.#setReflexive(this.#early);
         break;
       case "measured": {
         const { nat } = action.report;
         const isNews = this.#report?.mapping !== nat.mapping || this.#report.udp !== nat.udp;
         this.#report = nat;
+        this.#early = undefined;
         if (isNews) this.#deps.logger.info({ mapping: nat.mapping, udp: nat.udp }, "NAT measured");
         const isMoved = this.#setReflexive([...nat.ipv4.reflexive, ...nat.ipv6.reflexive]);
         if (isNews && !isMoved) this.#deps.onChange();

@@ -1,12 +1,6 @@
 import type { Socket } from "node:net";
-import {
-  type AuthContext,
-  type Connection,
-  type ParsedKey,
-  type PublicKeyAuthContext,
-  Server,
-  type Session,
-} from "ssh2";
+// A CommonJS module: only some of its exports are found by name.
+import ssh2, { type AuthContext, type Connection, type ParsedKey, type PublicKeyAuthContext, type Session } from "ssh2";
 import { formatTarget } from "./endpoint.ts";
 import { MACHINE_KEY_TYPE } from "./machine-key.ts";
 import { ALGORITHMS, KEEPALIVE_COUNT_NEVER, SSH_IDENT, SUBSYSTEM } from "./options.ts";
@@ -48,7 +42,7 @@ export class IncomingConnection {
     this.#context = context;
     this.#grace = setTimeout(() => socket.destroy(), context.handshakeMs);
     socket.once("close", () => clearTimeout(this.#grace));
-    const server = new Server(
+    const server = new ssh2.Server(
       {
         hostKeys: [{ key: context.hostKey }],
         algorithms: ALGORITHMS,

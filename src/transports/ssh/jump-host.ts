@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { type ServerHostKeyAlgorithm, utils } from "ssh2";
+import ssh2, { type ServerHostKeyAlgorithm } from "ssh2";
 import { Backoff } from "../../base/backoff.ts";
 import { MeshError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
@@ -166,7 +166,7 @@ export class JumpHost {
 /** @throws MeshError `ssh-identity-unusable` */
 function readIdentity(file: string): string {
   const text = readText(file, "ssh-identity-unusable");
-  const key = utils.parseKey(text);
+  const key = ssh2.utils.parseKey(text);
   if (!(key instanceof Error) && key.isPrivateKey()) return text;
   throw new MeshError("ssh-identity-unusable", `${file} is no private key without a passphrase`);
 }

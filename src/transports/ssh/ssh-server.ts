@@ -1,5 +1,5 @@
 import { createServer, type Server, type Socket } from "node:net";
-import { type ParsedKey, utils } from "ssh2";
+import ssh2, { type ParsedKey } from "ssh2";
 import type { Clock } from "../../base/clock.ts";
 import { errnoOf, MeshError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
@@ -47,7 +47,7 @@ export class SshServer implements AsyncDisposable {
   /** @throws MeshError `bad-key` */
   constructor(context: SshServerContext) {
     this.#context = context;
-    const hostKey = utils.parseKey(context.privateKey);
+    const hostKey = ssh2.utils.parseKey(context.privateKey);
     if (hostKey instanceof Error) throw new MeshError("bad-key", "the machine key is no SSH key", { cause: hostKey });
     this.#hostKey = hostKey;
     this.#admission = new Admission({ ...context.limits, penaltyMs: context.timings.penaltyMs });
