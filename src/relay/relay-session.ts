@@ -179,8 +179,7 @@ export class RelaySession {
   }
 
   #onMessage(data: Buffer, isBinary: boolean): void {
-    if (this.#isEnded) return;
-    this.#spend(data.length);
+    if (!this.#isWelcome(data.length)) return;
     if (isBinary && this.#isLive) {
       this.#deps.onFrame(this, data);
       return;
@@ -227,25 +226,35 @@ export class RelaySession {
   }
 
   #onPing(data: Buffer): void {
-    if (this.#isEnded) return;
-    this.#spend(data.length);
+    if (!this.#isWelcome(data.length)) return;
     // Pongs that nobody reads would fill our memory.
     if (this.#webSocket.readyState === this.#webSocket.OPEN && !this.#sender.isBacklogged) this.#webSocket.pong(data);
   }
 
-  /** Counts what came in, and stops reading for a while from a client that sends too much. */
-  #spend(sizeBytes: number): void {
-    const { limits, counters } = this.#deps;
+  /** Counts what came in; false when it comes too late. Stops reading for a while from a client that sends too much. */
+  #isWelcome(sizeBytes: number): boolean {
     this.#heard();
     const nowMs = this.#lastHeardMs;
     const waitMs = Math.max(this.#bytes.spend(sizeBytes, nowMs), this.#frames.spend(1, nowMs));
-    if (waitMs > 0) {
-      if (this.#pauseTimer !== undefined) return;
-      counters.throttled++;
-      this.#webSocket.pause();
-      this.#pauseTimer = setTimeout(() => this.#resume(), waitMs);
-      return;
+    if (this.#isEnded) {
+      // Who goes on sending does not wait for the closing handshake.
+      if (waitMs > 0) this.terminate();
+      return false;
     }
+    if (waitMs > 0) this.#pause(waitMs);
+    else this.#countTurn(sizeBytes);
+    return true;
+  }
+
+  #pause(waitMs: number): void {
+    if (this.#pauseTimer !== undefined) return;
+    this.#deps.counters.throttled++;
+    this.#webSocket.pause();
+    this.#pauseTimer = setTimeout(() => this.#resume(), waitMs);
+  }
+
+  #countTurn(sizeBytes: number): void {
+    const { limits } = this.#deps;
     const turn = this.#turn;
     turn.bytes += sizeBytes;
     turn.frames++;
