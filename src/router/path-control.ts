@@ -1,7 +1,9 @@
+import { isDeepStrictEqual } from "node:util";
 import type { Clock } from "../base/clock.ts";
 import { type Endpoint, isPipe, isSameRemote } from "../packet/endpoint.ts";
 import type { DataCommand, DataEvent } from "./commands.ts";
 import { MAX_PATHS, PathCell, type PathCells } from "./path-cells.ts";
+import { NO_PREFERENCE, type TransportPreference } from "./paths/events.ts";
 import { type PathAction, type PathEvent, PeerPaths } from "./paths/peer-paths.ts";
 import { pathsStatus } from "./paths-status.ts";
 import type { ActivePeer } from "./peer-set.ts";
@@ -38,6 +40,7 @@ interface Controlled {
   readonly publicKey: string;
   readonly slots: (Slot | undefined)[];
   readonly selection: PeerPaths;
+  preference: TransportPreference;
   candidates: readonly Endpoint[];
 }
 
@@ -65,6 +68,8 @@ export class PathControl {
         peer = this.#create(id, publicKey);
         this.#peers.set(id, peer);
       }
+      // Before the candidates: what is not allowed any more is gone from among them, and the reason is this one.
+      commands.push(...this.#setPreference(peer, config.preference, nowMs));
       commands.push(...this.#setCandidates(peer, config.engine.candidates, nowMs));
     }
     for (const id of this.#peers.keys()) if (!present.has(id)) this.#peers.delete(id);
@@ -162,7 +167,14 @@ export class PathControl {
         lastDataReceivedMs: () => newest(PathCell.lastDataReceivedMs),
       },
     });
-    return { id, publicKey, slots, selection, candidates: [] };
+    return { id, publicKey, slots, selection, preference: NO_PREFERENCE, candidates: [] };
+  }
+
+  #setPreference(peer: Controlled, wanted: TransportPreference | undefined, nowMs: number): DataCommand[] {
+    const preference = wanted ?? NO_PREFERENCE;
+    if (isDeepStrictEqual(preference, peer.preference)) return [];
+    peer.preference = preference;
+    return this.#tell(peer, { type: "preference", ...preference }, nowMs);
   }
 
   #setCandidates(peer: Controlled, candidates: readonly Endpoint[], nowMs: number): DataCommand[] {

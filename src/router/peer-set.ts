@@ -6,6 +6,7 @@ import type { Device } from "../wireguard/device.ts";
 import type { EnginePeerConfig } from "../wireguard/engine.ts";
 import type { DataCommand } from "./commands.ts";
 import { parseEndpoint } from "./endpoint-text.ts";
+import type { TransportPreference } from "./paths/events.ts";
 import type { TunnelPeerConfig } from "./tunnel-types.ts";
 
 const KEY_BYTES = 32;
@@ -20,6 +21,7 @@ export interface ActivePeer {
 interface ParsedPeer {
   readonly engine: EnginePeerConfig;
   readonly hasPaths: boolean;
+  readonly preference: TransportPreference | undefined;
   /** By canonical text. */
   readonly allowedIps: ReadonlyMap<string, Cidr>;
 }
@@ -149,7 +151,7 @@ function parsePeer(peer: TunnelPeerConfig): ParsedPeer {
   const { persistentKeepaliveSeconds } = peer;
   const hasPaths = peer.hasPaths ?? false;
   const engine = { publicKey, presharedKey, candidates, persistentKeepaliveSeconds, answersCopies: hasPaths };
-  return { engine, hasPaths, allowedIps };
+  return { engine, hasPaths, preference: peer.preference, allowedIps };
 }
 
 function isSameEngineConfig(a: EnginePeerConfig, b: EnginePeerConfig): boolean {

@@ -7,6 +7,8 @@ import type { DataCommand, DataEvent } from "./commands.ts";
 import { describePathsOf } from "./describe-path.ts";
 import { PathCells } from "./path-cells.ts";
 import { PathControl } from "./path-control.ts";
+import { NO_PREFERENCE } from "./paths/events.ts";
+import { Preference } from "./paths/preference.ts";
 import type { PeerSet } from "./peer-set.ts";
 import { PipeTable } from "./pipe-table.ts";
 import type { DescribePath, PathDecision, TunnelPathsStatus, TunnelPeerConfig } from "./tunnel-types.ts";
@@ -107,11 +109,15 @@ export class TunnelPaths {
     this.#decisionHandlers.push(handler);
   }
 
-  /** For the tunnel: `peer` with its pipes. */
+  /** For the tunnel: `peer` with its pipes, and without what may not be used for it: handshakes go to every candidate. */
   withPipes(peer: TunnelPeerConfig): TunnelPeerConfig {
     if (peer.hasPaths !== true) return peer;
-    const pipes = this.#pipes.pipesTo(peer.publicKey).map(({ number }) => ({ pipe: number }));
-    return { ...peer, pipes };
+    const { order, excluded, preferred } = peer.preference ?? NO_PREFERENCE;
+    const preference = new Preference(order, excluded, preferred);
+    const pipes = this.#pipes
+      .pipesTo(peer.publicKey)
+      .flatMap(({ number, transport }) => (preference.isAllowed(transport.transport) ? [{ pipe: number }] : []));
+    return { ...peer, endpoints: preference.isAllowed("udp") ? peer.endpoints : [], pipes };
   }
 
   /** For the tunnel: its peers have been configured anew. */

@@ -3,6 +3,7 @@ import type { AeadProviderName } from "../wireguard/aead/provider.ts";
 import type { WireGuardTimings } from "../wireguard/constants.ts";
 import type { HandshakeDrop } from "../wireguard/handshakes.ts";
 import type { DropReason } from "./drop-reasons.ts";
+import type { TransportPreference } from "./paths/events.ts";
 
 export interface TunnelOptions {
   readonly interfaceName: string;
@@ -35,6 +36,8 @@ export interface TunnelPeerConfig {
    * alone, and its endpoint follows where it answers from.
    */
   readonly hasPaths?: boolean;
+  /** Which transports may carry it, and which one rather than another; absent: all of them, in the usual order. */
+  readonly preference?: TransportPreference;
   /** Pipes to it, further candidates of a peer with paths. */
   readonly pipes?: readonly PipeEndpoint[];
 }

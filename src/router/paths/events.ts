@@ -13,6 +13,15 @@ export interface PathCandidate {
   readonly label: string;
 }
 
+/** `order`: the transports that may be used at all, best first; `preferred` goes before them all. */
+export interface TransportPreference {
+  readonly order: readonly PathTransport[];
+  readonly excluded: readonly PathTransport[];
+  readonly preferred: PathTransport | null;
+}
+
+export const NO_PREFERENCE: TransportPreference = { order: PATH_TRANSPORTS, excluded: [], preferred: null };
+
 export type PathEvent =
   /**
    * All candidates there are now. What is known of a path is kept as long as its id, transport and label stay. UDP is
@@ -42,13 +51,8 @@ export type PathEvent =
     }
   /** The peer has probed us by this path. */
   | { readonly type: "request"; readonly id: number; readonly isTheirPrimary: boolean }
-  /** `order`: the transports that may be used at all, best first; `preferred` goes before them all. */
-  | {
-      readonly type: "preference";
-      readonly order: readonly PathTransport[];
-      readonly excluded: readonly PathTransport[];
-      readonly preferred: PathTransport | null;
-    }
+  /** Somebody asked for certain transports. */
+  | ({ readonly type: "preference" } & TransportPreference)
   /** Our own addresses or routes changed, or the machine slept: nothing proven before counts any more. */
   | { readonly type: "network-changed" }
   /** Data wants to go after a pause, even though none may have gone yet. */

@@ -15,7 +15,8 @@ export class Preference {
       return excluded.includes(transport) || (rank < 0 && transport !== preferred) ? NEVER : rank;
     };
     this.#ranks = { udp: rankOf("udp"), ssh: rankOf("ssh"), relay: rankOf("relay") };
-    this.isExplicit = preferred !== null || order.some((transport, rank) => transport !== PATH_TRANSPORTS[rank]);
+    const usual = PATH_TRANSPORTS.filter((transport) => order.includes(transport));
+    this.isExplicit = preferred !== null || order.some((transport, rank) => transport !== usual[rank]);
   }
 
   /** Lower is better; Infinity: not to be used. */
