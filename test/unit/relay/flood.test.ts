@@ -4,6 +4,9 @@ import { RELAY_FRAME_HEADER_BYTES } from "../../../src/api/relay-frame.ts";
 import { makeKeys } from "../../support/coordinator-client.ts";
 import type { RawRelayClient } from "../../support/relay/raw-relay-client.ts";
 import { RelayFixture, type TestClient } from "../../support/relay/relay-fixture.ts";
+import { soon } from "../../support/soon.ts";
+
+vi.setConfig({ testTimeout: 30_000 });
 
 const KIB = 1024;
 /** A quarter of the usual rates: the relay, the pair and the measurement share one thread here. */
@@ -31,7 +34,7 @@ describe("a flood through a relay", () => {
   async function pair(): Promise<{ alice: TestClient; bob: TestClient }> {
     const alice = relay.client(relay.policy.add("alice"));
     const bob = relay.client(relay.policy.add("bob"));
-    await vi.waitFor(() => expect(alice.isConnected && bob.isConnected).toBe(true));
+    await soon(() => expect(alice.isConnected && bob.isConnected).toBe(true));
     return { alice, bob };
   }
 
@@ -46,7 +49,7 @@ describe("a flood through a relay", () => {
     flooder.on("message", (count: number) => {
       sent = count;
     });
-    await vi.waitFor(() => expect(sent).toBeGreaterThan(20_000), 20_000);
+    await soon(() => expect(sent).toBeGreaterThan(20_000));
   }
 
   /** Round trips from alice to bob and back, one after the other; ms. Fails when a datagram is lost. */
@@ -85,7 +88,7 @@ describe("a flood through a relay", () => {
       const { alice, bob } = await pair();
       const carol = relay.client(relay.policy.add("carol"));
       carol.onDatagram = () => {};
-      await vi.waitFor(() => expect(carol.isConnected).toBe(true));
+      await soon(() => expect(carol.isConnected).toBe(true));
       const before = await roundTrips({ alice, bob }, 500);
       const keys: Record<string, string> = { absent: makeKeys().wireguardKey, carol: carol.key, bob: bob.key };
       await flood(keys[target] as string, datagramBytes);
@@ -102,39 +105,39 @@ describe("a flood through a relay", () => {
     const { alice } = await pair();
     const slow = await slowReader();
     await flood(slow.keys.wireguardKey, 1400);
-    await vi.waitFor(() => expect(relay.relay.stats.droppedOverflow).toBeGreaterThan(1000), 20_000);
+    await soon(() => expect(relay.relay.stats.droppedOverflow).toBeGreaterThan(1000));
     for (let number = 0; number < 10; number++) alice.transport.send(slow.keys.wireguardKey, Buffer.from([number]));
-    await vi.waitFor(() => expect(alice.transport.stats.sentDatagrams).toBe(10));
+    await soon(() => expect(alice.transport.stats.sentDatagrams).toBe(10));
     const { droppedOverflow } = relay.relay.stats;
-    await vi.waitFor(() => expect(relay.relay.stats.droppedOverflow).toBeGreaterThan(droppedOverflow + 1000), 20_000);
+    await soon(() => expect(relay.relay.stats.droppedOverflow).toBeGreaterThan(droppedOverflow + 1000));
     slow.raw.webSocket.resume();
     const fromAlice = () => slow.raw.frames.filter((frame) => frame.toString("base64", 1, 33) === alice.key);
-    await vi.waitFor(() => expect(fromAlice()).toHaveLength(10), 20_000);
+    await soon(() => expect(fromAlice()).toHaveLength(10));
     expect(fromAlice().map((frame) => frame[RELAY_FRAME_HEADER_BYTES])).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
-  }, 60_000);
+  });
 
   it("costs a bounded amount of memory at a slow reader, and a pair beside it nothing", async () => {
     const { alice, bob } = await pair();
     const slow = await slowReader();
     const beforeBytes = process.memoryUsage().arrayBuffers;
     await flood(slow.keys.wireguardKey, 1400);
-    await vi.waitFor(() => expect(relay.relay.stats.droppedOverflow).toBeGreaterThan(50_000), 20_000);
+    await soon(() => expect(relay.relay.stats.droppedOverflow).toBeGreaterThan(50_000));
     const { waitingBytes } = relay.relay.stats;
     expect(waitingBytes).toBeGreaterThan(LIMITS.queueBytes / 2);
     expect(waitingBytes).toBeLessThan(LIMITS.queueBytes + 2 * LIMITS.bufferBytes);
     // 70 MB went by; buffers of the pool and of reads in flight are left to the collector's mood.
     expect(process.memoryUsage().arrayBuffers - beforeBytes).toBeLessThan(50_000_000);
     await roundTrips({ alice, bob }, 20);
-  }, 60_000);
+  });
 
   it("of pings fills no memory with pongs", async () => {
     const { raw } = await slowReader();
     for (let i = 0; i < 50_000; i++) raw.webSocket.ping(Buffer.alloc(125));
-    await vi.waitFor(() => expect(raw.webSocket.bufferedAmount).toBe(0), 20_000);
-    await vi.waitFor(() => expect(relay.relay.stats.waitingBytes).toBeLessThan(2 * LIMITS.bufferBytes));
+    await soon(() => expect(raw.webSocket.bufferedAmount).toBe(0));
+    await soon(() => expect(relay.relay.stats.waitingBytes).toBeLessThan(2 * LIMITS.bufferBytes));
     raw.webSocket.resume();
     await raw.until("a pong", () => raw.pongs > 0);
-  }, 60_000);
+  });
 
   /** A peer that reads nothing until it is told to. */
   async function slowReader(): Promise<{ raw: RawRelayClient; keys: { readonly wireguardKey: string } }> {
@@ -158,19 +161,16 @@ describe("a client whose relay reads slowly", () => {
     await using relay = await RelayFixture.start({ framesPerSecond: 1, burstFrames: 5, turnFrames: 5 });
     const bob = relay.client(relay.policy.add("bob"));
     const alice = relay.client(relay.policy.add("alice"), { limits: { queueBytes: 64 * KIB, bufferBytes: 32 * KIB } });
-    await vi.waitFor(() => expect(alice.isConnected && bob.isConnected).toBe(true));
+    await soon(() => expect(alice.isConnected && bob.isConnected).toBe(true));
     const datagram = Buffer.alloc(1400);
     let sent = 0;
-    await vi.waitFor(
-      () => {
-        for (let i = 0; i < 1000; i++, sent++) alice.send(bob, datagram);
-        expect(alice.transport.stats.droppedDatagrams).toBeGreaterThan(1000);
-      },
-      { timeout: 20_000, interval: 5 },
-    );
+    await soon(() => {
+      for (let i = 0; i < 1000; i++, sent++) alice.send(bob, datagram);
+      expect(alice.transport.stats.droppedDatagrams).toBeGreaterThan(1000);
+    });
     const { sentDatagrams, droppedDatagrams } = alice.transport.stats;
     const waiting = sent - sentDatagrams - droppedDatagrams;
     expect(waiting).toBeGreaterThan(0);
     expect(waiting * datagram.length).toBeLessThanOrEqual(64 * KIB);
-  }, 60_000);
+  });
 });

@@ -1,6 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { MAX_PIPE_DATAGRAM_BYTES } from "../../../src/transports/pipe/pipe-transport.ts";
 import { RelayFixture, type TestClient } from "../../support/relay/relay-fixture.ts";
+import { soon } from "../../support/soon.ts";
+
+vi.setConfig({ testTimeout: 30_000 });
 
 describe("a relay and its clients", () => {
   let relay: RelayFixture;
@@ -11,7 +14,7 @@ describe("a relay and its clients", () => {
 
   async function connected(...names: string[]): Promise<TestClient[]> {
     const clients = names.map((name) => relay.client(relay.policy.add(name)));
-    await vi.waitFor(() => expect(clients.every((client) => client.isConnected)).toBe(true));
+    await soon(() => expect(clients.every((client) => client.isConnected)).toBe(true));
     return clients;
   }
 
@@ -20,9 +23,9 @@ describe("a relay and its clients", () => {
     expect(alice.transport.isOpenTo(bob.key)).toBe(true);
     expect(alice.transport.addressOf(bob.key)).toBe(relay.url);
     expect(alice.send(bob, "to bob")).toBe(true);
-    await vi.waitFor(() => expect(bob.received).toEqual([{ from: alice.key, datagram: Buffer.from("to bob") }]));
+    await soon(() => expect(bob.received).toEqual([{ from: alice.key, datagram: Buffer.from("to bob") }]));
     bob.send(alice, "to alice");
-    await vi.waitFor(() => expect(alice.received).toEqual([{ from: bob.key, datagram: Buffer.from("to alice") }]));
+    await soon(() => expect(alice.received).toEqual([{ from: bob.key, datagram: Buffer.from("to alice") }]));
     expect(alice.transport.stats).toMatchObject({
       sentDatagrams: 1,
       sentBytes: 6,
@@ -39,7 +42,7 @@ describe("a relay and its clients", () => {
     expect(alice.send(bob, new Uint8Array(0))).toBe(false);
     expect(alice.transport.send("no key", largest)).toBe(false);
     expect(alice.send(bob, largest)).toBe(true);
-    await vi.waitFor(() => expect(bob.received.map(({ datagram }) => datagram)).toEqual([largest]));
+    await soon(() => expect(bob.received.map(({ datagram }) => datagram)).toEqual([largest]));
     expect(alice.transport.stats.droppedDatagrams).toBe(3);
   });
 
@@ -50,7 +53,7 @@ describe("a relay and its clients", () => {
       buffer.writeUInt32BE(i);
       alice.send(bob, buffer);
     }
-    await vi.waitFor(() => expect(bob.received).toHaveLength(100));
+    await soon(() => expect(bob.received).toHaveLength(100));
     expect(bob.received.map(({ datagram }) => datagram.readUInt32BE())).toEqual(
       Array.from({ length: 100 }, (_, i) => i),
     );
@@ -61,37 +64,37 @@ describe("a relay and its clients", () => {
     const bobsKeys = relay.policy.add("bob");
     expect(alice.transport.isOpenTo(bobsKeys.wireguardKey)).toBe(true);
     alice.send(bobsKeys, "too early");
-    await vi.waitFor(() => expect(alice.changes).toEqual([{ peer: bobsKeys.wireguardKey, isOpen: false }]));
+    await soon(() => expect(alice.changes).toEqual([{ peer: bobsKeys.wireguardKey, isOpen: false }]));
     expect(alice.send(bobsKeys, "no use")).toBe(false);
     expect(alice.transport.addressOf(bobsKeys.wireguardKey)).toBeNull();
 
     const bob = relay.client(bobsKeys);
-    await vi.waitFor(() => expect(alice.changes.at(-1)).toEqual({ peer: bob.key, isOpen: true }));
+    await soon(() => expect(alice.changes.at(-1)).toEqual({ peer: bob.key, isOpen: true }));
     alice.send(bob, "now");
-    await vi.waitFor(() => expect(bob.texts).toEqual(["now"]));
+    await soon(() => expect(bob.texts).toEqual(["now"]));
     expect(relay.relay.stats).toMatchObject({ droppedAbsent: 1, forwardedFrames: 1 });
   });
 
   it("tells a peer that leaves as gone with the next datagram to it", async () => {
     const [alice, bob] = (await connected("alice", "bob")) as [TestClient, TestClient];
     await bob.transport.close();
-    await vi.waitFor(() => expect(relay.relay.stats.clients).toBe(1));
+    await soon(() => expect(relay.relay.stats.clients).toBe(1));
     alice.send(bob, "anybody there");
-    await vi.waitFor(() => expect(alice.transport.isOpenTo(bob.key)).toBe(false));
+    await soon(() => expect(alice.transport.isOpenTo(bob.key)).toBe(false));
   });
 
   it("connects again by itself, and says so for the peers that a way was wanted to", async () => {
     const [alice, bob] = (await connected("alice", "bob")) as [TestClient, TestClient];
     alice.transport.want(bob.key);
     await relay.stop();
-    await vi.waitFor(() => expect(alice.changes).toEqual([{ peer: bob.key, isOpen: false }]));
+    await soon(() => expect(alice.changes).toEqual([{ peer: bob.key, isOpen: false }]));
     expect(alice.send(bob, "into the void")).toBe(false);
     expect(alice.transport.stats.droppedDatagrams).toBe(1);
-    await vi.waitFor(() => expect(alice.transport.state.error?.code).toBe("relay-unreachable"));
+    await soon(() => expect(alice.transport.state.error?.code).toBe("relay-unreachable"));
     await relay.startAgain();
-    await vi.waitFor(() => expect(alice.changes.at(-1)).toEqual({ peer: bob.key, isOpen: true }), 5000);
-    await vi.waitFor(() => expect(bob.isConnected).toBe(true), 5000);
-    await vi.waitFor(() => {
+    await soon(() => expect(alice.changes.at(-1)).toEqual({ peer: bob.key, isOpen: true }));
+    await soon(() => expect(bob.isConnected).toBe(true));
+    await soon(() => {
       alice.send(bob, "again");
       expect(bob.texts).toContain("again");
     });
@@ -106,12 +109,12 @@ describe("a relay and its clients", () => {
     await raw.untilClosed();
     expect(raw.closeCode).toBe(1001);
     expect(raw.rejection).toBe("shutting-down");
-    await vi.waitFor(() => expect(alice.transport.state.error?.code).toMatch(/shutting-down|relay-unreachable/));
+    await soon(() => expect(alice.transport.state.error?.code).toMatch(/shutting-down|relay-unreachable/));
   });
 
   it("measures the round trip to the relay", async () => {
     const [alice] = (await connected("alice")) as [TestClient];
-    await vi.waitFor(() => expect(alice.transport.state.rttMs).toBeGreaterThan(0));
+    await soon(() => expect(alice.transport.state.rttMs).toBeGreaterThan(0));
     expect(alice.transport.state.rttMs).toBeLessThan(1000);
   });
 
@@ -122,12 +125,12 @@ describe("a relay and its clients", () => {
     alice.transport.checkNow();
     expect(alice.transport.isOpenTo(bob.key)).toBe(false);
     expect(alice.send(bob, "no")).toBe(false);
-    await vi.waitFor(() => expect(relay.relay.stats.clients).toBe(1));
+    await soon(() => expect(relay.relay.stats.clients).toBe(1));
   });
 
   it("refuses another relay than the one that was announced", async () => {
     const alice = relay.client(relay.policy.add("alice"), { relayId: "another" });
-    await vi.waitFor(() => expect(alice.transport.state.error?.message).toContain("another relay"));
+    await soon(() => expect(alice.transport.state.error?.message).toContain("another relay"));
     expect(alice.isConnected).toBe(false);
   });
 });

@@ -6,6 +6,9 @@ import { MAX_PIPE_DATAGRAM_BYTES } from "../../../src/transports/pipe/pipe-trans
 import { makeKeys, type TestKeys } from "../../support/coordinator-client.ts";
 import type { RawRelayClient } from "../../support/relay/raw-relay-client.ts";
 import { RelayFixture, type TestClient } from "../../support/relay/relay-fixture.ts";
+import { soon } from "../../support/soon.ts";
+
+vi.setConfig({ testTimeout: 30_000 });
 
 const WELL_FORMED_KEY = Buffer.alloc(32, 3).toString("base64");
 
@@ -21,7 +24,7 @@ describe("a relay among hostile clients", () => {
       relay.client(relay.policy.add("alice")),
       relay.client(relay.policy.add("bob")),
     ];
-    await vi.waitFor(() => expect(clients.every((client) => client.isConnected)).toBe(true));
+    await soon(() => expect(clients.every((client) => client.isConnected)).toBe(true));
     return clients;
   }
 
@@ -37,7 +40,7 @@ describe("a relay among hostile clients", () => {
 
   async function expectToWork([alice, bob]: [TestClient, TestClient]): Promise<void> {
     alice.send(bob, "still here");
-    await vi.waitFor(() => expect(bob.texts).toContain("still here"));
+    await soon(() => expect(bob.texts).toContain("still here"));
   }
 
   it.each([
@@ -114,7 +117,7 @@ describe("a relay among hostile clients", () => {
     // As if the relay's own frames could be sent: the key names the destination, nothing names the source.
     raw.sendFrame(bob.key, Buffer.concat([Buffer.from([1]), Buffer.from(alice.key, "base64"), Buffer.from("forged")]));
     raw.sendFrame(bob.key, Buffer.from("plain"));
-    await vi.waitFor(() => expect(bob.received).toHaveLength(2));
+    await soon(() => expect(bob.received).toHaveLength(2));
     expect(bob.received.map(({ from }) => from)).toEqual([keys.wireguardKey, keys.wireguardKey]);
     expect(bob.received.at(-1)?.datagram.toString()).toBe("plain");
   });
@@ -139,7 +142,7 @@ describe("a relay among hostile clients", () => {
     // Notices are the relay's to send.
     raw.sendFrame(others[1].key, Buffer.alloc(0), 2);
     raw.sendFrame(others[1].key, Buffer.alloc(40), 77);
-    await vi.waitFor(() => expect(relay.relay.stats.malformedFrames).toBe(5));
+    await soon(() => expect(relay.relay.stats.malformedFrames).toBe(5));
     await expectToWork(others);
     expect(raw.closeCode).toBeUndefined();
   });
@@ -148,10 +151,10 @@ describe("a relay among hostile clients", () => {
     const [alice, bob] = await pair();
     relay.policy.separate(alice.keys, bob.keys);
     alice.send(bob, "secret");
-    await vi.waitFor(() => expect(alice.transport.isOpenTo(bob.key)).toBe(false));
+    await soon(() => expect(alice.transport.isOpenTo(bob.key)).toBe(false));
     expect(relay.relay.stats).toMatchObject({ droppedForbidden: 1, forwardedFrames: 0 });
     relay.policy.join(alice.keys, bob.keys);
-    await vi.waitFor(() => expect(alice.transport.isOpenTo(bob.key)).toBe(true));
+    await soon(() => expect(alice.transport.isOpenTo(bob.key)).toBe(true));
     await expectToWork([alice, bob]);
     expect(bob.texts).toEqual(["still here"]);
   });
@@ -160,15 +163,15 @@ describe("a relay among hostile clients", () => {
     const alice = relay.client(relay.policy.add("alice"));
     const bobsKeys = relay.policy.add("bob");
     relay.policy.separate(alice.keys, bobsKeys);
-    await vi.waitFor(() => expect(alice.isConnected).toBe(true));
+    await soon(() => expect(alice.isConnected).toBe(true));
     alice.send(bobsKeys, "who is there");
-    await vi.waitFor(() => expect(alice.changes).toHaveLength(1));
+    await soon(() => expect(alice.changes).toHaveLength(1));
     const bob = relay.client(bobsKeys);
-    await vi.waitFor(() => expect(bob.isConnected).toBe(true));
+    await soon(() => expect(bob.isConnected).toBe(true));
     const carol = relay.client(relay.policy.add("carol"));
-    await vi.waitFor(() => expect(carol.isConnected).toBe(true));
+    await soon(() => expect(carol.isConnected).toBe(true));
     carol.send(alice, "after bob's coming");
-    await vi.waitFor(() => expect(alice.received).toHaveLength(1));
+    await soon(() => expect(alice.received).toHaveLength(1));
     expect(alice.transport.isOpenTo(bob.key)).toBe(false);
   });
 
@@ -176,7 +179,7 @@ describe("a relay among hostile clients", () => {
     const [alice, bob] = await pair();
     const { raw, keys } = await mallory();
     raw.sendFrame(bob.key, Buffer.from("before"));
-    await vi.waitFor(() => expect(bob.texts).toEqual(["before"]));
+    await soon(() => expect(bob.texts).toEqual(["before"]));
     relay.policy.removeKeys(keys);
     expect(relay.relay.stats.clients).toBe(2);
     raw.sendFrame(bob.key, Buffer.from("after"));
@@ -204,20 +207,17 @@ describe("a relay among hostile clients", () => {
     expect(raw.frames).toHaveLength(0);
     // The end of the old connection ends nothing of the new one.
     second.sendFrame(alice.key, Buffer.from("from the new one"));
-    await vi.waitFor(() => expect(alice.texts).toEqual(["from the new one"]));
+    await soon(() => expect(alice.texts).toEqual(["from the new one"]));
   });
 
-  it("finds two daemons with the same keys, without a race between them", async () => {
+  it("tells two daemons with the same keys of each other", async () => {
     const keys = relay.policy.add("alice");
     const first = relay.client(keys, { limits: { goodConnectionMs: 60_000, firstRetryMs: 20, lastRetryMs: 60_000 } });
     const second = relay.client(keys, { limits: { goodConnectionMs: 60_000, firstRetryMs: 20, lastRetryMs: 60_000 } });
-    await vi.waitFor(
-      () => {
-        const codes = [first, second].map(({ transport }) => transport.state.error?.code);
-        expect(codes).toContain("relay-replaced");
-      },
-      { timeout: 5000 },
-    );
+    await soon(() => {
+      const codes = [first, second].map(({ transport }) => transport.state.error?.code);
+      expect(codes).toContain("relay-replaced");
+    });
   });
 });
 
@@ -235,7 +235,7 @@ describe("a relay's limits on strangers", () => {
     const keys = PeerKeys.generate();
     relay.policy.addKeys("alice", keys);
     const alice = relay.client(keys);
-    await vi.waitFor(() => expect(alice.isConnected).toBe(true), 5000);
+    await soon(() => expect(alice.isConnected).toBe(true));
     // Who has authenticated does not count any more.
     await relay.raw().hello();
   });
@@ -255,7 +255,7 @@ describe("a relay's limits on strangers", () => {
     await silent.authenticate(keys);
     await silent.welcomed();
     const alice = relay.client(relay.policy.add("alice"));
-    await vi.waitFor(() => expect(alice.isConnected).toBe(true));
+    await soon(() => expect(alice.isConnected).toBe(true));
     await silent.untilClosed();
     expect(silent.closeCode).toBe(1006);
     expect(relay.relay.stats.clients).toBe(1);
@@ -268,7 +268,7 @@ describe("a relay's limits on strangers", () => {
     await raw.hello();
     raw.webSocket.pause();
     raw.send({ type: "authenticate" });
-    await vi.waitFor(() => expect(relay.relay.stats.refusedConnections).toBe(1));
+    await soon(() => expect(relay.relay.stats.refusedConnections).toBe(1));
     raw.webSocket.resume();
     await raw.untilClosed();
   });

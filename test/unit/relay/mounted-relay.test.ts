@@ -10,6 +10,9 @@ import { createAuthority, issueServerCertificate } from "../../../src/coord/ca.t
 import { RelayClient } from "../../../src/transports/relay/relay-client.ts";
 import { makeKeys, type TestKeys } from "../../support/coordinator-client.ts";
 import { type CoordinatorFixture, startCoordinator, temporaryHome } from "../../support/coordinator-fixture.ts";
+import { soon } from "../../support/soon.ts";
+
+vi.setConfig({ testTimeout: 30_000 });
 
 interface OpenClient {
   readonly client: RelayClient;
@@ -74,9 +77,9 @@ describe("the relay inside a coordinator", () => {
   it("carries datagrams between two peers that have joined, and is announced to them", async () => {
     const [aliceKeys, bobKeys] = [await join("alice"), await join("bob")];
     const [alice, bob] = [open(aliceKeys), open(bobKeys)];
-    await vi.waitFor(() => expect(alice.client.state.connected && bob.client.state.connected).toBe(true));
+    await soon(() => expect(alice.client.state.connected && bob.client.state.connected).toBe(true));
     alice.client.send(bobKeys.wireguardKey, Buffer.from("through the coordinator"));
-    await vi.waitFor(() => expect(bob.received).toEqual(["through the coordinator"]));
+    await soon(() => expect(bob.received).toEqual(["through the coordinator"]));
 
     const control = await fixture.client.connect(aliceKeys);
     expect(control.messages.find(({ type }) => type === "welcome")).toMatchObject({ services: { relay: true } });
@@ -85,29 +88,29 @@ describe("the relay inside a coordinator", () => {
 
   it("turns a machine away that has not joined", async () => {
     const stranger = open(makeKeys());
-    await vi.waitFor(() => expect(stranger.client.state.error?.code).toBe("not-registered"));
+    await soon(() => expect(stranger.client.state.error?.code).toBe("not-registered"));
   });
 
   it("cuts a peer in the moment in which it leaves the network", async () => {
     const [aliceKeys, bobKeys] = [await join("alice"), await join("bob")];
     const [alice, bob] = [open(aliceKeys), open(bobKeys)];
-    await vi.waitFor(() => expect(alice.client.state.connected && bob.client.state.connected).toBe(true));
+    await soon(() => expect(alice.client.state.connected && bob.client.state.connected).toBe(true));
     await fixture.client.leave(bobKeys);
-    await vi.waitFor(() => expect(bob.client.state.error?.code).toBe("not-registered"));
+    await soon(() => expect(bob.client.state.error?.code).toBe("not-registered"));
     alice.client.send(bobKeys.wireguardKey, Buffer.from("too late"));
-    await vi.waitFor(() => expect(alice.client.isOpenTo(bobKeys.wireguardKey)).toBe(false));
+    await soon(() => expect(alice.client.isOpenTo(bobKeys.wireguardKey)).toBe(false));
     expect(bob.received).toEqual([]);
   });
 
   it("ends with the coordinator, and serves again with it", async () => {
     const alice = open(await join("alice"));
-    await vi.waitFor(() => expect(alice.client.state.connected).toBe(true));
+    await soon(() => expect(alice.client.state.connected).toBe(true));
     await fixture.coordinator.close();
-    await vi.waitFor(() => expect(alice.client.state.connected).toBe(false));
+    await soon(() => expect(alice.client.state.connected).toBe(false));
     const listen = [`127.0.0.1:${new URL(fixture.client.url).port}`];
     fixture = await startCoordinator(home.path, { listen }, { upgrades: relayUpgrade(undefined, silentLogger) });
     // A new server certificate of the same CA.
-    await vi.waitFor(() => expect(alice.client.state.connected).toBe(true), 10_000);
+    await soon(() => expect(alice.client.state.connected).toBe(true));
   });
 
   it("works behind a reverse proxy that ends TLS", async () => {
@@ -131,9 +134,9 @@ describe("the relay inside a coordinator", () => {
     const url = `https://127.0.0.1:${proxyPort}`;
     const [aliceKeys, bobKeys] = [await join("alice"), await join("bob")];
     const [alice, bob] = [open(aliceKeys, { url, dial }), open(bobKeys, { url, dial })];
-    await vi.waitFor(() => expect(alice.client.state.connected && bob.client.state.connected).toBe(true));
+    await soon(() => expect(alice.client.state.connected && bob.client.state.connected).toBe(true));
     alice.client.send(bobKeys.wireguardKey, Buffer.from("through both"));
-    await vi.waitFor(() => expect(bob.received).toEqual(["through both"]));
+    await soon(() => expect(bob.received).toEqual(["through both"]));
     proxy.close();
   });
 
@@ -141,7 +144,7 @@ describe("the relay inside a coordinator", () => {
     await fixture.coordinator.close();
     fixture = await startCoordinator(home.path);
     const alice = open(await join("alice"));
-    await vi.waitFor(() => expect(alice.client.state.error?.message).toContain("404"));
+    await soon(() => expect(alice.client.state.error?.message).toContain("404"));
   });
 });
 

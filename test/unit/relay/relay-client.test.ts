@@ -7,6 +7,9 @@ import type { RelayClientLimits } from "../../../src/transports/relay/limits.ts"
 import { makeKeys } from "../../support/coordinator-client.ts";
 import { FakeRelay, welcome } from "../../support/relay/fake-relay.ts";
 import { loopbackDial, TestClient } from "../../support/relay/relay-fixture.ts";
+import { soon } from "../../support/soon.ts";
+
+vi.setConfig({ testTimeout: 30_000 });
 
 const PEER = makeKeys().wireguardKey;
 const PEER_KEY = Buffer.from(PEER, "base64");
@@ -59,8 +62,8 @@ describe("a relay's client with a relay that misbehaves", () => {
     ],
   ])("that %s says why there is no connection (%s), and tries again", async (_, code, behave) => {
     const { relay, client } = await start(behave, { limits: { handshakeMs: 200 } });
-    await vi.waitFor(() => expect(client.transport.state.error?.code).toBe(code), 5000);
-    await vi.waitFor(() => expect(relay.connections.length).toBeGreaterThan(1), 5000);
+    await soon(() => expect(client.transport.state.error?.code).toBe(code));
+    await soon(() => expect(relay.connections.length).toBeGreaterThan(1));
   });
 
   it("ignores what it does not know, and counts frames that are none", async () => {
@@ -74,7 +77,7 @@ describe("a relay's client with a relay that misbehaves", () => {
       relay.send(encodeRelayFrame(RelayFrameType.gone, PEER_KEY));
       relay.send(encodeRelayFrame(RelayFrameType.datagram, PEER_KEY, Buffer.from("good")));
     });
-    await vi.waitFor(() => expect(client.received).toEqual([{ from: PEER, datagram: Buffer.from("good") }]));
+    await soon(() => expect(client.received).toEqual([{ from: PEER, datagram: Buffer.from("good") }]));
     expect(client.transport.stats).toMatchObject({ malformedFrames: 3, receivedDatagrams: 1 });
     expect(client.changes).toEqual([]);
     expect(client.transport.isOpenTo(PEER)).toBe(true);
@@ -86,13 +89,13 @@ describe("a relay's client with a relay that misbehaves", () => {
       tell = (type, datagram) => relay.send(encodeRelayFrame(type, PEER_KEY, datagram));
       welcome(relay);
     });
-    await vi.waitFor(() => expect(client.isConnected).toBe(true));
+    await soon(() => expect(client.isConnected).toBe(true));
     client.transport.want(PEER);
     tell(RelayFrameType.gone);
     tell(RelayFrameType.gone);
-    await vi.waitFor(() => expect(client.changes).toEqual([{ peer: PEER, isOpen: false }]));
+    await soon(() => expect(client.changes).toEqual([{ peer: PEER, isOpen: false }]));
     tell(RelayFrameType.datagram, Buffer.from("here I am"));
-    await vi.waitFor(() => expect(client.received).toHaveLength(1));
+    await soon(() => expect(client.received).toHaveLength(1));
     expect(client.changes.at(-1)).toEqual({ peer: PEER, isOpen: true });
     expect(client.changes).toHaveLength(2);
   });
@@ -102,8 +105,8 @@ describe("a relay's client with a relay that misbehaves", () => {
       autoPong: false,
       limits: { pingIntervalMs: 20, silenceMs: 100 },
     });
-    await vi.waitFor(() => expect(client.transport.state.error?.code).toBe("timeout"), 5000);
-    await vi.waitFor(() => expect(relay.connections.length).toBeGreaterThan(1), 5000);
+    await soon(() => expect(client.transport.state.error?.code).toBe("timeout"));
+    await soon(() => expect(relay.connections.length).toBeGreaterThan(1));
   });
 
   it("asks at once whether the relay still lives when the network has changed", async () => {
@@ -111,16 +114,16 @@ describe("a relay's client with a relay that misbehaves", () => {
       autoPong: false,
       limits: { hastySilenceMs: 50 },
     });
-    await vi.waitFor(() => expect(client.isConnected).toBe(true));
+    await soon(() => expect(client.isConnected).toBe(true));
     client.transport.checkNow();
-    await vi.waitFor(() => expect(relay.connections).toHaveLength(2), 5000);
+    await soon(() => expect(relay.connections).toHaveLength(2));
 
     const living = await start((webSocket) => welcome(webSocket), { limits: { hastySilenceMs: 50 } });
-    await vi.waitFor(() => expect(living.client.transport.state.rttMs).not.toBeNull());
+    await soon(() => expect(living.client.transport.state.rttMs).not.toBeNull());
     let pings = 0;
     living.relay.connections[0]?.on("ping", () => pings++);
     // It asks again only when the time for the first answer is over.
-    await vi.waitFor(() => {
+    await soon(() => {
       living.client.transport.checkNow();
       expect(pings).toBeGreaterThan(1);
     });
@@ -132,9 +135,9 @@ describe("a relay's client with a relay that misbehaves", () => {
     const { relay, client } = await start((webSocket) => webSocket.close(), {
       limits: { firstRetryMs: 600_000, lastRetryMs: 600_000 },
     });
-    await vi.waitFor(() => expect(client.transport.state.error).not.toBeNull());
+    await soon(() => expect(client.transport.state.error).not.toBeNull());
     client.transport.checkNow();
-    await vi.waitFor(() => expect(relay.connections).toHaveLength(2));
+    await soon(() => expect(relay.connections).toHaveLength(2));
   });
 
   it("does not fill its memory with pongs that the relay does not read", async () => {
@@ -143,9 +146,9 @@ describe("a relay's client with a relay that misbehaves", () => {
       webSocket.pause();
       for (let i = 0; i < 100_000; i++) webSocket.ping(Buffer.alloc(125));
     });
-    await vi.waitFor(() => expect(client.isConnected).toBe(true));
+    await soon(() => expect(client.isConnected).toBe(true));
     const beforeBytes = process.memoryUsage().arrayBuffers;
-    await vi.waitFor(() => expect(relay.connections[0]?.bufferedAmount).toBe(0), 20_000);
+    await soon(() => expect(relay.connections[0]?.bufferedAmount).toBe(0));
     expect(process.memoryUsage().arrayBuffers - beforeBytes).toBeLessThan(20_000_000);
-  }, 30_000);
+  });
 });
