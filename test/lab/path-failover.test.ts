@@ -8,12 +8,13 @@ import { dropWall, raiseWall } from "../support/lab/udp-wall.ts";
 
 // Real daemons on one segment. What they say to each other by a transport is swallowed without a word, and given back.
 
-const ROUNDS = 3;
+const ROUNDS = 5;
 const SSH_PORT = 2222;
 const UDP = "meta l4proto udp";
 /** Either end of it: whoever has dialled. */
 const SSH = `tcp dport ${SSH_PORT} drop; tcp sport ${SSH_PORT}`;
-/** In each direction it takes at most max(250 ms, 3 × RTT) to see it, and the wish is for a median of that. */
+/** The round trip is nothing here. */
+const GAP_MEDIAN_MS = 250;
 const GAP_LIMIT_MS = 500;
 
 let network: SmallNetwork;
@@ -75,7 +76,11 @@ describe("paths that die silently, one after the other", () => {
     }
     const rounded = (all: readonly number[]) => all.map(Math.round).join(" ");
     console.info(`gaps, ms: UDP dead ${rounded(gapsMs.udp)}, SSH dead ${rounded(gapsMs.ssh)}`);
-    for (const gapMs of [...gapsMs.udp, ...gapsMs.ssh]) expect(gapMs).toBeLessThan(GAP_LIMIT_MS);
+    for (const all of [gapsMs.udp, gapsMs.ssh]) {
+      const sorted = all.toSorted((a, b) => a - b);
+      expect(sorted[Math.floor(ROUNDS / 2)]).toBeLessThan(GAP_MEDIAN_MS);
+      expect(sorted.at(-1)).toBeLessThan(GAP_LIMIT_MS);
+    }
     expect((await alice.peer("bob"))?.lastHandshakeAt).toBe(handshakeBefore);
   }, 180_000);
 

@@ -38,6 +38,8 @@ export class Path {
   /** Smoothed as in RFC 6298; undefined until the first answer. */
   srttMs: number | undefined;
   #rttVarMs = 0;
+  /** Answers to earlier probes stood in a queue while the path was dead: TCP sends them all when it comes back. */
+  #rttFromMs = -NEVER;
   /** Share of the probes that got no answer, 0–1. */
   lossRate = 0;
 
@@ -108,6 +110,7 @@ export class Path {
     this.round = 0;
     this.nearerInRow = 0;
     this.srttMs = undefined;
+    this.#rttFromMs = -NEVER;
     this.urgentAtMs = nowMs;
     this.data.reset();
     this.large.reset();
@@ -145,7 +148,8 @@ export class Path {
     const probe = this.#unanswered[lost];
     if (probe === undefined) return false;
     this.#unanswered.splice(0, lost + 1);
-    this.#takeRtt(rttMs);
+    if (this.isSilent) this.#rttFromMs = nowMs;
+    if (probe.sentMs >= this.#rttFromMs || this.srttMs === undefined) this.#takeRtt(rttMs);
     for (let i = 0; i < Math.min(lost, MAX_LOST_AT_ONCE); i++) this.lossRate += LOSS_GAIN * (1 - this.lossRate);
     this.lossRate -= LOSS_GAIN * this.lossRate;
     if (this.isSilent) this.repliesInRow = 0;

@@ -4,11 +4,14 @@ import type { LabProcess } from "./lab-process.ts";
 /** Of a stretch of the flow. */
 export interface PingFlowResult {
   readonly answered: number;
-  /** Requests without an answer, up to the last one that was answered. */
+  /** Requests without an answer, but for those of the last moment. */
   readonly lost: number;
   /** The longest time from one answer to the next. */
   readonly longestGapMs: number;
 }
+
+/** Requests: those of the last moment. */
+const UNDER_WAY = 20;
 
 interface Answer {
   readonly sequence: number;
@@ -46,9 +49,12 @@ export class PingFlow implements AsyncDisposable {
     let longestGapMs = 0;
     for (let i = 1; i < answers.length; i++)
       longestGapMs = Math.max(longestGapMs, answers[i]!.atMs - answers[i - 1]!.atMs);
-    const sent = (answers.at(-1)?.sequence ?? 0) - (answers[0]?.sequence ?? 0);
-    const distinct = new Set(answers.map(({ sequence }) => sequence));
-    return { answered: answers.length, lost: sent + 1 - distinct.size, longestGapMs };
+    // A change of paths may turn the order of answers round; the latest requests may still be under way.
+    const answered = new Set(all.map(({ sequence }) => sequence));
+    const last = Math.max(...answered) - UNDER_WAY;
+    let lost = 0;
+    for (let sequence = this.#from?.sequence ?? 1; sequence <= last; sequence++) if (!answered.has(sequence)) lost++;
+    return { answered: answers.length, lost, longestGapMs };
   }
 
   /** How many answers there are by now. */

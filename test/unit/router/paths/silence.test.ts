@@ -47,6 +47,26 @@ describe("a path in use that gives no answers", () => {
     expect(bench.detailOf(UDP)).toBe("fell silent");
   });
 
+  it("is not thought far away for answers that stood in a queue while it was dead", () => {
+    const bench = flowing(20, [SSH, RELAY]);
+    bench.mute(SSH);
+    // As TCP does it: when the way is free again, everything is answered at once.
+    const held: number[] = [];
+    const startMs = bench.nowMs;
+    while (bench.nowMs - startMs < 1000) {
+      const seen = bench.actions("probe").length;
+      bench.run(1);
+      for (const { id, sequence } of bench.actions("probe").slice(seen)) if (id === SSH.id) held.push(sequence);
+    }
+    expect(bench.detailOf(SSH)).toBe("fell silent");
+    expect(held.length).toBeGreaterThan(3);
+    for (const sequence of held) bench.tell({ type: "reply", id: SSH.id, sequence, rttMs: 900 });
+    bench.answer(SSH, 20);
+    bench.run(3000);
+    const { rttMs } = bench.paths.status().paths.find(({ id }) => id === SSH.id)!;
+    expect(rttMs).toBeCloseTo(20, 0);
+  });
+
   it("that answers again in time stays, and is alone again after two replies", () => {
     const bench = flowing();
     bench.mute(UDP);
