@@ -1,12 +1,14 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { type AddressInfo, connect } from "node:net";
+import type { Duplex } from "node:stream";
 import { systemClock } from "../../../src/base/clock.ts";
 import { silentLogger } from "../../../src/base/logger.ts";
 import { PeerKeys } from "../../../src/control/peer-keys.ts";
 import type { RelayLimits } from "../../../src/relay/limits.ts";
 import type { RelayPeer, RelayPolicy } from "../../../src/relay/policy.ts";
 import { Relay } from "../../../src/relay/relay.ts";
+import type { PipeHandlers } from "../../../src/transports/pipe/pipe-transport.ts";
 import type { RelayClientLimits } from "../../../src/transports/relay/limits.ts";
 import { RelayClient } from "../../../src/transports/relay/relay-client.ts";
 import type { ConnectRelay } from "../../../src/transports/relay/relay-connection.ts";
@@ -79,6 +81,7 @@ export class RelayFixture implements AsyncDisposable {
   readonly clients: TestClient[] = [];
   #raw: RawRelayClient[] = [];
   #limits: Partial<RelayLimits>;
+  #sockets = new Set<Duplex>();
   #server = createServer();
   #port = 0;
   #relay: Relay | undefined;
@@ -112,10 +115,19 @@ export class RelayFixture implements AsyncDisposable {
     const relay = new Relay({ networkId: NETWORK_ID, relayId: RELAY_ID, limits: this.#limits }, deps);
     this.#relay = relay;
     this.#server = createServer();
-    this.#server.on("upgrade", (request, socket, head) => relay.handleUpgrade(request, socket, head, "127.0.0.1"));
+    this.#server.on("upgrade", (request, socket, head) => {
+      this.#sockets.add(socket);
+      socket.once("close", () => this.#sockets.delete(socket));
+      relay.handleUpgrade(request, socket, head, "127.0.0.1");
+    });
     this.#server.listen(this.#port, "127.0.0.1");
     await once(this.#server, "listening");
     this.#port = (this.#server.address() as AddressInfo).port;
+  }
+
+  /** Ends every connection without a word. */
+  breakConnections(): void {
+    for (const socket of this.#sockets) socket.destroy();
   }
 
   async stop(): Promise<void> {
@@ -128,7 +140,7 @@ export class RelayFixture implements AsyncDisposable {
     await isClosed;
   }
 
-  client(keys: PeerKeys, options: { relayId?: string; limits?: Partial<RelayClientLimits> } = {}): TestClient {
+  client(keys: PeerKeys, options: TestClientOptions = {}): TestClient {
     const client = new TestClient(keys, this.url, loopbackDial(this.#port), options);
     this.clients.push(client);
     return client;
@@ -148,7 +160,14 @@ export class RelayFixture implements AsyncDisposable {
   }
 }
 
-export interface Received {
+interface TestClientOptions {
+  readonly relayId?: string;
+  readonly limits?: Partial<RelayClientLimits>;
+  /** In place of its own. */
+  readonly handlers?: PipeHandlers;
+}
+
+interface Received {
   readonly from: string;
   readonly datagram: Buffer;
 }
@@ -161,17 +180,12 @@ export class TestClient {
   readonly transport: RelayClient;
   onDatagram: (from: string, datagram: Uint8Array) => void;
 
-  constructor(
-    keys: PeerKeys,
-    url: string,
-    dial: ConnectRelay,
-    options: { relayId?: string; limits?: Partial<RelayClientLimits> },
-  ) {
+  constructor(keys: PeerKeys, url: string, dial: ConnectRelay, options: TestClientOptions) {
     this.keys = keys;
     this.onDatagram = (from, datagram) => this.received.push({ from, datagram: Buffer.from(datagram) });
     this.transport = new RelayClient(
       { url, networkId: NETWORK_ID, relayId: options.relayId ?? RELAY_ID, keys },
-      {
+      options.handlers ?? {
         onDatagram: (from, datagram) => this.onDatagram(from, datagram),
         onChange: (peer) => this.changes.push({ peer, isOpen: this.transport.isOpenTo(peer) }),
       },
