@@ -22,6 +22,8 @@ export interface PathControlDeps {
   readonly leads: (publicKey: string) => boolean;
   /** Whether there is a session with the peer that both ends can use. */
   readonly hasSession: (peer: number) => boolean;
+  /** A pipe to this peer has opened: a handshake that waits for an answer may get one by it. */
+  readonly onOpened: (peer: number) => DataCommand[];
   /** Handshakes of this peer go here from now on. */
   readonly onPrimary: (peer: number, endpoint: Endpoint) => void;
 }
@@ -42,6 +44,8 @@ interface Controlled {
   readonly selection: PeerPaths;
   preference: TransportPreference;
   candidates: readonly Endpoint[];
+  /** Numbers of those paths that are pipes, and open. */
+  readonly openPipes: Set<number>;
 }
 
 /**
@@ -167,7 +171,7 @@ export class PathControl {
         lastDataReceivedMs: () => newest(PathCell.lastDataReceivedMs),
       },
     });
-    return { id, publicKey, slots, selection, preference: NO_PREFERENCE, candidates: [] };
+    return { id, publicKey, slots, selection, preference: NO_PREFERENCE, candidates: [], openPipes: new Set() };
   }
 
   #setPreference(peer: Controlled, wanted: TransportPreference | undefined, nowMs: number): DataCommand[] {
@@ -185,6 +189,7 @@ export class PathControl {
       if (slot === undefined || slot.isLearned) continue;
       if (candidates.some((candidate) => isSameRemote(candidate, slot.endpoint))) continue;
       peer.slots[path] = undefined;
+      peer.openPipes.delete(path);
       commands.push({ type: "remove-path", peer: peer.id, path });
     }
     for (const endpoint of candidates) commands.push(...this.#assign(peer, endpoint, false));
@@ -222,7 +227,11 @@ export class PathControl {
       if (slot === undefined || !isPipe(slot.endpoint)) return [];
       const pipe = this.#deps.pipes.get(slot.endpoint);
       const isOpen = pipe?.transport.isOpenTo(peer.publicKey) ?? false;
-      return this.#tell(peer, { type: "open", id, isOpen }, nowMs);
+      const hasOpened = isOpen && !peer.openPipes.has(id);
+      if (isOpen) peer.openPipes.add(id);
+      else peer.openPipes.delete(id);
+      const commands = this.#tell(peer, { type: "open", id, isOpen }, nowMs);
+      return hasOpened ? [...commands, ...this.#deps.onOpened(peer.id)] : commands;
     });
   }
 
