@@ -1,10 +1,22 @@
 import { defineConfig } from "vitest/config";
 
 // Kinds of test: `unit` and `compliance` touch next to nothing of the machine, `sim` runs on a virtual clock,
-// `lab` drives real daemons in network namespaces and needs root, one file at a time: it shares two cores. `realtime` is
-// lab tests that mostly wait, for timers of minutes that a second end has, too; `npm test` runs them beside the others.
+// `lab` drives real daemons in network namespaces and needs root, one file at a time: it shares two cores. `beside` is
+// lab tests that mostly wait, for daemons or for timers of minutes, and hold no bound on speed: `npm test` runs them
+// beside the others.
 const lab = { testTimeout: 60_000, hookTimeout: 60_000, fileParallelism: false };
-const REALTIME = "test/lab/**/*-realtime.test.ts";
+const BESIDE = [
+  "test/lab/**/*-realtime.test.ts",
+  "test/lab/cli-bad-input.test.ts",
+  "test/lab/coordinator-listen.test.ts",
+  "test/lab/installation.test.ts",
+  "test/lab/nat-pairs.test.ts",
+  "test/lab/path-preference.test.ts",
+  "test/lab/port-mapping.test.ts",
+  "test/lab/removed-peer.test.ts",
+  "test/lab/ssh/**/*.test.ts",
+  "test/lab/stun.test.ts",
+];
 
 export default defineConfig({
   test: {
@@ -19,11 +31,11 @@ export default defineConfig({
         test: {
           name: "lab",
           include: ["test/lab/**/*.test.ts"],
-          exclude: [REALTIME],
+          exclude: BESIDE,
           ...lab,
         },
       },
-      { test: { name: "realtime", include: [REALTIME], ...lab } },
+      { test: { name: "beside", include: BESIDE, ...lab } },
     ],
   },
 });

@@ -40,16 +40,16 @@ function vitest(args, { foreground }) {
   });
 }
 
-/** Every test: the ones that mostly wait beside the others. @returns the exit status */
+/** Every test; those of the project `beside` mostly wait. @returns the exit status */
 async function everyTest() {
   const directory = await mkdtemp(join(tmpdir(), "mesh-test-"));
   try {
     const report = (name) => ["--reporter=default", "--reporter=json", `--outputFile.json=${join(directory, name)}`];
-    const waiting = vitest(["--project", "realtime", ...report("realtime")], { foreground: false });
+    const waiting = vitest(["--project", "beside", ...report("beside")], { foreground: false });
     const others = await vitest(["--project", "unit", "--project", "lab", ...report("others")], { foreground: true });
     const { status, output } = await waiting;
     process.stdout.write(output);
-    const counts = await Promise.all(["others", "realtime"].map((name) => readCounts(join(directory, name))));
+    const counts = await Promise.all(["others", "beside"].map((name) => readCounts(join(directory, name))));
     const [passed, failed] = [0, 1].map((i) => counts.reduce((sum, each) => sum + each[i], 0));
     process.stdout.write(`${passed} passed, ${failed} failed\n`);
     return others.status || status;

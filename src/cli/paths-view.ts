@@ -1,6 +1,7 @@
 import type { StatusPeer } from "../api/local.ts";
 import { formatRtt } from "./format.ts";
 import { paint } from "./output.ts";
+import { renderPreference } from "./preference-view.ts";
 import { renderTable } from "./table.ts";
 
 type Path = StatusPeer["paths"][number];
@@ -9,9 +10,10 @@ type Candidate = Attempt["candidates"][number];
 
 /** `mesh paths` for people: every path to the peer and how it stands, and the receipt of the latest race. */
 export function renderPaths(peer: StatusPeer): string {
-  const { path, paths, attempts } = peer;
+  const { path, paths, attempts, preference } = peer;
   const head = path === null ? "no path" : `${path.transport} ${path.endpoint}: ${path.reason}`;
-  const blocks = [`${paint(peer.name, "bold")}  ${head}`];
+  const asked = preference === null ? "" : `\nasked for: ${renderPreference(preference)}`;
+  const blocks = [`${paint(peer.name, "bold")}  ${head}${asked}`];
   if (paths.length > 0) blocks.push(pathTable(peer));
   const latest = attempts.at(-1);
   if (latest !== undefined) blocks.push(`${attemptHead(latest)}\n${attemptTable(latest)}`);
@@ -24,7 +26,7 @@ function pathTable({ path, paths }: StatusPeer): string {
     [
       { title: "", cell: (each) => (isCurrent(each) ? "→" : " ") },
       { title: "TRANSPORT", cell: ({ transport }) => transport },
-      { title: "ENDPOINT", cell: ({ endpoint }) => endpoint },
+      { title: "ENDPOINT", cell: ({ endpoint }) => endpoint || "-" },
       { title: "RTT", cell: ({ rttMs }) => (rttMs === null ? "-" : formatRtt(rttMs)), align: "right" },
       { title: "USABLE", cell: ({ usable }) => (usable ? paint("yes", "green") : "no") },
       { title: "STATE", cell: ({ detail }) => detail },

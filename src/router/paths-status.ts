@@ -28,7 +28,7 @@ export function pathsStatus(
       endedAtMs: wall(endedMs),
       candidates: entries.map(({ id, label, triedAtMs, heardAtMs, answeredAtMs, ...entry }) => ({
         ...entry,
-        endpoint: endpointOf(id) || label,
+        endpoint: nameOf(label, endpointOf(id)),
         triedAtMs: wall(triedAtMs),
         heardAtMs: wall(heardAtMs),
         answeredAtMs: wall(answeredAtMs),
@@ -39,5 +39,10 @@ export function pathsStatus(
 
 function publicPath(path: PeerPathsStatus["paths"][number], endpoint: string | undefined): TunnelPath {
   const { transport, label, rttMs, isUsable, detail } = path;
-  return { transport, endpoint: endpoint || label, rttMs, isUsable, detail };
+  return { transport, endpoint: nameOf(label, endpoint), rttMs, isUsable, detail };
+}
+
+/** A pipe has no address before it is open: selection calls it by its number, which tells people nothing. */
+function nameOf(label: string, endpoint: string | undefined): string {
+  return endpoint ?? (label.startsWith("pipe ") ? "" : label);
 }
