@@ -65,6 +65,8 @@ export const peerMessageSchema = z.discriminatedUnion("type", [
     endpoints: z.array(endpointSchema).max(32),
     /** TCP ports of the peer's SSH server, at the same addresses. */
     sshPorts: z.array(portSchema).max(8).default([]),
+    /** Whether peers are to try UDP at all; if not, the addresses are those of the SSH server alone. */
+    udp: z.boolean().default(true),
   }),
 ]);
 export type PeerMessage = z.infer<typeof peerMessageSchema>;

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { peerPreferenceSchema, transportNameSchema } from "./path-preference.ts";
 import { endpointSchema, instantSchema, ip4Schema, ip6Schema, key32Schema, nameSchema } from "./primitives.ts";
 
 /**
@@ -11,14 +12,18 @@ import { endpointSchema, instantSchema, ip4Schema, ip6Schema, key32Schema, nameS
  *     POST /v1/leave             → leaveReplySchema               deregister, remove keys and state, end
  *     POST /v1/pins/forget       pinForgetSchema → {}   trust the keys of this peer anew
  *     POST /v1/ping              pingRequestSchema → one pingReplySchema a line (NDJSON)
+ *     GET  /v1/preferences       → preferencesSchema    what was asked of the paths to peers
+ *     POST /v1/preferences       preferenceRequestSchema → preferenceReplySchema
+ *     POST /v1/netcheck          → netcheckReplySchema  measures anew, which takes some seconds
  *
  * `version` in a path is the API's; `schemaVersion` in a status is that of the printed shape.
  */
 export const daemonStateSchema = z.enum(["no-state", "needs-join", "starting", "running", "stopped"]);
 export type DaemonState = z.infer<typeof daemonStateSchema>;
 
-export const transportNameSchema = z.enum(["udp", "ssh", "relay"]);
-export type TransportName = z.infer<typeof transportNameSchema>;
+/** What was asked for a peer, and where: `mesh prefer` outweighs the configuration file. */
+export const activePreferenceSchema = peerPreferenceSchema.safeExtend({ from: z.enum(["command", "configuration"]) });
+export type ActivePreference = z.infer<typeof activePreferenceSchema>;
 
 export const statusPeerSchema = z.object({
   name: nameSchema,
@@ -71,12 +76,16 @@ export const statusPeerSchema = z.object({
       ),
     }),
   ),
+  /** What was asked of the paths to it; null for nothing. */
+  preference: activePreferenceSchema.nullable(),
   lastHandshakeAt: instantSchema.nullable(),
   /** WireGuard bytes on the wire. */
   rxBytes: z.number(),
   txBytes: z.number(),
 });
 export type StatusPeer = z.infer<typeof statusPeerSchema>;
+
+const mappingSchema = z.enum(["endpoint-independent", "endpoint-dependent", "blocked", "unknown"]);
 
 export const statusSchema = z.object({
   schemaVersion: z.literal(1),
@@ -94,10 +103,7 @@ export const statusSchema = z.object({
       admin: z.boolean(),
       listenPort: z.number().int(),
       endpoints: z.array(endpointSchema),
-      nat: z.object({
-        udp: z.boolean().nullable(),
-        mapping: z.enum(["endpoint-independent", "endpoint-dependent", "blocked", "unknown"]),
-      }),
+      nat: z.object({ udp: z.boolean().nullable(), mapping: mappingSchema }),
     })
     .nullable(),
   coordinator: z
@@ -147,6 +153,54 @@ export const pingReplySchema = z.union([
   z.object({ seq: z.number().int(), peer: nameSchema, error: z.string() }),
 ]);
 export type PingReply = z.infer<typeof pingReplySchema>;
+
+/** `preference` replaces what was asked before; null: what the configuration file says is valid again. */
+export const preferenceRequestSchema = z.strictObject({
+  peer: z.string().max(64),
+  preference: peerPreferenceSchema.nullable(),
+});
+export type PreferenceRequest = z.infer<typeof preferenceRequestSchema>;
+
+export const preferenceReplySchema = z.object({ peer: nameSchema, preference: activePreferenceSchema.nullable() });
+export type PreferenceReply = z.infer<typeof preferenceReplySchema>;
+
+export const preferencesSchema = z.object({
+  /** What this machine may use at all, best first. */
+  transports: z.array(transportNameSchema),
+  peers: z.array(preferenceReplySchema),
+});
+export type Preferences = z.infer<typeof preferencesSchema>;
+
+export const netcheckReplySchema = z.object({
+  /** Whether UDP comes back; null where nobody could be asked. */
+  udp: z.boolean().nullable(),
+  /** Whether this machine can reach others in the family, outside the mesh. */
+  ipv4: z.boolean(),
+  ipv6: z.boolean(),
+  mapping: mappingSchema,
+  /** How the world sees our WireGuard socket. */
+  publicEndpoint: endpointSchema.nullable(),
+  /** Protocols by which a gateway has opened a port for us. */
+  portMapping: z.array(z.enum(["pcp", "nat-pmp", "upnp"])),
+  relays: z.array(
+    z.object({
+      url: z.string(),
+      connected: z.boolean(),
+      rttMs: z.number().nullable(),
+      error: z.string().nullable(),
+    }),
+  ),
+  /** Something that is no coordinator answers at the coordinator's address, and the coordinator does not. */
+  captivePortal: z.boolean(),
+  coordinator: z.object({
+    url: z.string(),
+    reached: z.boolean(),
+    /** Of one request on a new connection, handshakes included. */
+    rttMs: z.number().nullable(),
+    error: z.string().nullable(),
+  }),
+});
+export type NetcheckReply = z.infer<typeof netcheckReplySchema>;
 
 /** For a peer whose machine was replaced: what was pinned of it is dropped, the next map pins it again. */
 export const pinForgetSchema = z.strictObject({ name: nameSchema });

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { transportOrderSchema, writtenPreferenceSchema } from "./path-preference.ts";
 import { nameSchema, portSchema } from "./primitives.ts";
 import { loadYamlConfig } from "./yaml-config.ts";
 
@@ -33,6 +34,8 @@ export const peerConfigSchema = z
     interface: interfaceNameSchema.optional(),
     listen_port: z.union([z.literal(0), portSchema]).optional(),
     mtu: mtuSchema.optional(),
+    transports: transportOrderSchema.optional(),
+    paths: z.record(nameSchema, writtenPreferenceSchema).optional(),
     detach: z.boolean().optional(),
     log_format: z.enum(["pretty", "json"]).optional(),
     verbose: z.boolean().optional(),
@@ -47,6 +50,8 @@ export const peerConfigSchema = z
     interface: file.interface,
     listenPort: file.listen_port,
     mtu: file.mtu,
+    transports: file.transports,
+    peerPreferences: file.paths,
     detach: file.detach,
     logFormat: file.log_format,
     verbose: file.verbose,

@@ -134,6 +134,12 @@ export const ERROR_CODES = {
     hint: "Load the kernel's `tun` module, or pass /dev/net/tun into the container.",
   },
   "listen-failed": { exit: 1, http: 500, hint: "Give an address of this machine, or none for all of them." },
+  "bad-transport": { exit: 2, http: 400, hint: "The transports are udp, ssh and relay." },
+  "transport-excluded": {
+    exit: 6,
+    http: 409,
+    hint: "Start the daemon with others: `--transports udp,ssh,relay`, or the key `transports` of its configuration.",
+  },
   "ssh-identity-unusable": {
     exit: 1,
     http: 500,

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
-import { integerOption } from "./option-parsers.ts";
+import type { TransportName } from "../api/path-preference.ts";
+import { integerOption, transportsOption } from "./option-parsers.ts";
 
 /** Flags of `join` and `up` that say how the daemon runs. */
 export interface DaemonFlags {
@@ -7,6 +8,7 @@ export interface DaemonFlags {
   readonly interface?: string;
   readonly listenPort?: number;
   readonly mtu?: number;
+  readonly transports?: TransportName[];
   readonly detach?: boolean;
 }
 
@@ -20,5 +22,10 @@ export function addDaemonOptions(command: Command): Command {
       integerOption("--listen-port", 0, 65535),
     )
     .option("--mtu <bytes>", "largest packet inside the tunnel (default: 1420)", integerOption("--mtu", 576, 65475))
+    .option(
+      "--transports <list>",
+      "what may carry traffic to peers, best first (default: udp,ssh,relay)",
+      transportsOption("--transports"),
+    )
     .option("--detach", "run in the background");
 }

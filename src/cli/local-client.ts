@@ -4,9 +4,16 @@ import {
   downReplySchema,
   type LeaveReply,
   leaveReplySchema,
+  type NetcheckReply,
+  netcheckReplySchema,
   type PingReply,
   type PingRequest,
+  type PreferenceReply,
+  type PreferenceRequest,
+  type Preferences,
   pingReplySchema,
+  preferenceReplySchema,
+  preferencesSchema,
   type Status,
   statusSchema,
 } from "../api/local.ts";
@@ -50,6 +57,18 @@ export class LocalClient {
 
   ping(request: PingRequest, signal: AbortSignal): AsyncGenerator<PingReply> {
     return this.#http.lines({ method: "POST", path: "/v1/ping", body: request, signal }, pingReplySchema);
+  }
+
+  preferences(): Promise<Preferences> {
+    return this.#http.call({ method: "GET", path: "/v1/preferences" }, preferencesSchema);
+  }
+
+  prefer(request: PreferenceRequest): Promise<PreferenceReply> {
+    return this.#http.call({ method: "POST", path: "/v1/preferences", body: request }, preferenceReplySchema);
+  }
+
+  netcheck(): Promise<NetcheckReply> {
+    return this.#http.call({ method: "POST", path: "/v1/netcheck", body: {} }, netcheckReplySchema);
   }
 
   async forgetPin(name: string): Promise<void> {

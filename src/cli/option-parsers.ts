@@ -1,3 +1,4 @@
+import { TRANSPORT_NAMES, type TransportName } from "../api/path-preference.ts";
 import { MeshError } from "../base/errors.ts";
 
 /** A parser for commander that takes whole numbers from `min` to `max`. */
@@ -14,4 +15,23 @@ export function integerOption(flag: string, min: number, max: number): (text: st
 /** Collects an option that may be given several times. */
 export function collect(value: string, previous: readonly string[] | undefined): string[] {
   return [...(previous ?? []), value];
+}
+
+/** A parser for commander that takes names of transports with commas between them. */
+export function transportsOption(flag: string): (text: string) => TransportName[] {
+  return (text) => {
+    const names = text.split(",").map((word) => transportOf(word.trim(), flag));
+    const twice = names.find((name, i) => names.indexOf(name) !== i);
+    if (twice !== undefined) throw new MeshError("bad-transport", `${flag} names ${twice} twice`);
+    return names;
+  };
+}
+
+/** @throws MeshError `bad-transport` */
+export function transportOf(word: string, flag: string): TransportName {
+  const name = TRANSPORT_NAMES.find((known) => known === word.toLowerCase());
+  if (name !== undefined) return name;
+  throw new MeshError("bad-transport", `${flag}: there is no transport ${JSON.stringify(word)}`, {
+    hint: `The transports are ${TRANSPORT_NAMES.join(", ")}; several have commas between them.`,
+  });
 }

@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import type { TransportName } from "../api/path-preference.ts";
 import { interfaceNameSchema, loadPeerConfig, mtuSchema, type PeerConfig } from "../api/peer-config.ts";
 import { nameSchema } from "../api/primitives.ts";
 import { MeshError } from "../base/errors.ts";
@@ -13,6 +14,7 @@ export interface PeerSettings {
   readonly interface: string | undefined;
   readonly listenPort: number | undefined;
   readonly mtu: number | undefined;
+  readonly transports: TransportName[] | undefined;
   readonly detach: boolean;
 }
 
@@ -45,6 +47,7 @@ export async function resolvePeerSettings(flags: DaemonFlags, command: Command):
     interface: flags.interface ?? config.interface,
     listenPort: flags.listenPort ?? config.listenPort,
     mtu: flags.mtu ?? config.mtu,
+    transports: flags.transports ?? config.transports,
     detach: flags.detach ?? config.detach ?? false,
   };
 }
@@ -59,6 +62,8 @@ const EMPTY_CONFIG: PeerConfig = {
   interface: undefined,
   listenPort: undefined,
   mtu: undefined,
+  transports: undefined,
+  peerPreferences: undefined,
   detach: undefined,
   logFormat: undefined,
   verbose: undefined,

@@ -37,6 +37,8 @@ export function peerPlan(mode: PeerPlan["mode"], settings: PeerSettings, joining
     interface: settings.interface,
     listenPort: settings.listenPort,
     mtu: settings.mtu,
+    transports: settings.transports,
+    peerPreferences: config.peerPreferences,
     isService: isServiceProcess(),
   };
 }

@@ -44,6 +44,9 @@ export interface ControlChannelDeps {
   readonly socketFactory: Dial;
 }
 
+/** Where the peer can be reached. */
+export type AnnouncedEndpoints = Omit<Extract<PeerMessage, { readonly type: "endpoints" }>, "type">;
+
 export interface ControlChannelHandlers {
   /** The whole map after every change, as the coordinator sent it: unverified. */
   readonly onMap: (map: NetworkMap) => void;
@@ -114,8 +117,8 @@ export class ControlChannel implements AsyncDisposable {
   }
 
   /** Tells the coordinator, now or as soon as there is a connection. */
-  setEndpoints(listenPort: number, endpoints: readonly string[], sshPorts: readonly number[]): void {
-    this.#endpoints = { type: "endpoints", listenPort, endpoints: [...endpoints], sshPorts: [...sshPorts] };
+  setEndpoints(endpoints: AnnouncedEndpoints): void {
+    this.#endpoints = { type: "endpoints", ...endpoints };
     if (this.#state.connected) this.#send(this.#endpoints);
   }
 

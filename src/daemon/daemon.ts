@@ -1,4 +1,13 @@
-import type { DownReply, PingReply, PingRequest, Status } from "../api/local.ts";
+import type {
+  DownReply,
+  NetcheckReply,
+  PingReply,
+  PingRequest,
+  PreferenceReply,
+  PreferenceRequest,
+  Preferences,
+  Status,
+} from "../api/local.ts";
 import type { Clock } from "../base/clock.ts";
 import { DisposeStack } from "../base/dispose.ts";
 import { MeshError } from "../base/errors.ts";
@@ -153,6 +162,18 @@ export class Daemon implements LocalApiTarget, AsyncDisposable {
 
   forgetPin(name: string): Promise<void> {
     return this.#running().forgetPin(name);
+  }
+
+  preferences(): Preferences {
+    return this.#running().preferences();
+  }
+
+  prefer(request: PreferenceRequest): Promise<PreferenceReply> {
+    return this.#inTurn(() => this.#running().prefer(request));
+  }
+
+  netcheck(signal: AbortSignal): Promise<NetcheckReply> {
+    return this.#running().netcheck(signal);
   }
 
   /** Ends without touching the intent: the next start goes on where this one was. */

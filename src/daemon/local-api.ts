@@ -3,10 +3,15 @@ import type { z } from "zod";
 import {
   type DownReply,
   type LeaveReply,
+  type NetcheckReply,
   type PingReply,
   type PingRequest,
+  type PreferenceReply,
+  type PreferenceRequest,
+  type Preferences,
   pinForgetSchema,
   pingRequestSchema,
+  preferenceRequestSchema,
   type Status,
 } from "../api/local.ts";
 import { ERROR_CODES } from "../base/error-codes.ts";
@@ -26,6 +31,9 @@ export interface LocalApiTarget {
   leave(): Promise<LeaveReply>;
   ping(request: PingRequest, signal: AbortSignal): AsyncIterable<PingReply>;
   forgetPin(name: string): Promise<void>;
+  preferences(): Preferences;
+  prefer(request: PreferenceRequest): Promise<PreferenceReply>;
+  netcheck(signal: AbortSignal): Promise<NetcheckReply>;
 }
 
 interface Exchange {
@@ -50,6 +58,13 @@ const ROUTES: Readonly<Record<string, Handler>> = {
     sendJson(response, 200, await target.leave());
   },
   "POST /v1/ping": pingPeer,
+  "GET /v1/preferences": async ({ response, target }) => sendJson(response, 200, target.preferences()),
+  "POST /v1/preferences": async ({ request, response, target }) => {
+    sendJson(response, 200, await target.prefer(parseWith(preferenceRequestSchema, await readJson(request))));
+  },
+  "POST /v1/netcheck": async ({ response, target }) => {
+    sendJson(response, 200, await target.netcheck(hangUp(response)));
+  },
   "POST /v1/pins/forget": async ({ request, response, target }) => {
     const { name } = parseWith(pinForgetSchema, await readJson(request));
     await target.forgetPin(name);
@@ -126,14 +141,20 @@ async function watchStatus({ response, target }: Exchange): Promise<void> {
 
 async function pingPeer({ request, response, target }: Exchange): Promise<void> {
   const parsed = parseWith(pingRequestSchema, await readJson(request));
-  const hungUp = new AbortController();
-  response.once("close", () => hungUp.abort());
-  for await (const reply of target.ping(parsed, hungUp.signal)) {
-    if (hungUp.signal.aborted) return;
+  const hungUp = hangUp(response);
+  for await (const reply of target.ping(parsed, hungUp)) {
+    if (hungUp.aborted) return;
     if (!response.headersSent) startLines(response);
     response.write(`${JSON.stringify(reply)}\n`);
   }
   response.end();
+}
+
+/** Aborted when the caller hangs up, or has got all of its answer. */
+function hangUp(response: ServerResponse): AbortSignal {
+  const hungUp = new AbortController();
+  response.once("close", () => hungUp.abort());
+  return hungUp.signal;
 }
 
 function startLines(response: ServerResponse): void {

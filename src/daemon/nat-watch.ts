@@ -27,6 +27,7 @@ export class NatWatch implements Disposable {
   #reflexive: readonly UdpEndpoint[] = [];
   /** What the servers have said since the network changed, until all have. */
   #early: readonly UdpEndpoint[] | undefined = [];
+  readonly #waiting = new Set<() => void>();
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
 
@@ -76,9 +77,26 @@ export class NatWatch implements Disposable {
     this.#tell({ type: "network-changed", local });
   }
 
+  /** Asks now, and tells what has come of it; what was known before, when `signal` gives it up or nobody can be asked. */
+  askNow(signal: AbortSignal): Promise<NatReport | undefined> {
+    return new Promise((resolve) => {
+      const settle = () => {
+        this.#waiting.delete(settle);
+        signal.removeEventListener("abort", settle);
+        resolve(this.#report);
+      };
+      this.#waiting.add(settle);
+      signal.addEventListener("abort", settle, { once: true });
+      this.#tell({ type: "measure" });
+      const isUnderWay = this.#client.nextDeadlineMs() !== Number.POSITIVE_INFINITY;
+      if (signal.aborted || this.#isClosed || !isUnderWay) settle();
+    });
+  }
+
   [Symbol.dispose](): void {
     this.#isClosed = true;
     clearTimeout(this.#timer);
+    for (const settle of this.#waiting) settle();
   }
 
   #tell(event: StunEvent): void {
@@ -111,6 +129,7 @@ export class NatWatch implements Disposable {
         if (isNews) this.#deps.logger.info({ mapping: nat.mapping, udp: nat.udp }, "NAT measured");
         const isMoved = this.#setReflexive([...nat.ipv4.reflexive, ...nat.ipv6.reflexive]);
         if (isNews && !isMoved) this.#deps.onChange();
+        for (const settle of this.#waiting) settle();
         break;
       }
     }

@@ -1,7 +1,8 @@
 import { join } from "node:path";
 import { z } from "zod";
 import { networkInfoSchema, selfInfoSchema } from "../api/network-map.ts";
-import { instantSchema, sha256HexSchema } from "../api/primitives.ts";
+import { peerPreferenceSchema, TRANSPORT_NAMES, transportOrderSchema } from "../api/path-preference.ts";
+import { instantSchema, nameSchema, sha256HexSchema } from "../api/primitives.ts";
 import { StateFile } from "./state-file.ts";
 
 /** What the registration left: which coordinator, how to recognise it, and who we are in its network. */
@@ -27,6 +28,10 @@ export const settingsSchema = z.strictObject({
   mtu: z.number().int().min(576).max(65475),
   /** TCP ports of our SSH server; none: we only dial. */
   sshPorts: z.array(z.number().int().min(1).max(65535)).max(8).default([2222]),
+  /** What may be used at all, best first. */
+  transports: transportOrderSchema.default([...TRANSPORT_NAMES]),
+  /** What the configuration file asked for, by peer name. */
+  peerPreferences: z.record(nameSchema, peerPreferenceSchema).default({}),
 });
 export type Settings = z.output<typeof settingsSchema>;
 
@@ -36,19 +41,29 @@ export const DEFAULT_SETTINGS: Settings = {
   listenPort: 51820,
   mtu: 1420,
   sshPorts: [2222],
+  transports: [...TRANSPORT_NAMES],
+  peerPreferences: {},
 };
 
 const intentSchema = z.strictObject({ version: z.literal(1), intent: z.enum(["up", "down"]) });
+
+/** What `mesh prefer` asked for, by peer name. */
+const preferencesSchema = z.strictObject({
+  version: z.literal(1),
+  peers: z.record(nameSchema, peerPreferenceSchema),
+});
 
 /** The state files of one network, apart from keys, map and pins. */
 export class NetworkState {
   readonly enrolment: StateFile<typeof enrolmentSchema>;
   readonly settings: StateFile<typeof settingsSchema>;
   readonly intent: StateFile<typeof intentSchema>;
+  readonly preferences: StateFile<typeof preferencesSchema>;
 
   constructor(directory: string) {
     this.enrolment = new StateFile(join(directory, "enrolment.json"), enrolmentSchema);
     this.settings = new StateFile(join(directory, "settings.json"), settingsSchema);
     this.intent = new StateFile(join(directory, "intent.json"), intentSchema);
+    this.preferences = new StateFile(join(directory, "preferences.json"), preferencesSchema);
   }
 }

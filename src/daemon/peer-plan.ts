@@ -1,4 +1,5 @@
 import type { JoinToken } from "../api/join-token.ts";
+import type { PeerPreference, TransportName } from "../api/path-preference.ts";
 import type { Home } from "./home.ts";
 
 /** Everything that `mesh join` or `mesh up` was told, parsed and checked; what was left out is undefined. */
@@ -14,6 +15,10 @@ export interface PeerPlan {
   readonly interface: string | undefined;
   readonly listenPort: number | undefined;
   readonly mtu: number | undefined;
+  /** What may be used at all, best first. */
+  readonly transports: TransportName[] | undefined;
+  /** What the configuration file asks for, by peer name. */
+  readonly peerPreferences: Record<string, PeerPreference> | undefined;
   /** A service stays, `stopped`, after `mesh down`; any other daemon ends. */
   readonly isService: boolean;
 }

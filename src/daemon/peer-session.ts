@@ -1,28 +1,35 @@
-import { type PingReply, type PingRequest, pingRequestSchema } from "../api/local.ts";
+import {
+  type NetcheckReply,
+  type PingReply,
+  type PingRequest,
+  type PreferenceReply,
+  type PreferenceRequest,
+  type Preferences,
+  pingRequestSchema,
+} from "../api/local.ts";
 import type { NetworkMap } from "../api/network-map.ts";
 import type { Clock } from "../base/clock.ts";
 import { DisposeStack } from "../base/dispose.ts";
 import { asMeshError, MeshError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { ControlChannel } from "../control/control-channel.ts";
-import { isLocalAddress, localEndpoints } from "../control/endpoints.ts";
+import { isLocalAddress } from "../control/endpoints.ts";
 import { MapCache } from "../control/map-cache.ts";
 import type { PeerKeys } from "../control/peer-keys.ts";
 import { plainSocket } from "../control/socket-factory.ts";
 import { InterfaceSetup, type NoIpv6Reason } from "../host/interface-setup.ts";
-import { formatEndpoint, parseEndpoint } from "../router/endpoint-text.ts";
-import { Tunnel } from "../router/tunnel.ts";
+import type { Tunnel } from "../router/tunnel.ts";
 import type { AeadProviderName } from "../wireguard/aead/provider.ts";
 import type { NetworkPaths } from "./home.ts";
-import { NatWatch } from "./nat-watch.ts";
-import type { Enrolment, Settings } from "./network-state.ts";
+import { type Enrolment, NetworkState, type Settings } from "./network-state.ts";
 import { NetworkView } from "./network-view.ts";
+import { openTunnel } from "./open-tunnel.ts";
+import { PathPreferences } from "./path-preferences.ts";
 import { peersToTunnel } from "./peers-to-tunnel.ts";
 import { findPeer, pingRepeatedly } from "./pinger.ts";
-import { RelayLink } from "./relay-link.ts";
-import { SshLink } from "./ssh-link.ts";
 import type { SessionSources } from "./status-builder.ts";
 import { UapiServer } from "./uapi.ts";
+import { Underlay } from "./underlay.ts";
 import type { Warnings } from "./warnings.ts";
 
 /** How often paths and local addresses are looked at. */
@@ -54,7 +61,8 @@ export interface PeerSessionDeps {
 interface Parts {
   readonly tunnel: Tunnel;
   readonly view: NetworkView;
-  readonly ssh: SshLink;
+  readonly preferences: PathPreferences;
+  readonly underlay: Underlay;
   /** Everything that the session owns, both of the others among it. */
   readonly resources: DisposeStack;
 }
@@ -70,10 +78,8 @@ export class PeerSession implements AsyncDisposable {
   readonly #view: NetworkView;
   readonly #channel: ControlChannel;
   readonly #resources: DisposeStack;
-  readonly #relay: RelayLink;
-  readonly #nat: NatWatch;
-  readonly #ssh: SshLink;
-  #endpoints: readonly string[] = [];
+  readonly #underlay: Underlay;
+  readonly #preferences: PathPreferences;
   #behindNat = false;
   #hasFreshMap = false;
 
@@ -84,7 +90,8 @@ export class PeerSession implements AsyncDisposable {
     this.#tunnel = parts.tunnel;
     this.#view = view;
     this.#resources = parts.resources;
-    this.#ssh = parts.ssh;
+    this.#underlay = parts.underlay;
+    this.#preferences = parts.preferences;
     this.#tunnel.paths.onDecision(({ publicKey, path, reason }) => {
       const by = path === null ? "none" : `${path.transport} ${path.endpoint}`;
       deps.logger.info(
@@ -94,19 +101,7 @@ export class PeerSession implements AsyncDisposable {
       deps.onChange();
     });
     const { urls, trust, network } = options.enrolment;
-    this.#nat = new NatWatch({
-      tunnel: this.#tunnel,
-      clock: deps.clock,
-      logger: deps.logger,
-      onChange: () => {
-        this.#announceEndpoints();
-        deps.onChange();
-      },
-    });
-    this.#relay = new RelayLink(
-      { networkId: network.id, trust, keys: options.keys },
-      { tunnel: this.#tunnel, socketFactory: plainSocket, clock: deps.clock, logger: deps.logger },
-    );
+    this.#underlay.onChange(() => this.#look());
     this.#channel = new ControlChannel(
       { urls, trust, networkId: network.id, keys: options.keys, map: view.map },
       { onMap: (map) => this.#takeMap(map), onStateChange: () => this.#channelChanged() },
@@ -136,6 +131,8 @@ export class PeerSession implements AsyncDisposable {
       { cache: new MapCache(paths.directory, deps.logger), warnings: deps.warnings, logger: deps.logger },
     );
     resources.defer(() => view.flush());
+    const preferences = await PathPreferences.open({ file: new NetworkState(paths.directory).preferences, settings });
+    deps.warnings.replaceGroup("paths ", preferences.problems());
 
     const { cidr4, cidr6 } = enrolment.network;
     const host = await InterfaceSetup.prepare(
@@ -163,16 +160,16 @@ export class PeerSession implements AsyncDisposable {
     if (noIpv6 !== undefined) deps.warnings.set("ipv6", `no IPv6 in the mesh here: ${NO_IPV6_TEXT[noIpv6]}`);
 
     const { logger, clock } = deps;
-    const ssh = resources.use(await SshLink.open(keys, settings.sshPorts, { tunnel, clock, logger }));
-    if (ssh.problem === undefined) deps.warnings.clear("ssh");
-    else deps.warnings.set("ssh", `no SSH server for peers here: ${ssh.problem}`);
+    const underlay = resources.use(
+      await Underlay.open({ enrolment, settings, keys, preferences }, { tunnel, clock, logger }),
+    );
+    if (underlay.sshProblem === undefined) deps.warnings.clear("ssh");
+    else deps.warnings.set("ssh", `no SSH server for peers here: ${underlay.sshProblem}`);
 
-    const session = new PeerSession(options, deps, { tunnel, view, ssh, resources });
+    const session = new PeerSession(options, deps, { tunnel, view, preferences, underlay, resources });
     if (view.map !== undefined) session.#applyMap(view.map);
     await session.#openUapi();
     session.#announceEndpoints();
-    resources.use(session.#nat);
-    resources.use(session.#relay);
     resources.use(session.#channel);
     session.#channel.start();
     const watch = setInterval(() => session.#look(), WATCH_INTERVAL_MS);
@@ -192,8 +189,9 @@ export class PeerSession implements AsyncDisposable {
       tunnelPeers: this.#tunnel.peers(),
       drops: this.#tunnel.dropCounters(),
       channel: this.#channel.state,
-      endpoints: this.#endpoints,
-      nat: this.#nat.report,
+      endpoints: this.#underlay.endpoints,
+      nat: this.#underlay.nat,
+      preferenceOf: (peer) => this.#preferences.of(peer),
     };
   }
 
@@ -218,6 +216,24 @@ export class PeerSession implements AsyncDisposable {
     this.#channel.requestFullMap();
   }
 
+  preferences(): Preferences {
+    return { transports: [...this.#preferences.transports], peers: this.#preferences.list() };
+  }
+
+  /** @throws MeshError `not-found`, `transport-excluded` */
+  async prefer({ peer, preference }: PreferenceRequest): Promise<PreferenceReply> {
+    const { name } = findPeer(this.#view.map, peer);
+    await this.#preferences.set(name, preference);
+    this.#deps.warnings.replaceGroup("paths ", this.#preferences.problems());
+    if (this.#view.map !== undefined) this.#applyMap(this.#view.map);
+    this.#deps.onChange();
+    return { peer: name, preference: this.#preferences.of(name) };
+  }
+
+  netcheck(signal: AbortSignal): Promise<NetcheckReply> {
+    return this.#underlay.netcheck(signal);
+  }
+
   close(): Promise<void> {
     return this.#resources.close();
   }
@@ -239,16 +255,14 @@ export class PeerSession implements AsyncDisposable {
   }
 
   #applyMap(map: NetworkMap): void {
-    this.#ssh.setPeers(map);
-    this.#tunnel.configurePeers(peersToTunnel(map, { behindNat: this.#behindNat }));
+    this.#underlay.setPeers(map);
+    const preferenceOf = (peer: string) => this.#preferences.effective(peer);
+    this.#tunnel.configurePeers(peersToTunnel(map, { behindNat: this.#behindNat, preferenceOf }));
   }
 
   #channelChanged(): void {
     const { url, connected, services, observedAddress } = this.#channel.state;
-    if (connected) {
-      this.#relay.follow(url, services.relay);
-      void this.#nat.follow(url, services.stunPorts);
-    }
+    if (connected) this.#underlay.follow({ url, services });
     const behindNat = observedAddress !== null && !isLocalAddress(observedAddress);
     if (behindNat !== this.#behindNat) {
       this.#behindNat = behindNat;
@@ -259,19 +273,7 @@ export class PeerSession implements AsyncDisposable {
 
   /** Tells the coordinator where this machine can be reached, when that has changed. */
   #announceEndpoints(): void {
-    const { network } = this.#options.enrolment;
-    const { listenPort, interfaceName } = this.#tunnel.info;
-    const local = localEndpoints({
-      listenPort,
-      excludedCidrs: [network.cidr4, network.cidr6],
-      excludedInterfaces: [interfaceName],
-    });
-    this.#nat.setAddresses(local.map((endpoint) => parseEndpoint(endpoint).address));
-    // What others see of us goes first: it leads here from everywhere, where one of ours may lead to a stranger.
-    const endpoints = [...new Set([...this.#nat.reflexive.map(formatEndpoint), ...local])];
-    if (endpoints.join() === this.#endpoints.join()) return;
-    this.#endpoints = endpoints;
-    this.#channel.setEndpoints(listenPort, endpoints, this.#ssh.ports);
+    if (this.#underlay.refresh()) this.#channel.setEndpoints(this.#underlay.announcement);
   }
 
   #look(): void {
@@ -296,23 +298,5 @@ export class PeerSession implements AsyncDisposable {
     } catch (failure) {
       this.#deps.warnings.set("uapi", `wg cannot show this interface: ${asMeshError(failure).message}`);
     }
-  }
-}
-
-/** The host's journal is held already, but may be released before the tunnel only once there is one. */
-async function openTunnel(
-  { settings, keys, aeadProvider }: PeerSessionOptions,
-  { logger, clock }: PeerSessionDeps,
-  host: InterfaceSetup,
-): Promise<Tunnel> {
-  const privateKey = keys.exportWireguardPrivate();
-  try {
-    const { interface: interfaceName, mtu, listenPort } = settings;
-    return await Tunnel.open({ interfaceName, mtu, listenPort, privateKey, aeadProvider }, { logger, clock });
-  } catch (failure) {
-    await host[Symbol.asyncDispose]();
-    throw failure;
-  } finally {
-    privateKey.fill(0);
   }
 }

@@ -1,11 +1,14 @@
 import type { NetworkMap } from "../api/network-map.ts";
 import type { TunnelPeerConfig } from "../router/tunnel.ts";
+import type { EffectivePreference } from "./path-preferences.ts";
 
 const NAT_KEEPALIVE_SECONDS = 25;
 
 export interface TunnelPeersContext {
   /** The coordinator sees us under an address that is none of our own: mappings on the way must be kept open. */
   readonly behindNat: boolean;
+  /** By a peer's name. */
+  readonly preferenceOf: (peer: string) => EffectivePreference;
 }
 
 /** The tunnel's peers for a verified map, in the order of their names. */
@@ -18,6 +21,7 @@ export function peersToTunnel(map: NetworkMap, context: TunnelPeersContext): Tun
       endpoints: peer.endpoints,
       persistentKeepaliveSeconds: context.behindNat ? NAT_KEEPALIVE_SECONDS : 0,
       hasPaths: true,
+      preference: context.preferenceOf(peer.name),
       name: peer.name,
     }))
     .sort((a, b) => (a.name < b.name ? -1 : 1))

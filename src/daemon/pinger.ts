@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { PingReply, TransportName } from "../api/local.ts";
+import type { PingReply } from "../api/local.ts";
 import type { MapPeer, NetworkMap } from "../api/network-map.ts";
+import type { TransportName } from "../api/path-preference.ts";
 import { asMeshError, MeshError } from "../base/errors.ts";
 
 export interface PingSchedule {

@@ -9,7 +9,7 @@ import { openSecureSocket, type Security } from "../control/secure-socket.ts";
 import type { Dial } from "../control/socket-factory.ts";
 import type { UsableTrust } from "../control/trust.ts";
 import type { Tunnel } from "../router/tunnel.ts";
-import { RelayClient } from "../transports/relay/relay-client.ts";
+import { RelayClient, type RelayClientState } from "../transports/relay/relay-client.ts";
 
 export interface RelayLinkOptions {
   readonly networkId: string;
@@ -56,6 +56,11 @@ export class RelayLink implements AsyncDisposable {
         ),
     );
     this.#client = { url, relay };
+  }
+
+  /** Of each relay in use, in order. */
+  get states(): readonly RelayClientState[] {
+    return this.#client === undefined ? [] : [this.#client.relay.state];
   }
 
   /** The host's network has changed: the connection must prove that it lives. */

@@ -146,6 +146,8 @@ function settingsOf(plan: PeerPlan, stored: Settings | undefined): Settings {
     listenPort: plan.listenPort ?? base.listenPort,
     mtu: plan.mtu ?? base.mtu,
     sshPorts: base.sshPorts,
+    transports: plan.transports ?? base.transports,
+    peerPreferences: plan.peerPreferences ?? base.peerPreferences,
   };
 }
 

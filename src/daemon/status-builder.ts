@@ -1,4 +1,4 @@
-import type { DaemonState, Status, StatusPeer } from "../api/local.ts";
+import type { ActivePreference, DaemonState, Status, StatusPeer } from "../api/local.ts";
 import type { MapPeer, NetworkMap, SelfInfo } from "../api/network-map.ts";
 import { softwareVersion } from "../base/version.ts";
 import type { ControlChannelState } from "../control/control-channel.ts";
@@ -25,6 +25,7 @@ export interface SessionSources {
   readonly endpoints: readonly string[];
   /** Undefined until it was measured. */
   readonly nat: NatReport | undefined;
+  readonly preferenceOf: (peer: string) => ActivePreference | null;
 }
 
 export function buildStatus(sources: StatusSources): Status {
@@ -106,6 +107,7 @@ function peerStatus(peer: MapPeer, live: TunnelPeerStatus | undefined, session: 
       detail,
     })),
     attempts: (live?.paths?.attempts ?? []).map(attemptStatus),
+    preference: session.preferenceOf(peer.name),
     lastHandshakeAt: instant(live?.lastHandshakeAtMs ?? null),
     rxBytes: live?.rxBytes ?? 0,
     txBytes: live?.txBytes ?? 0,

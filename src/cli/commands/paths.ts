@@ -15,7 +15,9 @@ export function registerPaths(program: Command): void {
       if (name !== undefined && wanted.length === 0)
         throw new MeshError("not-found", `there is no peer ${name}`, { hint: "See `mesh peers`." });
       if (options.json) {
-        printJson(wanted.map(({ name, path, paths, attempts }) => ({ name, path, paths, attempts })));
+        printJson(
+          wanted.map(({ name, path, paths, attempts, preference }) => ({ name, path, paths, attempts, preference })),
+        );
         return;
       }
       const { renderPaths } = await import("../paths-view.ts");

@@ -122,9 +122,9 @@ export class ControlServer {
         noLongerPending();
         this.#goLive(channel, peer.id, mapVersion);
       },
-      onEndpoints: (channel, { listenPort, endpoints, sshPorts }) => {
+      onEndpoints: (channel, { listenPort, endpoints, sshPorts, udp }) => {
         const known = advertisedEndpoints(network, endpoints, channel.remoteAddress, listenPort);
-        registry.setEndpoints(channel.peerId, known, atPorts(known, sshPorts));
+        registry.setEndpoints(channel.peerId, udp ? known : [], atPorts(known, sshPorts));
       },
       onClosed: (channel) => {
         noLongerPending();

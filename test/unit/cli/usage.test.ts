@@ -66,6 +66,18 @@ describe("command lines that cannot be carried out", () => {
     ["up before join", ["up"], 5, "needs-join"],
     ["down without a daemon", ["down"], 3, "no-daemon"],
     ["ping without a daemon", ["ping", "bob"], 3, "no-daemon"],
+    ["prefer without a daemon", ["prefer", "bob", "relay"], 3, "no-daemon"],
+    ["netcheck without a daemon", ["netcheck"], 3, "no-daemon"],
+    ["a transport unheard of", ["prefer", "bob", "quic"], 2, "bad-transport"],
+    ["an excluded transport unheard of", ["prefer", "bob", "--exclude", "udp,quic"], 2, "bad-transport"],
+    ["preferring what is excluded", ["prefer", "bob", "udp", "--exclude", "udp"], 2, "bad-usage"],
+    ["excluding everything", ["prefer", "bob", "--exclude", "udp,ssh,relay"], 2, "bad-usage"],
+    ["only and exclude at once", ["prefer", "bob", "--only", "udp", "--exclude", "ssh"], 2, "bad-usage"],
+    ["unset and a transport at once", ["prefer", "bob", "udp", "--unset"], 2, "bad-usage"],
+    ["no transport at all", ["join", token, "--transports", ""], 2, "bad-transport"],
+    ["transports unheard of", ["join", token, "--transports", "udp,tcp"], 2, "bad-transport"],
+    ["a transport twice", ["up", "--transports", "udp,udp"], 2, "bad-transport"],
+    ["a time that is none", ["ping", "bob", "--timeout", "soon"], 2, "bad-duration"],
     ["peers without a daemon", ["peers"], 3, "no-daemon"],
     ["leave before join", ["leave", "--yes"], 5, "needs-join"],
     ["token list without a coordinator", ["token", "list"], 3, "no-coordinator"],
@@ -95,6 +107,15 @@ describe("command lines that cannot be carried out", () => {
     ["unknown_key: 1\nlisten_port: 5", ":1: unknown key"],
     ["listen_port: 5\nmtu: 100", ":2: mtu"],
     ["listen_port: [", ":1: "],
+    ["mtu: 1400\ntransports: [udp, quic]", ":2: transports.1: a transport: udp, ssh or relay"],
+    ["transports: relay", ":1: transports: a list such as [udp, relay]"],
+    ["transports: []", ":1: transports: one transport at least"],
+    ["paths:\n  bob: {prefer: tcp}", ":2: paths.bob.prefer: udp, ssh, relay or auto"],
+    [
+      "paths:\n  bob: {prefer: udp}\n  carol: {prefer: udp, exclude: [udp]}",
+      ":3: paths.carol.prefer: what is preferred",
+    ],
+    ["paths:\n  bob: {avoid: udp}", ':2: unknown key "avoid"'],
   ])("a configuration file with %j names the line", async (text, expected) => {
     const file = join(home, "peer.yaml");
     writeFileSync(file, text);
@@ -117,7 +138,20 @@ describe("command lines that cannot be carried out", () => {
 
   it("help and version succeed", async () => {
     expect(await runCli(["--help"])).toBe(0);
-    for (const command of ["serve", "token", "join", "up", "down", "leave", "status", "peers", "ping", "version"]) {
+    for (const command of [
+      "serve",
+      "token",
+      "join",
+      "up",
+      "down",
+      "leave",
+      "status",
+      "peers",
+      "ping",
+      "prefer",
+      "netcheck",
+      "version",
+    ]) {
       expect(stdout).toMatch(new RegExp(`^  ${command}\\b`, "m"));
     }
     stdout = "";

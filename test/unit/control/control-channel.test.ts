@@ -57,8 +57,11 @@ describe("the control channel against a real coordinator", () => {
     await vi.waitFor(() => expect(names(bob.maps.at(-1))).toEqual(["alice"]));
     await vi.waitFor(() => expect(alice.maps.at(-1)?.peers[0]).toMatchObject({ name: "bob", online: true }));
 
-    bob.channel.setEndpoints(4500, ["198.51.100.7:4500"], [2222]);
+    bob.channel.setEndpoints({ listenPort: 4500, endpoints: ["198.51.100.7:4500"], sshPorts: [2222], udp: true });
     await vi.waitFor(() => expect(alice.maps.at(-1)?.peers[0]?.endpoints).toContain("198.51.100.7:4500"));
+    expect(alice.maps.at(-1)?.peers[0]?.sshEndpoints).toContain("198.51.100.7:2222");
+    bob.channel.setEndpoints({ listenPort: 4500, endpoints: ["198.51.100.7:4500"], sshPorts: [2222], udp: false });
+    await vi.waitFor(() => expect(alice.maps.at(-1)?.peers[0]?.endpoints).toEqual([]));
     expect(alice.maps.at(-1)?.peers[0]?.sshEndpoints).toContain("198.51.100.7:2222");
     await bob.channel.close();
     await vi.waitFor(() => expect(alice.maps.at(-1)?.peers[0]?.online).toBe(false));
@@ -67,7 +70,7 @@ describe("the control channel against a real coordinator", () => {
   it("connects again by itself when the coordinator comes back, and tells its endpoints again", async () => {
     const alice = open(await join("alice"));
     const bob = open(await join("bob"));
-    bob.channel.setEndpoints(4500, ["198.51.100.7:4500"], [2222]);
+    bob.channel.setEndpoints({ listenPort: 4500, endpoints: ["198.51.100.7:4500"], sshPorts: [2222], udp: true });
     await vi.waitFor(() => expect(alice.maps.at(-1)?.peers[0]?.endpoints).toContain("198.51.100.7:4500"));
     await coordinator.stop();
     await vi.waitFor(() => expect(alice.channel.state.connected).toBe(false));

@@ -4,7 +4,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { z } from "zod";
-import { type DownReply, type PingReply, pingReplySchema, type Status, statusSchema } from "../../../src/api/local.ts";
+import {
+  type DownReply,
+  type NetcheckReply,
+  type PingReply,
+  type PreferenceReply,
+  type PreferenceRequest,
+  type Preferences,
+  pingReplySchema,
+  preferencesSchema,
+  type Status,
+  statusSchema,
+} from "../../../src/api/local.ts";
 import { MeshError } from "../../../src/base/errors.ts";
 import { silentLogger } from "../../../src/base/logger.ts";
 import { UnixHttp } from "../../../src/cli/unix-http.ts";
@@ -52,6 +63,18 @@ class FakeDaemon implements LocalApiTarget {
       yield reply;
       await new Promise((resolve) => setImmediate(resolve));
     }
+  }
+  preferences(): Preferences {
+    return { transports: ["udp"], peers: [{ peer: "bob", preference: null }] };
+  }
+  async prefer({ peer, preference }: PreferenceRequest): Promise<PreferenceReply> {
+    return { peer, preference: preference === null ? null : { ...preference, from: "command" } };
+  }
+  async netcheck(signal: AbortSignal): Promise<NetcheckReply> {
+    this.calls.push("netcheck");
+    await new Promise((resolve) => signal.addEventListener("abort", resolve));
+    this.calls.push("netcheck given up");
+    throw new MeshError("interrupted", "nobody waits any more");
   }
   async forgetPin(name: string): Promise<void> {
     this.calls.push(`forget ${name}`);
@@ -103,9 +126,40 @@ describe("the local API", () => {
     ["POST", "/v1/ping", { peer: "bob", surprise: 1 }, "bad-request"],
     ["POST", "/v1/ping", { peer: "x".repeat(70_000) }, "bad-request"],
     ["POST", "/v1/pins/forget", { name: "../../etc" }, "bad-request"],
+    ["POST", "/v1/preferences", { peer: "bob" }, "bad-request"],
+    ["POST", "/v1/preferences", { peer: "bob", preference: { prefer: "quic", exclude: [] } }, "bad-request"],
+    ["POST", "/v1/preferences", { peer: "bob", preference: { prefer: "udp", exclude: ["udp"] } }, "bad-request"],
+    [
+      "POST",
+      "/v1/preferences",
+      { peer: "bob", preference: { prefer: null, exclude: ["udp", "ssh", "relay"] } },
+      "bad-request",
+    ],
   ] as const)("refuses %s %s with %j: %s", async (method, route, body, code) => {
     const call = { method, path: route, ...(body === undefined ? {} : { body }) };
     await expect(client.call(call, z.unknown())).rejects.toMatchObject({ code });
+  });
+
+  it("keeps and tells what is asked of paths", async () => {
+    expect(await client.call({ method: "GET", path: "/v1/preferences" }, preferencesSchema)).toEqual(
+      daemon.preferences(),
+    );
+    const preference = { prefer: "relay", exclude: ["ssh"] };
+    expect(await post("/v1/preferences", { peer: "bob", preference })).toEqual({
+      peer: "bob",
+      preference: { ...preference, from: "command" },
+    });
+    expect(await post("/v1/preferences", { peer: "bob", preference: null })).toEqual({ peer: "bob", preference: null });
+  });
+
+  it("ends a measurement whose caller hangs up", async () => {
+    const caller = new AbortController();
+    const call = { method: "POST", path: "/v1/netcheck", body: {}, signal: caller.signal } as const;
+    const answer = expect(client.call(call, z.unknown())).rejects.toThrow();
+    await vi.waitFor(() => expect(daemon.calls).toEqual(["netcheck"]));
+    caller.abort();
+    await answer;
+    await vi.waitFor(() => expect(daemon.calls).toEqual(["netcheck", "netcheck given up"]));
   });
 
   it("streams pings and stops when the caller hangs up", async () => {

@@ -1,19 +1,22 @@
 import { describe, expect, it } from "vitest";
 import { peersToTunnel } from "../../../src/daemon/peers-to-tunnel.ts";
+import { NO_PREFERENCE } from "../../../src/router/paths/events.ts";
 import { mapPeer, networkMap } from "../../support/network-map.ts";
 
 describe("from the map to the tunnel's peers", () => {
+  const preferenceOf = () => NO_PREFERENCE;
   const bob = mapPeer("bob", 3);
   const alice = mapPeer("alice", 2, { online: false, endpoints: [] });
 
   it("takes every peer, offline ones too, in the order of their names", () => {
-    expect(peersToTunnel(networkMap([bob, alice]), { behindNat: false })).toEqual([
+    expect(peersToTunnel(networkMap([bob, alice]), { behindNat: false, preferenceOf })).toEqual([
       {
         publicKey: alice.wireguardKey,
         allowedIps: ["10.86.0.2/32", "fd86::2/128"],
         endpoints: [],
         persistentKeepaliveSeconds: 0,
         hasPaths: true,
+        preference: NO_PREFERENCE,
       },
       {
         publicKey: bob.wireguardKey,
@@ -21,17 +24,25 @@ describe("from the map to the tunnel's peers", () => {
         endpoints: ["192.0.2.3:51820"],
         persistentKeepaliveSeconds: 0,
         hasPaths: true,
+        preference: NO_PREFERENCE,
       },
     ]);
   });
 
   it("keeps mappings open behind a NAT", () => {
-    expect(peersToTunnel(networkMap([bob]), { behindNat: true })[0]?.persistentKeepaliveSeconds).toBe(25);
+    expect(peersToTunnel(networkMap([bob]), { behindNat: true, preferenceOf })[0]?.persistentKeepaliveSeconds).toBe(25);
+  });
+
+  it("asks for each peer's preference by its name", () => {
+    const preferred = { ...NO_PREFERENCE, preferred: "relay" as const };
+    const context = { behindNat: false, preferenceOf: (name: string) => (name === "bob" ? preferred : NO_PREFERENCE) };
+    const configs = peersToTunnel(networkMap([bob, alice]), context);
+    expect(configs.map(({ preference }) => preference?.preferred)).toEqual([null, "relay"]);
   });
 
   it("never takes ourselves as a peer", () => {
     const map = networkMap([bob]);
     const mirror = mapPeer("mirror", 9, { wireguardKey: map.self.wireguardKey });
-    expect(peersToTunnel({ ...map, peers: [mirror] }, { behindNat: false })).toEqual([]);
+    expect(peersToTunnel({ ...map, peers: [mirror] }, { behindNat: false, preferenceOf })).toEqual([]);
   });
 });

@@ -1,0 +1,22 @@
+import type { Command } from "commander";
+import { printJson, printLine } from "../output.ts";
+import { peerGlobals } from "../peer-globals.ts";
+
+export function registerNetcheck(program: Command): void {
+  program
+    .command("netcheck")
+    .description(
+      "measure what this network lets through: UDP, NAT, IPv4 and IPv6, relays, and whether a portal intercepts",
+    )
+    .action(async (_options: object, command: Command) => {
+      const options = await peerGlobals(command);
+      const { localClient } = await import("../local-client.ts");
+      const reply = await localClient(options).netcheck();
+      if (options.json) {
+        printJson(reply);
+        return;
+      }
+      const { renderNetcheck } = await import("../netcheck-view.ts");
+      printLine(renderNetcheck(reply));
+    });
+}

@@ -1,0 +1,84 @@
+import type { NetcheckReply } from "../api/local.ts";
+import type { Clock } from "../base/clock.ts";
+import type { ErrorCode } from "../base/error-codes.ts";
+import { asMeshError } from "../base/errors.ts";
+import { connectToAny } from "../control/coordinator-http.ts";
+import type { Dial } from "../control/socket-factory.ts";
+import type { UsableTrust } from "../control/trust.ts";
+import type { NatReport } from "../nat/mapping.ts";
+import { formatEndpoint } from "../router/endpoint-text.ts";
+import type { TunnelInfo } from "../router/tunnel.ts";
+import type { RelayClientState } from "../transports/relay/relay-client.ts";
+
+/** A measurement in which no STUN server answers takes 5 s, and it may have to wait for its turn. */
+const NAT_LIMIT_MS = 7000;
+const COORDINATOR_LIMIT_MS = 5000;
+
+export interface NetcheckSources {
+  readonly urls: readonly string[];
+  readonly trust: UsableTrust;
+  readonly dial: Dial;
+  readonly clock: Clock;
+  readonly tunnel: () => TunnelInfo;
+  /** How the world sees our WireGuard socket, measured anew; undefined where nobody can be asked. */
+  readonly measureNat: (signal: AbortSignal) => Promise<NatReport | undefined>;
+  /** Each relay in use, after it has been asked for another round trip. */
+  readonly relays: { checkNow(): void; readonly states: readonly RelayClientState[] };
+}
+
+/**
+ * What answers in the coordinator's place is somebody who wants to be seen first. A coordinator that is merely away
+ * refuses, or is silent.
+ */
+const IMPOSTORS: ReadonlySet<ErrorCode> = new Set([
+  "not-a-coordinator",
+  "plain-http",
+  "ca-mismatch",
+  "certificate-untrusted",
+]);
+
+/** What this network lets through, measured now: takes as long as what is silent is waited for, `NAT_LIMIT_MS` at most. */
+export async function netcheck(sources: NetcheckSources, signal: AbortSignal): Promise<NetcheckReply> {
+  sources.relays.checkNow();
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(NAT_LIMIT_MS)]);
+  const [nat, coordinator] = await Promise.all([sources.measureNat(limit), checkCoordinator(sources, signal)]);
+  const { ipv4, ipv6 } = sources.tunnel();
+  const reflexive = nat?.ipv4.reflexive[0] ?? nat?.ipv6.reflexive[0];
+  return {
+    udp: nat?.udp ?? null,
+    ipv4,
+    ipv6,
+    mapping: nat?.mapping ?? "unknown",
+    publicEndpoint: reflexive === undefined ? null : formatEndpoint(reflexive),
+    portMapping: [],
+    relays: sources.relays.states.map(({ url, connected, rttMs, error }) => ({
+      url,
+      connected,
+      rttMs: rttMs === null ? null : roundedMs(rttMs),
+      error: error?.message ?? null,
+    })),
+    ...coordinator,
+  };
+}
+
+async function checkCoordinator(
+  { urls, trust, dial, clock }: NetcheckSources,
+  signal: AbortSignal,
+): Promise<Pick<NetcheckReply, "coordinator" | "captivePortal">> {
+  const startedMs = clock.monotonicMs();
+  try {
+    const { url } = await connectToAny(urls, trust, { socketFactory: dial, timeoutMs: COORDINATOR_LIMIT_MS, signal });
+    const rttMs = roundedMs(clock.monotonicMs() - startedMs);
+    return { coordinator: { url, reached: true, rttMs, error: null }, captivePortal: false };
+  } catch (failure) {
+    const { code, message } = asMeshError(failure);
+    return {
+      coordinator: { url: urls[0] ?? "", reached: false, rttMs: null, error: message },
+      captivePortal: IMPOSTORS.has(code),
+    };
+  }
+}
+
+function roundedMs(ms: number): number {
+  return Math.round(ms * 1000) / 1000;
+}

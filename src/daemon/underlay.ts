@@ -1,0 +1,163 @@
+import type { CoordinatorServices } from "../api/control-channel.ts";
+import type { NetcheckReply } from "../api/local.ts";
+import type { NetworkMap } from "../api/network-map.ts";
+import type { Clock } from "../base/clock.ts";
+import type { Logger } from "../base/logger.ts";
+import type { AnnouncedEndpoints } from "../control/control-channel.ts";
+import { localEndpoints } from "../control/endpoints.ts";
+import type { PeerKeys } from "../control/peer-keys.ts";
+import { plainSocket } from "../control/socket-factory.ts";
+import type { NatReport } from "../nat/mapping.ts";
+import { formatEndpoint, parseEndpoint } from "../router/endpoint-text.ts";
+import type { Tunnel } from "../router/tunnel.ts";
+import { NatWatch } from "./nat-watch.ts";
+import { netcheck } from "./netcheck.ts";
+import type { Enrolment, Settings } from "./network-state.ts";
+import type { PathPreferences } from "./path-preferences.ts";
+import { RelayLink } from "./relay-link.ts";
+import { SshLink } from "./ssh-link.ts";
+
+export interface UnderlayOptions {
+  readonly enrolment: Enrolment;
+  readonly settings: Settings;
+  readonly keys: PeerKeys;
+  readonly preferences: PathPreferences;
+}
+
+export interface UnderlayDeps {
+  readonly tunnel: Tunnel;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** Where the coordinator was reached last. */
+interface Coordinator {
+  readonly url: string;
+  readonly services: CoordinatorServices;
+}
+
+/**
+ * The ways of this machine outside the mesh, as far as they may be used: where our UDP socket can be reached, the relay, and
+ * SSH between the peers themselves.
+ */
+export class Underlay implements AsyncDisposable {
+  readonly #options: UnderlayOptions;
+  readonly #deps: UnderlayDeps;
+  readonly #nat: NatWatch;
+  readonly #relay: RelayLink;
+  /** Undefined where SSH is not to be used. */
+  readonly #ssh: SshLink | undefined;
+  #endpoints: readonly string[] = [];
+  #coordinator: Coordinator | undefined;
+  #onChange: () => void = () => {};
+
+  private constructor(options: UnderlayOptions, deps: UnderlayDeps, ssh: SshLink | undefined) {
+    const { enrolment, keys } = options;
+    this.#options = options;
+    this.#deps = deps;
+    this.#ssh = ssh;
+    this.#nat = new NatWatch({ ...deps, onChange: () => this.#onChange() });
+    this.#relay = new RelayLink(
+      { networkId: enrolment.network.id, trust: enrolment.trust, keys },
+      { ...deps, socketFactory: plainSocket },
+    );
+  }
+
+  static async open(options: UnderlayOptions, deps: UnderlayDeps): Promise<Underlay> {
+    const { keys, settings, preferences } = options;
+    const ssh = preferences.isUsed("ssh") ? await SshLink.open(keys, settings.sshPorts, deps) : undefined;
+    return new Underlay(options, deps, ssh);
+  }
+
+  /** Calls `handler` when something is known that was not: `refresh` tells whether we are reached elsewhere. */
+  onChange(handler: () => void): void {
+    this.#onChange = handler;
+  }
+
+  /** Where peers reach our UDP socket, best first. */
+  get endpoints(): readonly string[] {
+    return this.#options.preferences.isUsed("udp") ? this.#endpoints : [];
+  }
+
+  /** What the coordinator is told: where peers reach our UDP socket and our SSH server. */
+  get announcement(): AnnouncedEndpoints {
+    return {
+      listenPort: this.#deps.tunnel.info.listenPort,
+      endpoints: [...this.#endpoints],
+      sshPorts: [...(this.#ssh?.ports ?? [])],
+      udp: this.#options.preferences.isUsed("udp"),
+    };
+  }
+
+  /** Why there is no SSH server for peers where there should be one. */
+  get sshProblem(): string | undefined {
+    return this.#ssh?.problem;
+  }
+
+  get nat(): NatReport | undefined {
+    return this.#nat.report;
+  }
+
+  setPeers(map: NetworkMap): void {
+    this.#ssh?.setPeers(map);
+  }
+
+  /** The coordinator was reached, and its host offers these services. */
+  follow(coordinator: Coordinator): void {
+    const { preferences } = this.#options;
+    const { url, services } = coordinator;
+    this.#coordinator = coordinator;
+    this.#relay.follow(url, services.relay && preferences.isUsed("relay"));
+    if (preferences.isUsed("udp")) void this.#nat.follow(url, services.stunPorts);
+  }
+
+  /** Looks at this machine's addresses; true when we are reached elsewhere than before. */
+  refresh(): boolean {
+    const { network } = this.#options.enrolment;
+    const { listenPort, interfaceName } = this.#deps.tunnel.info;
+    const local = localEndpoints({
+      listenPort,
+      excludedCidrs: [network.cidr4, network.cidr6],
+      excludedInterfaces: [interfaceName],
+    });
+    this.#nat.setAddresses(local.map((endpoint) => parseEndpoint(endpoint).address));
+    // What others see of us goes first: it leads here from everywhere, where one of ours may lead to a stranger.
+    const endpoints = [...new Set([...this.#nat.reflexive.map(formatEndpoint), ...local])];
+    if (endpoints.join() === this.#endpoints.join()) return false;
+    this.#endpoints = endpoints;
+    return true;
+  }
+
+  /** What this network lets through, measured anew. */
+  netcheck(signal: AbortSignal): Promise<NetcheckReply> {
+    const { tunnel, clock } = this.#deps;
+    const { urls, trust } = this.#options.enrolment;
+    const sources = {
+      urls,
+      trust,
+      dial: plainSocket,
+      clock,
+      tunnel: () => tunnel.info,
+      measureNat: (limit: AbortSignal) => this.#measureNat(limit),
+      relays: this.#relay,
+    };
+    return netcheck(sources, signal);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#onChange = () => {};
+    this.#nat[Symbol.dispose]();
+    await this.#relay[Symbol.asyncDispose]();
+    await this.#ssh?.[Symbol.asyncDispose]();
+  }
+
+  /** Where UDP is not used, the STUN servers are asked for this once only. */
+  async #measureNat(signal: AbortSignal): Promise<NatReport | undefined> {
+    const coordinator = this.#coordinator;
+    if (coordinator === undefined || this.#options.preferences.isUsed("udp")) return this.#nat.askNow(signal);
+    await this.#nat.follow(coordinator.url, coordinator.services.stunPorts);
+    const report = await this.#nat.askNow(signal);
+    await this.#nat.follow(coordinator.url, []);
+    return report;
+  }
+}
