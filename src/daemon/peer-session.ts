@@ -222,7 +222,9 @@ export class PeerSession implements AsyncDisposable {
 
   /** @throws MeshError `not-found`, `transport-excluded` */
   async prefer({ peer, preference }: PreferenceRequest): Promise<PreferenceReply> {
-    const { name } = findPeer(this.#view.map, peer);
+    // What was asked for a peer that has gone can still be dropped.
+    const isDropped = preference === null && this.#preferences.of(peer) !== null;
+    const name = isDropped ? peer : findPeer(this.#view.map, peer).name;
     await this.#preferences.set(name, preference);
     this.#deps.warnings.replaceGroup("paths ", this.#preferences.problems());
     if (this.#view.map !== undefined) this.#applyMap(this.#view.map);

@@ -77,6 +77,8 @@ describe("mesh prefer", () => {
     expect(path?.reason).toBe("UDP is excluded for this peer");
     expect(paths.filter(({ usable }) => usable).map(({ transport }) => transport)).toEqual(["relay"]);
     expect(await pings(alice, "bob")).toBe(true);
+    // Bob, who has nothing against UDP, answers the same way.
+    await uses(bob, "alice", "relay");
     expect((await mesh(alice, "prefer", "bob", "--unset")).stdout).toBe("bob: auto\n");
     await uses(alice, "bob", "udp");
   }, 60_000);
