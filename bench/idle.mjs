@@ -4,23 +4,20 @@
  *
  *     npm run bench -- idle [--seconds S] [--static] [--dist DIR] [--json FILE] [--gate]
  */
-import { mkdirSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { withCleanup } from "../scripts/lib/cleanup.mjs";
 import { detail, formatTable, step } from "../scripts/lib/console.mjs";
 import { sweepNamespaces } from "../scripts/lib/netns.mjs";
-import { projectRoot } from "../scripts/lib/project.mjs";
 import { daemons } from "./lib/contenders/daemons.mjs";
 import { staticTunnel } from "./lib/contenders/static-tunnel.mjs";
 import { cpuSeconds, residentBytes } from "./lib/cpu-time.mjs";
+import { CPU_LIMIT_PERCENT, isWithinLimits, RSS_LIMIT_BYTES } from "./lib/idle-limits.mjs";
 import { describeMachine } from "./lib/machine.mjs";
 import { waitForAnswer } from "./lib/ping.mjs";
+import { writeRecord } from "./lib/record-file.mjs";
 import { wholeNumber } from "./lib/throughput-options.mjs";
 
-const CPU_LIMIT_PERCENT = 1;
-const RSS_LIMIT_BYTES = 120e6;
 /** After the start: what is compiled, collected and kept alive then is not the cost of rest. */
 const SETTLE_SECONDS = 5;
 
@@ -53,12 +50,8 @@ export async function idle(args) {
     const processes = await watch(processesOf(started), seconds);
     const machine = await describeMachine();
     const at = new Date().toISOString();
-    const file = values.json ?? join(projectRoot, `bench/results/idle-${at.replaceAll(":", "-").slice(0, 19)}.json`);
-    mkdirSync(dirname(file), { recursive: true });
-    writeFileSync(
-      file,
-      `${JSON.stringify({ at, machine, contender: contender.name, seconds, processes }, undefined, 2)}\n`,
-    );
+    const record = { at, machine, contender: contender.name, seconds, processes };
+    const file = writeRecord("idle", record, values.json);
     show(processes);
     detail(`all records: ${file}`);
     return values.gate && processes.some((entry) => !isWithinLimits(entry)) ? 1 : 0;
@@ -82,10 +75,6 @@ async function watch(processes, seconds) {
     anonymousBytes: residentBytes(entry.pid).anonymous,
   }));
 }
-
-/** The limits are those of a peer. */
-const isWithinLimits = ({ isPeer, cpuPercent, rssBytes }) =>
-  !isPeer || (cpuPercent < CPU_LIMIT_PERCENT && rssBytes < RSS_LIMIT_BYTES);
 
 function show(processes) {
   const rows = [["process", "CPU of a core", "RSS", "of that its own", ""]];

@@ -6,21 +6,19 @@
  *
  *     npm run bench -- --help
  */
-import { mkdirSync, writeFileSync } from "node:fs";
 import { loadavg } from "node:os";
-import { dirname, join } from "node:path";
 import { withCleanup } from "../scripts/lib/cleanup.mjs";
 import { detail, note, step } from "../scripts/lib/console.mjs";
 import { sweepNamespaces } from "../scripts/lib/netns.mjs";
-import { projectRoot } from "../scripts/lib/project.mjs";
 import { describeMachine } from "./lib/machine.mjs";
 import { MEASURES } from "./lib/measures.mjs";
 import { waitForAnswer } from "./lib/ping.mjs";
 import { measureQuietly } from "./lib/quiet.mjs";
+import { writeRecord } from "./lib/record-file.mjs";
 import { figuresTable, Results, ratiosTable, targetsTable } from "./lib/report.mjs";
 import { selectContenders } from "./lib/selection.mjs";
 import { median } from "./lib/statistics.mjs";
-import { judge } from "./lib/targets.mjs";
+import { isGatePassed, judge } from "./lib/targets.mjs";
 import { parseOptions, USAGE } from "./lib/throughput-options.mjs";
 
 /** @returns {Promise<number>} exit status */
@@ -38,10 +36,10 @@ export async function throughput(args) {
     const judgements = judge(contenders, (name, measure) => results.values(name, measure));
     const described = contenders.map(({ name, kind, version, details }) => ({ name, kind, version, ...details }));
     const record = { at: new Date().toISOString(), machine, options, contenders: described, conditions };
-    const file = save(options, { ...record, targets: judgements, records: results });
+    const file = writeRecord("throughput", { ...record, targets: judgements, records: results }, options.json);
     show({ machine, contenders, options, results, judgements, conditions });
     detail(`all records: ${file}`);
-    return options.gate && judgements.some(({ verdict }) => verdict !== "pass") ? 1 : 0;
+    return options.gate && !isGatePassed(judgements) ? 1 : 0;
   });
 }
 
@@ -78,14 +76,6 @@ async function measureAll(contenders, { runs, seconds, measures, patienceSeconds
     conditions.push({ loadAverage: loadavg(), otherWorkShare: median(shares) });
   }
   return { results, conditions };
-}
-
-function save(options, record) {
-  const stamp = record.at.replaceAll(":", "-").slice(0, 19);
-  const file = options.json ?? join(projectRoot, `bench/results/throughput-${stamp}.json`);
-  mkdirSync(dirname(file), { recursive: true });
-  writeFileSync(file, `${JSON.stringify(record, undefined, 2)}\n`);
-  return file;
 }
 
 function show({ machine, contenders, options, results, judgements, conditions }) {

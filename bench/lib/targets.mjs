@@ -46,6 +46,9 @@ export function judge(contenders, valuesOf) {
   });
 }
 
+/** A target that could not be measured is not met. */
+export const isGatePassed = (judgements) => judgements.every(({ verdict }) => verdict === "pass");
+
 const isOurs = ({ kind, details }, provider) => kind === "mesh" && details.provider === provider;
 
 function isReference({ kind, version }, against) {

@@ -27,6 +27,7 @@ export const tokenCreateSchema = z.strictObject({
     .min(1)
     .max(10 * 365 * 86_400)
     .default(14 * 86_400),
+  /** Peers that join with it are removed when they have been away for long. */
   ephemeral: z.boolean().default(false),
 });
 export type TokenCreate = z.infer<typeof tokenCreateSchema>;
@@ -64,6 +65,8 @@ export const adminPeerSchema = z.object({
   admin: z.boolean(),
   online: z.boolean(),
   lastSeenAt: instantSchema.nullable(),
+  /** Removed when it has been away for long. */
+  ephemeral: z.boolean(),
   tags: z.array(nameSchema),
 });
 export type AdminPeer = z.infer<typeof adminPeerSchema>;

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { readFile, rename } from "node:fs/promises";
+import { readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { type NetworkMap, networkMapSchema } from "../api/network-map.ts";
@@ -55,6 +55,13 @@ export class MapCache {
   async save(map: NetworkMap, pins: readonly Pin[]): Promise<void> {
     await this.savePins(pins);
     await writeFileAtomic(this.#mapFile, JSON.stringify({ version: 1, map }), { mode: 0o600 });
+  }
+
+  /** Forgets the map and keeps every pin. */
+  async dropMap(): Promise<void> {
+    const { pins } = await this.load();
+    await this.savePins(pins);
+    await rm(this.#mapFile, { force: true });
   }
 
   async savePins(pins: readonly Pin[]): Promise<void> {

@@ -20,6 +20,7 @@ import { ChangeLog } from "./change-log.ts";
 import { ClientAddresses } from "./client-address.ts";
 import { ControlServer } from "./control/control-server.ts";
 import { Distribution } from "./distribution.ts";
+import { EphemeralPeers } from "./ephemeral.ts";
 import { adminRoutes } from "./http/admin-routes.ts";
 import { openAdminSocket } from "./http/admin-socket.ts";
 import { createApp } from "./http/app.ts";
@@ -34,6 +35,7 @@ import { deriveUrls } from "./own-urls.ts";
 import { PeerPolicy } from "./peer-policy.ts";
 import { Registrar } from "./registration.ts";
 import { type Peer, Registry } from "./registry.ts";
+import type { RemovalDeps } from "./removal.ts";
 import { Store } from "./store/store.ts";
 import { createToken, type TokenAddressing } from "./tokens.ts";
 import { reserveMapVersions, Upkeep } from "./upkeep.ts";
@@ -132,14 +134,14 @@ async function assemble(
     stunPorts: [...new Set(stun.addresses.map(({ port }) => port))],
   };
   const control = openControl(settings, { network, services, registry, clientAddresses }, resources);
+  const removal: RemovalDeps = { registry, disconnect: (peerId, why) => control.disconnect(peerId, why) };
   const registrar = new Registrar({
+    ...removal,
     network,
     store,
-    registry,
     challenges: new Challenges(limits.challengeLifetimeMs, limits.challengesOutstanding),
     rateLimiter: new RateLimiter(limits.challengeBurst, limits.challengesPerSecond),
     clock,
-    disconnect: (peerId, why) => control.disconnect(peerId, why),
   });
 
   const caInUse = tls === "auto" ? authority : undefined;
@@ -168,6 +170,10 @@ async function assemble(
   resources.defer(async () => {
     await Promise.all([listeners.close(), ...webSockets.map((service) => service.close())]);
   });
+  const { ephemeralAbsenceMs: absenceMs, upkeepIntervalMs: intervalMs } = limits;
+  const ephemeral = new EphemeralPeers({ ...removal, store, clock, logger, absenceMs, intervalMs });
+  // Before the channels close: a stop makes everybody look absent.
+  resources.defer(() => ephemeral.close());
   if (caInUse !== undefined) certificates.keepRenewed((certificate) => listeners.useCertificate(certificate));
 
   const scheme = tls === "off" ? "http" : "https";

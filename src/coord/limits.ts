@@ -32,8 +32,14 @@ export interface CoordinatorLimits {
   readonly pushIntervalMs: number;
   /** How long a stop waits for requests in flight. */
   readonly drainMs: number;
-  /** How often endpoints and last-seen times reach the disk, and expired reservations are freed. */
+  /** How often endpoints and last-seen times reach the disk, expired reservations are freed, absent peers are looked for. */
   readonly upkeepIntervalMs: number;
+  /**
+   * How long a peer that joined with an ephemeral token may be away before it is removed. Long enough for a reboot, an
+   * upgrade or a network that is down for a while, since who is removed needs another token; short enough that the
+   * leftovers of a day's build jobs do not fill everybody's map.
+   */
+  readonly ephemeralAbsenceMs: number;
 }
 
 export const DEFAULT_LIMITS: CoordinatorLimits = {
@@ -56,4 +62,5 @@ export const DEFAULT_LIMITS: CoordinatorLimits = {
   pushIntervalMs: 50,
   drainMs: 3_000,
   upkeepIntervalMs: 30_000,
+  ephemeralAbsenceMs: 30 * 60_000,
 };

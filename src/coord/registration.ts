@@ -15,21 +15,25 @@ import { sourceBlock } from "../packet/source-block.ts";
 import { allocateAddress } from "./allocation.ts";
 import type { Challenges } from "./challenges.ts";
 import { checkMachineProof, checkWireguardProof } from "./proofs.ts";
-import type { Registry } from "./registry.ts";
-import { recordEvent } from "./store/audit.ts";
+import { type RemovalDeps, removePeer } from "./removal.ts";
+import { auditedPeer, recordEvent } from "./store/audit.ts";
 import type { PeerRow } from "./store/schema.ts";
 import type { Store, Writer } from "./store/store.ts";
 import { isNameReserved, redeemToken } from "./tokens.ts";
 
-interface RegistrarDeps {
+interface RegistrarDeps extends RemovalDeps {
   readonly network: NetworkInfo;
   readonly store: Store;
-  readonly registry: Registry;
   readonly challenges: Challenges;
   readonly rateLimiter: RateLimiter;
   readonly clock: Clock;
-  /** Ends the control channel of a peer that is no more. */
-  readonly disconnect: (peerId: number, why: MeshError) => void;
+}
+
+/** To a machine that nobody here knows: for all that it believes, it was removed. */
+export function notRegistered(): MeshError {
+  return new MeshError("not-registered", "this machine is no longer a peer of the network, it has to join again", {
+    hint: "Join with a token: `mesh join TOKEN`.",
+  });
 }
 
 /** How machines become peers, come back, and leave. */
@@ -66,6 +70,7 @@ export class Registrar {
         known === undefined ? await admit(writer, request, nowMs) : await resume(writer, known, request, nowMs);
       writer.afterCommit(() => {
         if (row !== known) registry.applyRow(row);
+        if (known !== undefined) registry.setSeen(row.id, nowMs);
       });
       return { row, resumed: known !== undefined };
     });
@@ -89,11 +94,11 @@ export class Registrar {
   }
 
   /**
-   * Removes the machine's peer. Its name is free again; its address is not, because others have it pinned to its keys.
+   * Removes the machine's peer, see `removePeer`.
    * @throws MeshError `challenge-unknown`, `bad-key`, `proof-invalid`, `not-registered`
    */
   async leave(request: LeaveRequest): Promise<void> {
-    const { network, store, registry, challenges, clock, disconnect } = this.#deps;
+    const { network, store, challenges, clock } = this.#deps;
     const nowMs = clock.wallMs();
     const { nonce } = challenges.take(request.challengeId, nowMs);
     const { challengeId, machineKey } = request;
@@ -101,23 +106,9 @@ export class Registrar {
     checkMachineProof(machineKey, transcript, request.machineProof);
     await store.write(async (writer) => {
       const row = await findPeer(writer, "machine_key", machineKey);
-      if (row === undefined) throw new MeshError("not-registered", "this machine is no peer of the network");
-      await writer.db
-        .updateTable("addresses")
-        .set({ peer_id: null, tombstoned_at: nowMs })
-        .where("peer_id", "=", row.id)
-        .execute();
-      await writer.db.deleteFrom("peers").where("id", "=", row.id).execute();
-      await recordEvent(writer, nowMs, {
-        actor: `peer:${row.name}`,
-        action: "peer.leave",
-        subject: row.name,
-        before: audited(row),
-      });
-      writer.afterCommit(() => {
-        registry.remove(row.id);
-        disconnect(row.id, new MeshError("not-registered", "this machine has left the network"));
-      });
+      if (row === undefined) throw notRegistered();
+      const why = new MeshError("not-registered", "this machine has left the network");
+      await removePeer(writer, { row, actor: `peer:${row.name}`, action: "peer.leave", why }, this.#deps, nowMs);
     });
   }
 
@@ -171,8 +162,8 @@ async function resume(writer: Writer, known: PeerRow, request: RegisterRequest, 
     actor: `peer:${row.name}`,
     action: "peer.rekey",
     subject: row.name,
-    before: audited(known),
-    after: audited(row),
+    before: auditedPeer(known),
+    after: auditedPeer(row),
   });
   return row;
 }
@@ -222,7 +213,7 @@ async function admit(writer: Writer, request: RegisterRequest, nowMs: number): P
     actor: `peer:${row.name}`,
     action: "peer.register",
     subject: row.name,
-    after: { ...audited(row), token: token.id },
+    after: { ...auditedPeer(row), token: token.id },
   });
   return row;
 }
@@ -238,9 +229,4 @@ function findPeer(
   value: string,
 ): Promise<PeerRow | undefined> {
   return db.selectFrom("peers").selectAll().where(column, "=", value).executeTakeFirst();
-}
-
-function audited(row: PeerRow): object {
-  const { name, machine_key, wireguard_key, ip4, ip6, admin, state } = row;
-  return { name, machineKey: machine_key, wireguardKey: wireguard_key, ip4, ip6, admin: admin === 1, state };
 }

@@ -22,7 +22,7 @@ export interface Peer {
   /** Best first; known while the coordinator runs and the peer has told. */
   readonly sshEndpoints: readonly string[];
   readonly online: boolean;
-  /** When it came online, or went offline, last. */
+  /** When it came online, went offline or registered again, last. */
   readonly lastSeenAtMs: number | null;
 }
 
@@ -112,6 +112,14 @@ export class Registry {
     const peer = this.#peers.get(id);
     if (peer === undefined || (peer.online === online && online)) return;
     this.#replace(id, { ...peer, online, lastSeenAtMs: nowMs });
+    this.#unsaved.add(id);
+  }
+
+  /** The peer showed itself in another way than by connecting; who is online is seen all the time. */
+  setSeen(id: number, nowMs: number): void {
+    const peer = this.#peers.get(id);
+    if (peer === undefined || peer.online) return;
+    this.#replace(id, { ...peer, lastSeenAtMs: nowMs });
     this.#unsaved.add(id);
   }
 

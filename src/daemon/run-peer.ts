@@ -4,6 +4,7 @@ import { DisposeStack } from "../base/dispose.ts";
 import { errnoOf, MeshError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { connectToAny } from "../control/coordinator-http.ts";
+import { MapCache } from "../control/map-cache.ts";
 import { plainSocket } from "../control/socket-factory.ts";
 import { writeFileAtomic } from "../host/atomic-file.ts";
 import { IpRoute } from "../host/ip-route.ts";
@@ -124,7 +125,12 @@ async function membershipOf(
   // Checked before keys are made: a join that cannot go anywhere leaves nothing behind.
   coordinatorOf(plan, existing);
   const keys = await loadOrCreateKeys(directory);
-  return { keys, enrolment: await enrol({ plan, keys, existing, progress, logger, signal }) };
+  const enrolment = await enrol({ plan, keys, existing, progress, logger, signal });
+  // Removed by the coordinator and registered anew: the address in the cached map is this machine's no more.
+  if (existing !== undefined && existing.self.ip4 !== enrolment.self.ip4) {
+    await new MapCache(directory, logger).dropMap();
+  }
+  return { keys, enrolment };
 }
 
 /** @throws MeshError `not-permitted` */

@@ -147,6 +147,14 @@ describe("the engine and wireguard-go", () => {
   });
 
   it("flooded, they hand us a cookie, and with it we come through", async () => {
+    // They are under load for a second after the flood: on a busy machine we may come too late for that.
+    let cookiesTaken = 0;
+    for (let attempt = 0; attempt < 5 && cookiesTaken === 0; attempt++) cookiesTaken = await comeThroughFlood();
+    expect(cookiesTaken).toBe(1);
+  });
+
+  /** Floods them, and has a handshake with them while they are still busy with it; returns the cookies we needed. */
+  async function comeThroughFlood(): Promise<number> {
     const interop = await connect({ weKnowThem: true, theyKnowUs: false });
     const { go, ours, peer } = interop;
     const jar = new CookieJar({ crypto: nodeCrypto, timings: WHITEPAPER_TIMINGS }, go.publicKey);
@@ -161,7 +169,7 @@ describe("the engine and wireguard-go", () => {
       for (const message of flood) ours.sendRaw(message, theirs);
       return ours.datagramSizes.includes(COOKIE_REPLY_BYTES);
     }, 50);
-    // They stay under load for a second after the flood; once it is through, nothing of ours is lost in it.
+    // Once the flood is through, nothing of ours is lost in it.
     let answers = 0;
     const isQuiet = () => {
       const before = answers;
@@ -171,6 +179,6 @@ describe("the engine and wireguard-go", () => {
     await until(isQuiet, 50);
     ours.send(peer, echoRequest(OUR_INNER, THEIR_INNER, 1, new Uint8Array(8)));
     await until(() => ours.node.received.some(({ payload }) => isEchoReply(payload, 1)));
-    expect(ours.node.cookiesTaken).toBe(1);
-  });
+    return ours.node.cookiesTaken;
+  }
 });

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import type { Token } from "../../api/admin.ts";
 import { parseDurationSeconds } from "../../base/duration.ts";
 import { MeshError } from "../../base/errors.ts";
+import { DEFAULT_LIMITS } from "../../coord/limits.ts";
 import { formatAgo } from "../format.ts";
 import { globalOptions } from "../globals.ts";
 import { collect } from "../option-parsers.ts";
@@ -18,6 +19,8 @@ interface CreateFlags {
   readonly ephemeral?: boolean;
 }
 
+const ABSENCE_MINUTES = DEFAULT_LIMITS.ephemeralAbsenceMs / 60_000;
+
 export function registerToken(program: Command): void {
   const token = program.command("token").description("tokens that let machines join (on the coordinator's host)");
   token
@@ -30,7 +33,7 @@ export function registerToken(program: Command): void {
     .option("--tag <tag>", "a tag for the peer; may be repeated", collect)
     .option("--uses <n>", "how many machines may join with it, or unlimited (default: 1)")
     .option("--expires <duration>", "how long it is good for (default: 14d)")
-    .option("--ephemeral", "peers that join with it are removed once they are gone")
+    .option("--ephemeral", `peers that join with it are removed once they are away for ${ABSENCE_MINUTES} minutes`)
     .action(async (flags: CreateFlags, command: Command) => {
       const options = globalOptions(command);
       const { tokenCreateSchema } = await import("../../api/admin.ts");
@@ -89,6 +92,7 @@ const TOKEN_COLUMNS = [
   { title: "FOR", cell: (token: Token) => token.name ?? "any" },
   { title: "CIDR", cell: (token: Token) => token.cidr },
   { title: "ADMIN", cell: (token: Token) => (token.admin ? "yes" : "no") },
+  { title: "EPHEMERAL", cell: (token: Token) => (token.ephemeral ? "yes" : "no") },
   {
     title: "USES LEFT",
     cell: (token: Token) => (token.uses === null ? "unlimited" : `${token.usesLeft ?? 0} of ${token.uses}`),

@@ -15,7 +15,7 @@ import type { Logger } from "../../base/logger.ts";
 import { RateLimiter } from "../../base/rate-limiter.ts";
 import type { MapReceiver } from "../distribution.ts";
 import type { CoordinatorLimits } from "../limits.ts";
-import { requireProtocol } from "../registration.ts";
+import { notRegistered, requireProtocol } from "../registration.ts";
 import type { Peer } from "../registry.ts";
 
 /** What a channel asks of, and reports to, its owner. */
@@ -150,7 +150,7 @@ export class Channel implements MapReceiver {
     const { machineKey, proof, mapVersion, softwareVersion } = message;
     const { networkId } = this.#deps;
     const peer = this.#deps.findPeer(machineKey);
-    if (peer === undefined) throw new MeshError("not-registered", "this machine is no peer of the network");
+    if (peer === undefined) throw notRegistered();
     // Known keys were found sound when they registered.
     if (!verifyMachineSignature(machineKey, controlTranscript(networkId, this.#nonce, machineKey), proof)) {
       throw new MeshError("proof-invalid", "the machine key's signature does not fit this channel");

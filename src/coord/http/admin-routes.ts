@@ -43,6 +43,7 @@ function describePeer(peer: Peer): AdminPeer {
     admin: peer.admin,
     online: peer.online,
     lastSeenAt: peer.lastSeenAtMs === null ? null : new Date(peer.lastSeenAtMs).toISOString(),
+    ephemeral: peer.ephemeral,
     tags: [...peer.tags],
   };
 }

@@ -1,5 +1,6 @@
 import type { Server } from "node:http";
 import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { refuseOnSocket } from "../../api/raw-response.ts";
 import { errnoOf, MeshError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
@@ -29,7 +30,9 @@ export class GracefulServer {
       socket.once("close", () => this.#sockets.delete(socket));
     });
     server.on("clientError", (error, socket) => {
-      if (!socket.writable || errnoOf(error) === "ECONNRESET") {
+      if (errnoOf(error) === "ERR_SSL_HTTP_REQUEST") {
+        this.#refusePlainHttp(socket);
+      } else if (!socket.writable || errnoOf(error) === "ECONNRESET") {
         socket.destroy();
       } else if (errnoOf(error) === "ERR_HTTP_REQUEST_TIMEOUT") {
         refuseOnSocket(socket, new MeshError("timeout", "the request was not complete in time"), REQUEST_TIMEOUT);
@@ -55,5 +58,22 @@ export class GracefulServer {
       });
       this.server.closeIdleConnections();
     });
+  }
+
+  /**
+   * Answers a plain HTTP request on a TLS port in the language that it came in, on the TCP socket underneath: `encrypted` has
+   * no keys. Called before Node destroys both; the answer is in the kernel's hands by then.
+   */
+  #refusePlainHttp(encrypted: Duplex): void {
+    const { remotePort, remoteAddress, localAddress } = encrypted as Socket;
+    const plain = [...this.#sockets].find(
+      (socket) =>
+        socket.remotePort === remotePort &&
+        socket.remoteAddress === remoteAddress &&
+        socket.localAddress === localAddress,
+    );
+    if (plain?.writable !== true) return;
+    const message = "this port speaks HTTPS, and the request came in plain HTTP";
+    refuseOnSocket(plain, new MeshError("bad-request", message, { hint: "Begin the URL with https://." }));
   }
 }

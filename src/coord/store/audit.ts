@@ -1,3 +1,4 @@
+import type { PeerRow } from "./schema.ts";
 import type { Writer } from "./store.ts";
 
 /** Who did something: the host's admin socket, a peer by name, or the coordinator itself. */
@@ -25,4 +26,10 @@ export async function recordEvent({ db }: Writer, atMs: number, event: AuditEven
       after: event.after === undefined ? null : JSON.stringify(event.after),
     })
     .execute();
+}
+
+/** What the log keeps of a peer. */
+export function auditedPeer(row: PeerRow): object {
+  const { name, machine_key, wireguard_key, ip4, ip6, admin, state } = row;
+  return { name, machineKey: machine_key, wireguardKey: wireguard_key, ip4, ip6, admin: admin === 1, state };
 }

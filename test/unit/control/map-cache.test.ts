@@ -30,6 +30,17 @@ describe("the map cache", () => {
     for (const name of readdirSync(directory)) expect(statSync(join(directory, name)).mode & 0o777).toBe(0o600);
   });
 
+  it("forgets the map alone, also where the pins are known from it only", async () => {
+    await cache.save(map, pins);
+    await cache.dropMap();
+    expect(await cache.load()).toEqual({ map: undefined, pins, warnings: [] });
+    await cache.save(map, pins);
+    rmSync(join(directory, "pins.json"));
+    await cache.dropMap();
+    expect(await cache.load()).toEqual({ map: undefined, pins: pinsOf(map), warnings: [] });
+    await cache.dropMap();
+  });
+
   it.each(["", "{", "null", '{"version":1}', "\u0000\u0000"])(
     "keeps the pins when the map file holds %j",
     async (damage) => {

@@ -153,14 +153,35 @@ describe("HTTP API", () => {
     expect(await ended).toMatch(/^HTTP\/1\.1 408 .*"timeout"/s);
   });
 
-  it("survives what is no TLS and no HTTP", async () => {
+  it("answers plain HTTP on its TLS port by a typed error, each caller its own", async () => {
+    const url = fixture.client.url.replace("https:", "http:");
+    const answers = await Promise.all([
+      ...["GET", "POST", "PUT"].map((method) => call<ErrorJson>({ method, url: `${url}/v1/info` })),
+      ...Array.from({ length: 20 }, () => call<ErrorJson>({ url })),
+    ]);
+    for (const answer of answers) {
+      expect([answer.status, answer.headers.connection]).toEqual([400, "close"]);
+      expect(errorBodySchema.parse(answer.json).error).toMatchObject({
+        code: "bad-request",
+        message: expect.stringContaining("HTTPS"),
+        hint: expect.stringContaining("https://"),
+      });
+    }
+    expect((await fixture.client.call("GET", "/healthz")).status).toBe(200);
+  });
+
+  it("closes on what is no TLS and no HTTP, and survives it", async () => {
     const port = Number(new URL(fixture.client.url).port);
-    await new Promise<void>((resolve) => {
-      const socket = tcpConnect(port, "127.0.0.1", () => socket.end("GET / HTTP/1.1\r\n\r\n"));
-      socket.on("error", () => {});
-      socket.on("close", () => resolve());
-      socket.resume();
-    });
+    for (const bytes of ["SSH-2.0-x\r\n", "G", "\u0000".repeat(100)]) {
+      const answer = await new Promise<string>((resolve) => {
+        const socket = tcpConnect(port, "127.0.0.1", () => socket.end(bytes));
+        let text = "";
+        socket.on("error", () => {});
+        socket.on("close", () => resolve(text));
+        socket.on("data", (chunk) => (text += chunk.toString("latin1")));
+      });
+      expect(answer).not.toContain("HTTP/");
+    }
     expect((await fixture.client.call("GET", "/healthz")).status).toBe(200);
   });
 });

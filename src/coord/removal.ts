@@ -1,0 +1,43 @@
+import type { MeshError } from "../base/errors.ts";
+import type { Registry } from "./registry.ts";
+import { type Actor, auditedPeer, recordEvent } from "./store/audit.ts";
+import type { PeerRow } from "./store/schema.ts";
+import type { Writer } from "./store/store.ts";
+
+export interface RemovalDeps {
+  readonly registry: Registry;
+  /** Ends the control channel of a peer that is no more. */
+  readonly disconnect: (peerId: number, why: MeshError) => void;
+}
+
+export interface Removal {
+  readonly row: PeerRow;
+  readonly actor: Actor;
+  /** In the audit log: it left, or it was away for too long. */
+  readonly action: "peer.leave" | "peer.expire";
+  /** What its control channel is told, if it has one. */
+  readonly why: MeshError;
+}
+
+/**
+ * Takes a peer out of the network; the one way in which that happens. Its name and keys are free again; its address is
+ * not, because others have it pinned to its keys. The others learn of it by the delta that the change in the registry makes.
+ */
+export async function removePeer(
+  writer: Writer,
+  { row, actor, action, why }: Removal,
+  { registry, disconnect }: RemovalDeps,
+  nowMs: number,
+): Promise<void> {
+  await writer.db
+    .updateTable("addresses")
+    .set({ peer_id: null, tombstoned_at: nowMs })
+    .where("peer_id", "=", row.id)
+    .execute();
+  await writer.db.deleteFrom("peers").where("id", "=", row.id).execute();
+  await recordEvent(writer, nowMs, { actor, action, subject: row.name, before: auditedPeer(row) });
+  writer.afterCommit(() => {
+    registry.remove(row.id);
+    disconnect(row.id, why);
+  });
+}

@@ -1,0 +1,81 @@
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { errorBodySchema } from "../../src/api/error-body.ts";
+import { Lab } from "../support/lab/lab.ts";
+import type { LabHost } from "../support/lab/lab-host.ts";
+import { startMesh } from "../support/lab/mesh-command.ts";
+
+const REFUSE_IPV6 = fileURLToPath(new URL("../support/lab/refuse-ipv6.mjs", import.meta.url));
+
+describe("where a coordinator listens", () => {
+  let lab: Lab;
+  let client: LabHost;
+  let server: LabHost;
+  let homes = 0;
+
+  beforeAll(async () => {
+    lab = await Lab.open();
+    client = await lab.host("client");
+    server = await lab.host("server");
+    await lab.connect(
+      { host: client, device: "eth0", addresses: ["192.0.2.2/24", "2001:db8::2/64"] },
+      { host: server, device: "eth0", addresses: ["192.0.2.1/24", "2001:db8::1/64"] },
+    );
+  });
+  afterAll(() => lab[Symbol.asyncDispose]());
+
+  function serve(listen: string, env: NodeJS.ProcessEnv = {}) {
+    const home = `${server.scratchDirectory}/home${++homes}`;
+    return startMesh(server, home, ["--json", "serve", "--listen", listen], env);
+  }
+
+  async function urlsOf(process: Awaited<ReturnType<typeof serve>>): Promise<string[]> {
+    const [line] = await process.waitForOutput(/^.*"event":"ready".*$/m);
+    return JSON.parse(line).urls;
+  }
+
+  /** What an unauthenticated client gets there, from another host. */
+  const fetched = (url: string) => client.must("curl", "-gsSk", "--noproxy", "*", "--max-time", "10", url);
+
+  it("on every address of both families", async () => {
+    const process = await serve(":8443");
+    expect(await urlsOf(process)).toEqual(["https://192.0.2.1:8443", "https://[2001:db8::1]:8443"]);
+    for (const url of ["https://192.0.2.1:8443", "https://[2001:db8::1]:8443"]) {
+      expect(await fetched(`${url}/healthz`)).toBe('{"status":"ok"}');
+    }
+    expect(await process.stop()).toBe(0);
+  });
+
+  it("tells who asks in plain HTTP to ask in HTTPS", async () => {
+    const process = await serve(":8443");
+    await urlsOf(process);
+    for (const url of ["http://192.0.2.1:8443/", "http://[2001:db8::1]:8443/v1/info"]) {
+      const { error } = errorBodySchema.parse(JSON.parse(await fetched(url)));
+      expect([error.code, error.hint]).toEqual(["bad-request", "Begin the URL with https://."]);
+    }
+    expect(await process.stop()).toBe(0);
+  });
+
+  it("on every IPv4 address where the kernel has no IPv6 sockets", async () => {
+    const env = { NODE_OPTIONS: `--import=${REFUSE_IPV6}` };
+    const process = await serve(":8443", env);
+    const urls = await urlsOf(process);
+    expect(urls).toEqual(["https://192.0.2.1:8443"]);
+    expect(await fetched(`${urls[0]}/healthz`)).toBe('{"status":"ok"}');
+    expect(await process.stop()).toBe(0);
+
+    const named = await serve("[::]:8443", env);
+    expect(await named.exited).toBe(2);
+    const { error } = errorBodySchema.parse(JSON.parse(named.stderr.trim().split("\n").at(-1) ?? ""));
+    expect([error.code, error.message]).toEqual(["bad-config", expect.stringContaining("EAFNOSUPPORT")]);
+  });
+
+  it("on every IPv4 address where IPv6 is switched off", async () => {
+    await server.disableIpv6();
+    const process = await serve(":8443");
+    const urls = await urlsOf(process);
+    expect(urls).toEqual(["https://192.0.2.1:8443"]);
+    expect(await fetched(`${urls[0]}/healthz`)).toBe('{"status":"ok"}');
+    expect(await process.stop()).toBe(0);
+  });
+});

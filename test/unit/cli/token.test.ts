@@ -1,0 +1,59 @@
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { tokenCreatedSchema, tokenSchema } from "../../../src/api/admin.ts";
+import { runCli } from "../../../src/cli/program.ts";
+import { DEFAULT_LIMITS } from "../../../src/coord/limits.ts";
+import { type CoordinatorFixture, startCoordinator, temporaryHome } from "../../support/coordinator-fixture.ts";
+
+describe("mesh token", () => {
+  let home: Awaited<ReturnType<typeof temporaryHome>>;
+  let fixture: CoordinatorFixture;
+  let stdout: string;
+
+  beforeEach(async () => {
+    home = await temporaryHome();
+    fixture = await startCoordinator(home.path, {
+      tls: "off",
+      adminSocketPath: join(home.path, "run", "coordinator.sock"),
+    });
+    vi.spyOn(process.stdout, "write").mockImplementation((text) => {
+      stdout += text;
+      return true;
+    });
+    vi.spyOn(process.stderr, "write").mockImplementation(() => true);
+  });
+  afterEach(async () => {
+    vi.restoreAllMocks();
+    await fixture.coordinator.close();
+    await home[Symbol.asyncDispose]();
+  });
+
+  async function mesh(...args: string[]): Promise<string> {
+    stdout = "";
+    expect(await runCli(["--home", home.path, ...args])).toBe(0);
+    return stdout;
+  }
+
+  it("create --ephemeral makes a token that says so, and one without the flag does not", async () => {
+    const flagged = tokenCreatedSchema.parse(JSON.parse(await mesh("token", "create", "--ephemeral", "--json")));
+    const plain = tokenCreatedSchema.parse(JSON.parse(await mesh("token", "create", "--json")));
+    expect([flagged.ephemeral, plain.ephemeral]).toEqual([true, false]);
+    expect((await mesh("token", "create", "--ephemeral")).trim()).toMatch(/^mesh1_[A-Za-z0-9_-]+$/);
+  });
+
+  it("list shows who is ephemeral, to people and to scripts", async () => {
+    const { id } = JSON.parse(await mesh("token", "create", "--ephemeral", "--json"));
+    const listed = tokenSchema.array().parse(JSON.parse(await mesh("token", "list", "--json")));
+    expect(listed.filter(({ ephemeral }) => ephemeral).map((token) => token.id)).toEqual([id]);
+    const [title = "", ...rows] = (await mesh("token", "list")).trimEnd().split("\n");
+    const column = title.indexOf("EPHEMERAL");
+    expect(rows.map((row) => [row.startsWith(id), row.slice(column).split(" ")[0]])).toEqual(
+      listed.map((token) => [token.id === id, token.ephemeral ? "yes" : "no"]),
+    );
+  });
+
+  it("create --help tells how long an ephemeral peer may be away", async () => {
+    const minutes = DEFAULT_LIMITS.ephemeralAbsenceMs / 60_000;
+    expect((await mesh("token", "create", "--help")).replaceAll(/\s+/g, " ")).toContain(`away for ${minutes} minutes`);
+  });
+});
