@@ -22,6 +22,8 @@ export interface NetcheckSources {
   readonly tunnel: () => TunnelInfo;
   /** How the world sees our WireGuard socket, measured anew; undefined where nobody can be asked. */
   readonly measureNat: (signal: AbortSignal) => Promise<NatReport | undefined>;
+  /** By which protocol the gateway has mapped our port; undefined when it has not. */
+  readonly portMapping: () => "pcp" | "nat-pmp" | undefined;
   /** Each relay in use, after it has been asked for another round trip. */
   readonly relays: { checkNow(): void; readonly states: readonly RelayClientState[] };
 }
@@ -43,6 +45,7 @@ export async function netcheck(sources: NetcheckSources, signal: AbortSignal): P
   const limit = AbortSignal.any([signal, AbortSignal.timeout(NAT_LIMIT_MS)]);
   const [nat, coordinator] = await Promise.all([sources.measureNat(limit), checkCoordinator(sources, signal)]);
   const { ipv4, ipv6 } = sources.tunnel();
+  const mappedBy = sources.portMapping();
   const reflexive = nat?.ipv4.reflexive[0] ?? nat?.ipv6.reflexive[0];
   return {
     udp: nat?.udp ?? null,
@@ -50,7 +53,7 @@ export async function netcheck(sources: NetcheckSources, signal: AbortSignal): P
     ipv6,
     mapping: nat?.mapping ?? "unknown",
     publicEndpoint: reflexive === undefined ? null : formatEndpoint(reflexive),
-    portMapping: [],
+    portMapping: mappedBy === undefined ? [] : [mappedBy],
     relays: sources.relays.states.map(({ url, connected, rttMs, error }) => ({
       url,
       connected,

@@ -7,7 +7,10 @@ import type { AnnouncedEndpoints } from "../control/control-channel.ts";
 import { localEndpoints } from "../control/endpoints.ts";
 import type { PeerKeys } from "../control/peer-keys.ts";
 import { plainSocket } from "../control/socket-factory.ts";
+import { defaultGateway } from "../host/default-gateway.ts";
 import type { NatReport } from "../nat/mapping.ts";
+import { type PortMapping, portMappingNonce } from "../nat/port-mapping/port-mapper.ts";
+import { PortMappingClient } from "../nat/port-mapping/port-mapping-client.ts";
 import { formatEndpoint, parseEndpoint } from "../router/endpoint-text.ts";
 import type { Tunnel } from "../router/tunnel.ts";
 import { NatWatch } from "./nat-watch.ts";
@@ -45,6 +48,10 @@ export class Underlay implements AsyncDisposable {
   readonly #deps: UnderlayDeps;
   readonly #nat: NatWatch;
   readonly #relay: RelayLink;
+  readonly #mapping: PortMappingClient;
+  /** As the port mapping was asked for last. */
+  #gateway = "";
+  #mapped: PortMapping | undefined;
   /** Undefined where SSH is not to be used. */
   readonly #ssh: SshLink | undefined;
   #endpoints: readonly string[] = [];
@@ -57,6 +64,17 @@ export class Underlay implements AsyncDisposable {
     this.#deps = deps;
     this.#ssh = ssh;
     this.#nat = new NatWatch({ ...deps, onChange: () => this.#onChange() });
+    this.#mapping = new PortMappingClient(
+      {
+        internalPort: deps.tunnel.info.listenPort,
+        nonce: portMappingNonce(keys.exportMachineSeed()),
+        onMapping: (mapping) => {
+          this.#mapped = mapping;
+          this.#onChange();
+        },
+      },
+      deps,
+    );
     this.#relay = new RelayLink(
       { networkId: enrolment.network.id, trust: enrolment.trust, keys },
       { ...deps, socketFactory: plainSocket },
@@ -121,8 +139,11 @@ export class Underlay implements AsyncDisposable {
       excludedInterfaces: [interfaceName],
     });
     this.#nat.setAddresses(local.map((endpoint) => parseEndpoint(endpoint).address));
+    if (this.#options.preferences.isUsed("udp")) this.#followGateway();
     // What others see of us goes first: it leads here from everywhere, where one of ours may lead to a stranger.
-    const endpoints = [...new Set([...this.#nat.reflexive.map(formatEndpoint), ...local])];
+    const mapped = this.#mapped === undefined ? [] : [this.#mapped.external];
+    const outside = [...mapped, ...this.#nat.reflexive].map(formatEndpoint);
+    const endpoints = [...new Set([...outside, ...local])];
     if (endpoints.join() === this.#endpoints.join()) return false;
     this.#endpoints = endpoints;
     return true;
@@ -140,6 +161,7 @@ export class Underlay implements AsyncDisposable {
       tunnel: () => tunnel.info,
       measureNat: (limit: AbortSignal) => this.#measureNat(limit),
       relays: this.#relay,
+      portMapping: () => this.#mapped?.protocol,
     };
     return netcheck(sources, signal);
   }
@@ -147,8 +169,17 @@ export class Underlay implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#onChange = () => {};
     this.#nat[Symbol.dispose]();
+    await this.#mapping.close();
     await this.#relay[Symbol.asyncDispose]();
     await this.#ssh?.[Symbol.asyncDispose]();
+  }
+
+  #followGateway(): void {
+    const network = defaultGateway();
+    const gateway = JSON.stringify(network);
+    if (gateway === this.#gateway) return;
+    this.#gateway = gateway;
+    this.#mapping.setNetwork(network);
   }
 
   /** Where UDP is not used, the STUN servers are asked for this once only. */

@@ -24,7 +24,6 @@ import { TunnelPaths } from "./tunnel-paths.ts";
 import { peerStatus } from "./tunnel-status.ts";
 import type {
   OffloadLoss,
-  PathDecision,
   PingOptions,
   PingReply,
   TunnelDropReason,
@@ -36,7 +35,6 @@ import type {
 
 export type {
   OffloadLoss,
-  PathDecision,
   PingReply,
   TunnelInfo,
   TunnelOptions,

@@ -48,6 +48,7 @@ describe("netcheck", () => {
         clock: systemClock,
         tunnel: () => tunnel,
         measureNat: async () => undefined,
+        portMapping: () => undefined,
         relays: { checkNow: () => undefined, states: [] },
         ...change,
       },
@@ -77,6 +78,7 @@ describe("netcheck", () => {
     const error = new MeshError("relay-unreachable", "the relay is away");
     const reply = await check({
       measureNat: async () => nat,
+      portMapping: () => "pcp",
       relays: {
         checkNow: () => undefined,
         states: [
@@ -92,7 +94,7 @@ describe("netcheck", () => {
       ipv6: false,
       mapping: "endpoint-independent",
       publicEndpoint: "198.51.100.9:4711",
-      portMapping: [],
+      portMapping: ["pcp"],
       relays: [
         { url: "https://a", connected: true, rttMs: 9.123, error: null },
         { url: "https://b", connected: false, rttMs: null, error: "the relay is away" },
