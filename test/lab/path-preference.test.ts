@@ -178,4 +178,14 @@ describe("--transports", () => {
     expect(await meshJson(carol.host, carol.home, "netcheck")).toMatchObject({ relays: [] });
     await carol.stop();
   }, 120_000);
+
+  it("what was asked for a peer that has left can be dropped", async () => {
+    const carol = { host: network.host("carol"), home: `${network.host("carol").scratchDirectory}/peer` };
+    expect((await mesh(alice, "prefer", "carol", "relay")).status).toBe(0);
+    expect((await runMesh(carol.host, carol.home, "leave", "--yes")).status).toBe(0);
+    await eventually("alice does not see carol any more", async () => (await alice.peer("carol")) === undefined);
+    expect((await mesh(alice, "prefer", "carol", "udp")).status).toBe(5);
+    expect((await mesh(alice, "prefer", "carol", "--unset")).status).toBe(0);
+    expect(await meshJson(alice.host, alice.home, "prefer")).toMatchObject({ peers: [] });
+  });
 });
