@@ -115,6 +115,8 @@ export async function configureDevice({ namespace, device, addresses = [] }, { m
   await ip("link", "set", device, "up");
 }
 
+const PROXY_VARIABLES = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"];
+
 /**
  * The program and arguments that run `command` inside the namespace, with a mount namespace in which
  * /var/run/wireguard (one directory for all network namespaces otherwise) is the namespace's own.
@@ -125,6 +127,8 @@ export async function configureDevice({ namespace, device, addresses = [] }, { m
  * @returns {[string, string[]]}
  */
 export function insideNamespace(name, command, args) {
-  const enter = 'mkdir -p /var/run/wireguard && mount --bind "$0" /var/run/wireguard && exec "$@"';
+  // The machine's own proxy is out of reach from here, and the daemons would take their way through it.
+  const unset = `unset ${PROXY_VARIABLES.join(" ")}`;
+  const enter = `${unset}; mkdir -p /var/run/wireguard && mount --bind "$0" /var/run/wireguard && exec "$@"`;
   return ["ip", ["netns", "exec", name, "sh", "-c", enter, `${namespaceScratch(name)}/wireguard`, command, ...args]];
 }

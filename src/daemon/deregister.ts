@@ -4,8 +4,8 @@ import { asMeshError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { connectToAny } from "../control/coordinator-http.ts";
 import type { PeerKeys } from "../control/peer-keys.ts";
-import { plainSocket } from "../control/socket-factory.ts";
 import type { Enrolment } from "./network-state.ts";
+import { underlayDial } from "./underlay-dial.ts";
 
 const LIMIT_MS = 5000;
 
@@ -13,7 +13,7 @@ const LIMIT_MS = 5000;
 export async function deregister(enrolment: Enrolment, keys: PeerKeys, logger: Logger): Promise<boolean> {
   try {
     const http = await connectToAny(enrolment.urls, enrolment.trust, {
-      socketFactory: plainSocket,
+      socketFactory: underlayDial(),
       timeoutMs: LIMIT_MS,
     });
     const challenge = await http.send("POST", "/v1/challenge", {}, challengeResponseSchema);

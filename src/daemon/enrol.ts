@@ -4,13 +4,13 @@ import type { Logger } from "../base/logger.ts";
 import { connectToAny } from "../control/coordinator-http.ts";
 import type { PeerKeys } from "../control/peer-keys.ts";
 import { register } from "../control/registration.ts";
-import { plainSocket } from "../control/socket-factory.ts";
 import type { CoordinatorTrust } from "../control/trust.ts";
 import { IpRoute } from "../host/ip-route.ts";
 import { requireFreeRanges } from "../host/preflight.ts";
 import type { Enrolment } from "./network-state.ts";
 import { peerNameFromHostName } from "./peer-name.ts";
 import type { PeerPlan, Progress } from "./peer-plan.ts";
+import { underlayDial } from "./underlay-dial.ts";
 
 export interface EnrolContext {
   readonly plan: PeerPlan;
@@ -55,7 +55,7 @@ export async function enrol(context: EnrolContext): Promise<Enrolment> {
   }
   const { urls, trust } = coordinatorOf(plan, existing);
   try {
-    const http = await connectToAny(urls, trust, { socketFactory: plainSocket, signal });
+    const http = await connectToAny(urls, trust, { socketFactory: underlayDial(), signal });
     progress({ event: "coordinator", url: http.url, network: http.info.network.name });
     if (existing !== undefined && existing.network.id !== http.info.network.id) {
       throw new MeshError(

@@ -16,7 +16,6 @@ import { ControlChannel } from "../control/control-channel.ts";
 import { isLocalAddress } from "../control/endpoints.ts";
 import { MapCache } from "../control/map-cache.ts";
 import type { PeerKeys } from "../control/peer-keys.ts";
-import { plainSocket } from "../control/socket-factory.ts";
 import { InterfaceSetup, type NoIpv6Reason } from "../host/interface-setup.ts";
 import type { Tunnel } from "../router/tunnel.ts";
 import type { AeadProviderName } from "../wireguard/aead/provider.ts";
@@ -30,6 +29,7 @@ import { findPeer, pingRepeatedly } from "./pinger.ts";
 import type { SessionSources } from "./status-builder.ts";
 import { UapiServer } from "./uapi.ts";
 import { Underlay } from "./underlay.ts";
+import { underlayDial } from "./underlay-dial.ts";
 import type { Warnings } from "./warnings.ts";
 
 /** How often paths and local addresses are looked at. */
@@ -105,7 +105,7 @@ export class PeerSession implements AsyncDisposable {
     this.#channel = new ControlChannel(
       { urls, trust, networkId: network.id, keys: options.keys, map: view.map },
       { onMap: (map) => this.#takeMap(map), onStateChange: () => this.#channelChanged() },
-      { logger: deps.logger, clock: deps.clock, socketFactory: plainSocket },
+      { logger: deps.logger, clock: deps.clock, socketFactory: underlayDial() },
     );
   }
 

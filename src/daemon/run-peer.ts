@@ -5,7 +5,6 @@ import { errnoOf, MeshError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { connectToAny } from "../control/coordinator-http.ts";
 import { MapCache } from "../control/map-cache.ts";
-import { plainSocket } from "../control/socket-factory.ts";
 import { writeFileAtomic } from "../host/atomic-file.ts";
 import { IpRoute } from "../host/ip-route.ts";
 import { requireFreeInterface, requireNetAdmin, requireTunDevice } from "../host/preflight.ts";
@@ -19,6 +18,7 @@ import { loadKeys, loadOrCreateKeys } from "./identity.ts";
 import { lockNetwork } from "./network-lock.ts";
 import { DEFAULT_SETTINGS, type Enrolment, NetworkState, type Settings } from "./network-state.ts";
 import type { PeerPlan, Progress } from "./peer-plan.ts";
+import { underlayDial } from "./underlay-dial.ts";
 
 export interface RunPeerDeps {
   readonly logger: Logger;
@@ -105,7 +105,7 @@ async function networkOf(plan: PeerPlan, signal: AbortSignal | undefined): Promi
     if (plan.mode === "up") throw new MeshError("needs-join", "this machine has joined no network");
   }
   const { urls, trust } = coordinatorOf(plan, undefined);
-  const http = await connectToAny(urls, trust, { socketFactory: plainSocket, signal });
+  const http = await connectToAny(urls, trust, { socketFactory: underlayDial(), signal });
   return http.info.network.name;
 }
 

@@ -6,7 +6,6 @@ import type { Logger } from "../base/logger.ts";
 import type { AnnouncedEndpoints } from "../control/control-channel.ts";
 import { localEndpoints } from "../control/endpoints.ts";
 import type { PeerKeys } from "../control/peer-keys.ts";
-import { plainSocket } from "../control/socket-factory.ts";
 import { defaultGateway } from "../host/default-gateway.ts";
 import type { NatReport } from "../nat/mapping.ts";
 import { type PortMapping, portMappingNonce } from "../nat/port-mapping/port-mapper.ts";
@@ -19,6 +18,7 @@ import type { Enrolment, Settings } from "./network-state.ts";
 import type { PathPreferences } from "./path-preferences.ts";
 import { RelayLink } from "./relay-link.ts";
 import { SshLink } from "./ssh-link.ts";
+import { underlayDial } from "./underlay-dial.ts";
 
 export interface UnderlayOptions {
   readonly enrolment: Enrolment;
@@ -77,7 +77,7 @@ export class Underlay implements AsyncDisposable {
     );
     this.#relay = new RelayLink(
       { networkId: enrolment.network.id, trust: enrolment.trust, keys },
-      { ...deps, socketFactory: plainSocket },
+      { ...deps, socketFactory: underlayDial() },
     );
   }
 
@@ -156,7 +156,7 @@ export class Underlay implements AsyncDisposable {
     const sources = {
       urls,
       trust,
-      dial: plainSocket,
+      dial: underlayDial(),
       clock,
       tunnel: () => tunnel.info,
       measureNat: (limit: AbortSignal) => this.#measureNat(limit),

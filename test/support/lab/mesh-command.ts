@@ -28,6 +28,8 @@ export function startMesh(
   home: string,
   args: readonly string[],
   env: NodeJS.ProcessEnv = {},
+  wrapper: readonly string[] = [],
 ): Promise<LabProcess> {
-  return host.start(process.execPath, meshArgs(home, args), { env: { ...process.env, ...env } });
+  const [program = process.execPath, ...rest] = [...wrapper, process.execPath, ...meshArgs(home, args)];
+  return host.start(program, rest, { env: { ...process.env, ...env } });
 }

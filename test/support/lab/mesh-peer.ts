@@ -11,6 +11,8 @@ export interface MeshPeerOptions {
   /** Further flags of `mesh join`. */
   readonly args?: readonly string[];
   readonly env?: NodeJS.ProcessEnv;
+  /** A program, and its arguments, that runs it: `env NAME=VALUE`. */
+  readonly wrapper?: readonly string[];
   /** State of its own below the host's scratch directory; another name for a second daemon on the host. */
   readonly home?: string;
 }
@@ -41,7 +43,7 @@ export class MeshPeer implements AsyncDisposable {
       name,
       ...(options.args ?? []),
     ];
-    return MeshPeer.#running(new MeshPeer(host, home, await startMesh(host, home, args, options.env)));
+    return MeshPeer.#running(new MeshPeer(host, home, await startMesh(host, home, args, options.env, options.wrapper)));
   }
 
   /** `mesh up` with the state that `peer` (ended by now) left. */
