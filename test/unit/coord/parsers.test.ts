@@ -28,7 +28,13 @@ const authenticate = {
   mapVersion: null,
   softwareVersion: "1",
 };
-const endpoints = { type: "endpoints", listenPort: 1, endpoints: ["192.0.2.1:1", "[2001:db8::1]:2"] };
+const endpoints = {
+  type: "endpoints",
+  listenPort: 1,
+  endpoints: ["192.0.2.1:1", "[2001:db8::1]:2"],
+  sshPorts: [2222],
+  udp: false,
+};
 
 describe("control messages", () => {
   const parse = (text: string) => parsePeerMessage(Buffer.from(text), false);
