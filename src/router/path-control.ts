@@ -23,7 +23,7 @@ export interface PathControlDeps {
   /** Whether there is a session with the peer that both ends can use. */
   readonly hasSession: (peer: number) => boolean;
   /** A pipe to this peer has opened: a handshake that waits for an answer may get one by it. */
-  readonly onOpened: (peer: number) => DataCommand[];
+  readonly onOpened: (peer: number, endpoint: Endpoint) => DataCommand[];
   /** Handshakes of this peer go here from now on. */
   readonly onPrimary: (peer: number, endpoint: Endpoint) => void;
 }
@@ -231,7 +231,7 @@ export class PathControl {
       if (isOpen) peer.openPipes.add(id);
       else peer.openPipes.delete(id);
       const commands = this.#tell(peer, { type: "open", id, isOpen }, nowMs);
-      return hasOpened ? [...commands, ...this.#deps.onOpened(peer.id)] : commands;
+      return hasOpened ? [...commands, ...this.#deps.onOpened(peer.id, slot.endpoint)] : commands;
     });
   }
 

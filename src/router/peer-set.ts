@@ -40,10 +40,6 @@ export class PeerSet {
     this.#logger = logger;
   }
 
-  byId(id: number): ActivePeer | undefined {
-    return this.#byId.get(id);
-  }
-
   get(publicKey: string): ActivePeer | undefined {
     return this.#byKey.get(publicKey);
   }

@@ -57,7 +57,7 @@ export class TunnelPaths {
         for (const handler of this.#decisionHandlers) handler(decision);
       },
       hasSession: (peer) => device.peerStatus(peer, clock.monotonicMs())?.sessionAgeMs !== undefined,
-      onOpened: (peer) => this.#initiateAgain(peer),
+      onOpened: (peer, endpoint) => device.initiateBy(peer, endpoint),
       onPrimary: (peer, endpoint) => void device.handle({ type: "roamed", peer, endpoint }, clock.monotonicMs()),
     });
   }
@@ -172,14 +172,6 @@ export class TunnelPaths {
   /** Undefined for a stock peer. */
   statusOf(peer: number): TunnelPathsStatus | undefined {
     return this.#control.statusOf(peer);
-  }
-
-  /** Where a handshake is under way, its initiation goes to all candidates once more. */
-  #initiateAgain(id: number): DataCommand[] {
-    const { device, peers } = this.#deps;
-    const peer = peers.byId(id);
-    const isHandshaking = device.peerStatus(id, this.#nowMs())?.isHandshaking === true;
-    return peer !== undefined && isHandshaking ? device.updatePeer(id, peer.config.engine, this.#nowMs()) : [];
   }
 
   #nowMs(): number {

@@ -1,5 +1,5 @@
 import { MeshError } from "../base/errors.ts";
-import type { Endpoint } from "../packet/endpoint.ts";
+import { type Endpoint, isSameRemote } from "../packet/endpoint.ts";
 import { KEY_BYTES, WHITEPAPER_TIMINGS, type WireGuardTimings } from "./constants.ts";
 import { CookieJar } from "./cookie.ts";
 import type { HandshakeCrypto } from "./crypto/handshake-crypto.ts";
@@ -119,17 +119,30 @@ export class Device {
     return peer.id;
   }
 
-  /** Changes everything but the public key. A handshake under way is sent again at once, with what is new. */
+  /**
+   * Changes everything but the public key. A handshake under way goes to the candidates that are new at once; it begins
+   * anew where the preshared key is another.
+   */
   updatePeer(id: number, config: Omit<EnginePeerConfig, "publicKey">, nowMs: number): EngineAction[] {
     assertKeyBytes("preshared key", config.presharedKey);
     return this.#withPeer(id, (peer) => {
+      const hasOtherKey = Buffer.compare(peer.presharedKey, config.presharedKey) !== 0;
+      const isKnown = (candidate: Endpoint) => peer.candidates.some((known) => isSameRemote(known, candidate));
+      const fresh = config.candidates.filter((candidate) => !isKnown(candidate));
       peer.presharedKey.fill(0);
       peer.presharedKey = new Uint8Array(config.presharedKey);
       peer.candidates = config.candidates;
       peer.persistentKeepaliveMs = config.persistentKeepaliveSeconds * 1000;
       peer.answersCopies = config.answersCopies ?? false;
-      return peer.attempt === undefined ? [] : this.#initiator.initiate(peer, nowMs, peer.attempt.wantedSinceMs);
+      if (peer.attempt === undefined) return [];
+      if (hasOtherKey) return this.#initiator.initiate(peer, nowMs, peer.attempt.wantedSinceMs);
+      return this.#initiator.repeat(peer, fresh);
     });
+  }
+
+  /** A way to the peer that was closed has opened: a handshake under way goes there as well. */
+  initiateBy(id: number, endpoint: Endpoint): EngineAction[] {
+    return this.#withPeer(id, (peer) => this.#initiator.repeat(peer, [endpoint]));
   }
 
   /** The number is given out again only when the data thread has wiped every slot of the peer. */

@@ -64,6 +64,7 @@ export class Initiator {
     peer.wantedAtMs = undefined;
     peer.attempt = {
       initiation: written.initiation,
+      bytes,
       localIndex,
       wantedSinceMs,
       retryAtMs: nowMs + this.#timings.rekeyTimeoutMs + peer.jitterMs,
@@ -71,6 +72,17 @@ export class Initiator {
     const destinations = this.#destinations(peer, nowMs, wantedSinceMs < nowMs);
     peer.handshakeTxBytes += bytes.length * destinations.length;
     return [{ type: "send", bytes, destinations }];
+  }
+
+  /**
+   * Sends the initiation that is under way to further places. It stays the same one: a new one would make the answer to the
+   * first worthless, and be taken for a flood where that has arrived.
+   */
+  repeat(peer: EnginePeer, destinations: readonly Endpoint[]): EngineAction[] {
+    const { attempt } = peer;
+    if (attempt === undefined || destinations.length === 0) return [];
+    peer.handshakeTxBytes += attempt.bytes.length * destinations.length;
+    return [{ type: "send", bytes: attempt.bytes, destinations }];
   }
 
   /** Nobody answered within Rekey-Timeout. */

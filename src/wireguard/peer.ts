@@ -18,6 +18,8 @@ export interface Session {
 /** A handshake that we initiated and that nobody has answered yet. */
 export interface HandshakeAttempt {
   readonly initiation: SentInitiation;
+  /** As it went out, MACs and all. */
+  readonly bytes: Uint8Array;
   readonly localIndex: number;
   /** When a packet last asked for a session: the attempt goes on for Rekey-Attempt-Time from then. */
   wantedSinceMs: number;
