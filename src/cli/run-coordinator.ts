@@ -37,6 +37,7 @@ export async function serve(flags: ServeFlags, command: Command): Promise<void> 
       adminSocketPath,
       listen: options.listen,
       stunListen: options.stunListen ?? DEFAULT_STUN_LISTEN,
+      stunMayFail: options.stunListen === undefined,
       publicUrls: options.publicUrls,
       name: options.name,
       domain: options.domain,

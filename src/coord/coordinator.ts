@@ -127,7 +127,7 @@ async function assemble(
   const settings: Settings = { options, clock, logger, limits, directory: join(options.home, "coordinator") };
 
   const { store, network, authority, registry } = await openState(settings, resources);
-  const stun = resources.use(await StunServer.open({ listen: stunListen }, { clock, logger }));
+  const stun = resources.use(await openStun(settings, stunListen));
   const upgrades = openUpgrades(deps.upgrades ?? {}, network, registry, resources);
   const services: CoordinatorServices = {
     relay: upgrades.has(RELAY_PATH),
@@ -193,6 +193,18 @@ async function assemble(
   const caFingerprint = caInUse?.fingerprint ?? null;
   const { addresses } = listeners;
   return { network, addresses, stunAddresses: stun.addresses, urls, caFingerprint, adminSocketPath, firstToken };
+}
+
+/** @throws MeshError `port-in-use`, unless the addresses are only the usual ones */
+async function openStun({ options, clock, logger }: Settings, listen: readonly ListenAddress[]): Promise<StunServer> {
+  try {
+    return await StunServer.open({ listen }, { clock, logger });
+  } catch (failure) {
+    const isTaken = failure instanceof MeshError && failure.code === "port-in-use";
+    if (!isTaken || options.stunMayFail !== true) throw failure;
+    logger.warn({ code: failure.code }, `no STUN here: ${failure.message}`);
+    return StunServer.open({ listen: [] }, { clock, logger });
+  }
 }
 
 interface State extends NetworkIdentity {

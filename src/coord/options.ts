@@ -19,6 +19,8 @@ export interface CoordinatorOptions {
    * `mesh serve` says `:3478`.
    */
   readonly stunListen?: readonly string[] | undefined;
+  /** Nobody asked for these addresses: where one is taken, by the coordinator of another network mostly, go without STUN. */
+  readonly stunMayFail?: boolean | undefined;
   /** How peers reach us, best first. Default: made of the addresses that we listen on. */
   readonly publicUrls?: readonly string[] | undefined;
   /** Network name, fixed by the first run. Default: `mesh`. */
