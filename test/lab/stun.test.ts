@@ -99,14 +99,21 @@ describe("`mesh serve` answers STUN", () => {
     const occupant = await host.start(process.execPath, ["-e", occupy]);
     await occupant.waitForOutput(/bound/);
     const home = `${host.scratchDirectory}/server`;
-    const { status, stderr } = await runMesh(host, home, "--json", "serve", "--public-url", "https://192.0.2.1:8443");
+    const serve = ["serve", "--public-url", "https://192.0.2.1:8443"];
+    const { status, stderr } = await runMesh(host, home, "--json", ...serve, "--stun-listen", ":3478");
     const { error } = JSON.parse(stderr.trim().split("\n").at(-1) ?? "");
     expect([status, error.code]).toEqual([6, "port-in-use"]);
     expect(error.message).toContain(":3479/udp");
     expect(error.hint).toContain("--stun-listen off");
+    // Nobody asked for the usual port: the coordinator of another network may have it.
+    const without = await startMesh(host, home, serve);
+    await without.waitForOutput(/no STUN here: .*:3479\/udp/);
+    await without.waitForOutput(/^ready https:\/\/192\.0\.2\.1:8443$/m);
+    expect(await without.stop()).toBe(0);
     await occupant.kill();
-    const server = await startMesh(host, home, ["serve", "--public-url", "https://192.0.2.1:8443"]);
+    const server = await startMesh(host, home, serve);
     await server.waitForOutput(/^ready https:\/\/192\.0\.2\.1:8443$/m);
+    expect(server.stderr).not.toContain("no STUN");
     expect(await server.stop()).toBe(0);
   });
 });
