@@ -50,6 +50,8 @@ export class Underlay implements AsyncDisposable {
   #endpoints: readonly string[] = [];
   #coordinator: Coordinator | undefined;
   #onChange: () => void = () => {};
+  /** The network has changed since the last look at our addresses. */
+  #isElsewhere = false;
 
   private constructor(options: UnderlayOptions, deps: UnderlayDeps, ssh: SshLink | undefined) {
     const { enrolment, keys } = options;
@@ -111,6 +113,13 @@ export class Underlay implements AsyncDisposable {
     if (preferences.isUsed("udp")) void this.#nat.follow(url, services.stunPorts);
   }
 
+  /** This machine is in another network than before, or may be: what we know and have of it must prove itself. */
+  networkChanged(): void {
+    this.#isElsewhere = true;
+    this.#relay.checkNow();
+    this.#ssh?.checkNow();
+  }
+
   /** Looks at this machine's addresses; true when we are reached elsewhere than before. */
   refresh(): boolean {
     const { network } = this.#options.enrolment;
@@ -120,7 +129,9 @@ export class Underlay implements AsyncDisposable {
       excludedCidrs: [network.cidr4, network.cidr6],
       excludedInterfaces: [interfaceName],
     });
-    this.#nat.setAddresses(local.map((endpoint) => parseEndpoint(endpoint).address));
+    const addresses = local.map((endpoint) => parseEndpoint(endpoint).address);
+    this.#nat.setAddresses(addresses, this.#isElsewhere);
+    this.#isElsewhere = false;
     // What others see of us goes first: it leads here from everywhere, where one of ours may lead to a stranger.
     const endpoints = [...new Set([...this.#nat.reflexive.map(formatEndpoint), ...local])];
     if (endpoints.join() === this.#endpoints.join()) return false;
