@@ -18,6 +18,8 @@ import type { Logger } from "../base/logger.ts";
 import { softwareVersion } from "../base/version.ts";
 import { classifyConnectionFailure, notACoordinator } from "./connection-errors.ts";
 import { parseCoordinatorMessage } from "./coordinator-message.ts";
+import { isLocalAddress } from "./endpoints.ts";
+import { Liveness } from "./liveness.ts";
 import type { PeerKeys } from "./peer-keys.ts";
 import { openSecureSocket } from "./secure-socket.ts";
 import type { Dial } from "./socket-factory.ts";
@@ -26,9 +28,6 @@ import type { UsableTrust } from "./trust.ts";
 const FIRST_RETRY_MS = 500;
 const LAST_RETRY_MS = 30_000;
 const HANDSHAKE_LIMIT_MS = 10_000;
-const PING_INTERVAL_MS = 15_000;
-/** A channel on which nothing arrives for this long is dead, whatever TCP believes. */
-const SILENCE_LIMIT_MS = 40_000;
 
 export interface ControlChannelOptions {
   /** Normalised coordinator URLs, tried in turn. */
@@ -82,6 +81,9 @@ export class ControlChannel implements AsyncDisposable {
   #endpoints: PeerMessage | undefined;
   #dial: AbortController | undefined;
   #socket: WebSocket | undefined;
+  #liveness: Liveness | undefined;
+  /** Of ours, at our end of the connection; undefined where it cannot be told. */
+  #localAddress: string | undefined;
   #retryTimer: NodeJS.Timeout | undefined;
   #urlIndex = 0;
   #reconnectAtOnce = false;
@@ -128,6 +130,28 @@ export class ControlChannel implements AsyncDisposable {
     if (this.#socket === undefined) return;
     this.#reconnectAtOnce = true;
     this.#socket.close(1000);
+  }
+
+  /**
+   * To be called when the host's network has changed: the connection has to prove within two seconds that it still lives,
+   * and where there is none the next attempt begins now.
+   */
+  checkNow(): void {
+    if (this.#closed) return;
+    this.#backoff.reset();
+    const hasItsAddress = this.#localAddress === undefined || isLocalAddress(this.#localAddress);
+    if (this.#socket?.readyState === WebSocket.OPEN && hasItsAddress) {
+      this.#liveness?.checkNow();
+      return;
+    }
+    if (this.#retryTimer !== undefined) {
+      this.#retryAfter(0);
+      return;
+    }
+    // What is under way began in another network, and may wait there for long.
+    this.#reconnectAtOnce = true;
+    this.#socket?.terminate();
+    this.#dial?.abort(new MeshError("timeout", "the network changed before there was an answer"));
   }
 
   close(): Promise<void> {
@@ -186,22 +210,22 @@ export class ControlChannel implements AsyncDisposable {
       headers: { "user-agent": `mesh/${softwareVersion()}` },
     });
     this.#socket = socket;
+    this.#localAddress = stream.localAddress;
     let failure: MeshError | undefined;
-    let lastHeardMs = this.#deps.clock.monotonicMs();
     const heard = () => {
-      lastHeardMs = this.#deps.clock.monotonicMs();
+      liveness.heard();
       this.#state = { ...this.#state, lastContactAtMs: this.#deps.clock.wallMs() };
     };
     const fail = (error: MeshError) => {
       failure ??= error;
       socket.terminate();
     };
-    const watchdog = setInterval(() => {
-      if (this.#deps.clock.monotonicMs() - lastHeardMs > SILENCE_LIMIT_MS) {
-        fail(new MeshError("timeout", `${url} has gone silent`));
-      } else if (socket.readyState === WebSocket.OPEN) socket.ping();
-    }, PING_INTERVAL_MS);
-    watchdog.unref();
+    const liveness = new Liveness(socket, this.#deps.clock, ({ wasDoubted }) => {
+      // Otherwise it is the coordinator that has gone, for all its peers.
+      this.#reconnectAtOnce ||= wasDoubted;
+      fail(new MeshError("timeout", `${url} has gone silent`));
+    });
+    this.#liveness = liveness;
     socket.on("pong", heard);
     socket.on("ping", heard);
     socket.on("unexpected-response", (_request, response) => {
@@ -220,7 +244,7 @@ export class ControlChannel implements AsyncDisposable {
       failure ??= this.#explain(thrown, url);
     });
     socket.once("close", () => {
-      clearInterval(watchdog);
+      liveness.stop();
       this.#socket = undefined;
       if (!this.#closed) this.#disconnected(failure, url);
     });
@@ -234,7 +258,8 @@ export class ControlChannel implements AsyncDisposable {
   #disconnected(failure: MeshError | undefined, url: string): void {
     const atOnce = this.#reconnectAtOnce;
     this.#reconnectAtOnce = false;
-    const error = atOnce ? null : (failure ?? new MeshError("coordinator-unreachable", `${url} closed the connection`));
+    const closed = () => (atOnce ? null : new MeshError("coordinator-unreachable", `${url} closed the connection`));
+    const error = failure ?? closed();
     this.#setState({ connected: false, error });
     this.#urlIndex += atOnce ? 0 : 1;
     const delayMs = atOnce ? 0 : this.#backoff.nextMs();

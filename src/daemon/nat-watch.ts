@@ -63,18 +63,15 @@ export class NatWatch implements Disposable {
     }
   }
 
-  /** Our own addresses as they are now; others than before mean another network. */
-  setAddresses(addresses: readonly string[]): void {
-    if (addresses.join() === this.#addresses.join()) return;
+  /**
+   * Our own addresses as they are now. Others than before mean another network; `isElsewhere`: it is another one, though
+   * they may be the same. Then all is measured anew.
+   */
+  setAddresses(addresses: readonly string[], isElsewhere: boolean): void {
+    if (!isElsewhere && addresses.join() === this.#addresses.join()) return;
     this.#addresses = addresses;
-    this.measure();
-  }
-
-  /** The network is another one, though our addresses may be the same. */
-  measure(): void {
     this.#early = [];
-    const local = { addresses: this.#addresses, port: this.#deps.tunnel.info.listenPort };
-    this.#tell({ type: "network-changed", local });
+    this.#tell({ type: "network-changed", local: { addresses, port: this.#deps.tunnel.info.listenPort } });
   }
 
   /** Asks now, and tells what has come of it; what was known before, when `signal` gives it up or nobody can be asked. */

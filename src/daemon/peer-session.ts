@@ -22,6 +22,7 @@ import type { AeadProviderName } from "../wireguard/aead/provider.ts";
 import type { NetworkPaths } from "./home.ts";
 import { type Enrolment, NetworkState, type Settings } from "./network-state.ts";
 import { NetworkView } from "./network-view.ts";
+import { NetworkWatch } from "./network-watch.ts";
 import { openTunnel } from "./open-tunnel.ts";
 import { PathPreferences } from "./path-preferences.ts";
 import { peersToTunnel } from "./peers-to-tunnel.ts";
@@ -32,8 +33,8 @@ import { Underlay } from "./underlay.ts";
 import { underlayDial } from "./underlay-dial.ts";
 import type { Warnings } from "./warnings.ts";
 
-/** How often paths and local addresses are looked at. */
-const WATCH_INTERVAL_MS = 2000;
+/** How often those who watch the status are told of round trips and ages. */
+const STATUS_INTERVAL_MS = 2000;
 
 const NO_IPV6_TEXT: Readonly<Record<NoIpv6Reason, string>> = {
   "disabled-on-host": "this host has IPv6 switched off",
@@ -172,8 +173,10 @@ export class PeerSession implements AsyncDisposable {
     session.#announceEndpoints();
     resources.use(session.#channel);
     session.#channel.start();
-    const watch = setInterval(() => session.#look(), WATCH_INTERVAL_MS);
-    resources.defer(() => clearInterval(watch));
+    const { interfaceName } = tunnel.info;
+    resources.use(new NetworkWatch({ interfaceName }, { clock, logger, onChange: () => session.#networkChanged() }));
+    const ticker = setInterval(() => deps.onChange(), STATUS_INTERVAL_MS);
+    resources.defer(() => clearInterval(ticker));
     return session;
   }
 
@@ -276,6 +279,15 @@ export class PeerSession implements AsyncDisposable {
   /** Tells the coordinator where this machine can be reached, when that has changed. */
   #announceEndpoints(): void {
     if (this.#underlay.refresh()) this.#channel.setEndpoints(this.#underlay.announcement);
+  }
+
+  /** Sessions stay; every way must prove anew that it leads somewhere. */
+  #networkChanged(): void {
+    this.#underlay.networkChanged();
+    this.#announceEndpoints();
+    this.#tunnel.paths.networkChanged();
+    this.#channel.checkNow();
+    this.#deps.onChange();
   }
 
   #look(): void {

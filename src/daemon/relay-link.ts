@@ -4,6 +4,7 @@ import type { Clock } from "../base/clock.ts";
 import { asMeshError, MeshError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { classifyConnectionFailure } from "../control/connection-errors.ts";
+import { isLocalAddress } from "../control/endpoints.ts";
 import type { PeerKeys } from "../control/peer-keys.ts";
 import { openSecureSocket, type Security } from "../control/secure-socket.ts";
 import type { Dial } from "../control/socket-factory.ts";
@@ -32,6 +33,8 @@ export class RelayLink implements AsyncDisposable {
   readonly #options: RelayLinkOptions;
   readonly #deps: RelayLinkDeps;
   #client: { readonly url: string; readonly relay: RelayClient } | undefined;
+  /** Of ours, at our end of the connection made last; undefined where it cannot be told. */
+  #localAddress: string | undefined;
 
   constructor(options: RelayLinkOptions, deps: RelayLinkDeps) {
     this.#options = options;
@@ -65,7 +68,7 @@ export class RelayLink implements AsyncDisposable {
 
   /** The host's network has changed: the connection must prove that it lives. */
   checkNow(): void {
-    this.#client?.relay.checkNow();
+    this.#client?.relay.checkNow({ isLost: this.#localAddress !== undefined && !isLocalAddress(this.#localAddress) });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -86,7 +89,9 @@ export class RelayLink implements AsyncDisposable {
 
   async #connect(url: string, security: Security, signal: AbortSignal): Promise<Duplex> {
     try {
-      return await openSecureSocket(url, security, this.#deps.socketFactory, signal);
+      const socket = await openSecureSocket(url, security, this.#deps.socketFactory, signal);
+      this.#localAddress = socket.localAddress;
+      return socket;
     } catch (failure) {
       const classified = classifyConnectionFailure(failure, url, this.#options.trust.kind === "pinned-ca");
       throw classified instanceof MeshError ? classified : asMeshError(failure);

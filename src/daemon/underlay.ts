@@ -57,6 +57,8 @@ export class Underlay implements AsyncDisposable {
   #endpoints: readonly string[] = [];
   #coordinator: Coordinator | undefined;
   #onChange: () => void = () => {};
+  /** The network has changed since the last look at our addresses. */
+  #isElsewhere = false;
 
   private constructor(options: UnderlayOptions, deps: UnderlayDeps, ssh: SshLink | undefined) {
     const { enrolment, keys } = options;
@@ -129,6 +131,13 @@ export class Underlay implements AsyncDisposable {
     if (preferences.isUsed("udp")) void this.#nat.follow(url, services.stunPorts);
   }
 
+  /** This machine is in another network than before, or may be: what we know and have of it must prove itself. */
+  networkChanged(): void {
+    this.#isElsewhere = true;
+    this.#relay.checkNow();
+    this.#ssh?.checkNow();
+  }
+
   /** Looks at this machine's addresses; true when we are reached elsewhere than before. */
   refresh(): boolean {
     const { network } = this.#options.enrolment;
@@ -138,8 +147,10 @@ export class Underlay implements AsyncDisposable {
       excludedCidrs: [network.cidr4, network.cidr6],
       excludedInterfaces: [interfaceName],
     });
-    this.#nat.setAddresses(local.map((endpoint) => parseEndpoint(endpoint).address));
-    if (this.#options.preferences.isUsed("udp")) this.#followGateway();
+    const addresses = local.map((endpoint) => parseEndpoint(endpoint).address);
+    this.#nat.setAddresses(addresses, this.#isElsewhere);
+    if (this.#options.preferences.isUsed("udp")) this.#followGateway(this.#isElsewhere);
+    this.#isElsewhere = false;
     // What others see of us goes first: it leads here from everywhere, where one of ours may lead to a stranger.
     const mapped = this.#mapped === undefined ? [] : [this.#mapped.external];
     const outside = [...mapped, ...this.#nat.reflexive].map(formatEndpoint);
@@ -174,10 +185,10 @@ export class Underlay implements AsyncDisposable {
     await this.#ssh?.[Symbol.asyncDispose]();
   }
 
-  #followGateway(): void {
+  #followGateway(isElsewhere: boolean): void {
     const network = defaultGateway();
     const gateway = JSON.stringify(network);
-    if (gateway === this.#gateway) return;
+    if (gateway === this.#gateway && !isElsewhere) return;
     this.#gateway = gateway;
     this.#mapping.setNetwork(network);
   }

@@ -13,6 +13,8 @@ export type DataCommand =
   /** Gives the path of this number an address. */
   | { readonly type: "set-path"; readonly peer: number; readonly path: number; readonly endpoint: Endpoint }
   | { readonly type: "remove-path"; readonly peer: number; readonly path: number }
+  /** We have other addresses or routes than before: by which address of ours to answer is the kernel's choice again. */
+  | { readonly type: "forget-sources" }
   /** Sends by `primary` from now on, and everything by `second` as well; null for neither. */
   | {
       readonly type: "use-paths";

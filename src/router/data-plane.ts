@@ -140,6 +140,9 @@ export class DataPlane {
       case "disallow":
         this.#disallow(command.address, command.prefixBits, command.peer);
         break;
+      case "forget-sources":
+        this.#peers.forgetSources();
+        break;
       case "add-peer":
         this.#peers.add(command.peer, command.hasPaths);
         break;

@@ -104,7 +104,9 @@ export class PathControl {
 
   /** Every path is to be proven anew, at once. */
   networkChanged(nowMs: number): DataCommand[] {
-    return [...this.#peers.values()].flatMap((peer) => this.#tell(peer, { type: "network-changed" }, nowMs));
+    for (const peer of this.#peers.values()) this.#forgetSources(peer);
+    const commands = [...this.#peers.values()].flatMap((peer) => this.#tell(peer, { type: "network-changed" }, nowMs));
+    return [{ type: "forget-sources" }, ...commands];
   }
 
   /** Whether the reply is to a probe of path selection. */
@@ -233,6 +235,18 @@ export class PathControl {
       const commands = this.#tell(peer, { type: "open", id, isOpen }, nowMs);
       return hasOpened ? [...commands, ...this.#deps.onOpened(peer.id, slot.endpoint)] : commands;
     });
+  }
+
+  /** The address at which a path knows us may be gone, or be a way to nowhere: the kernel chooses until it is heard again. */
+  #forgetSources(peer: Controlled): void {
+    for (const [path, slot] of peer.slots.entries()) {
+      if (slot === undefined || isPipe(slot.endpoint)) continue;
+      const { address, port } = slot.endpoint;
+      peer.slots[path] = { ...slot, endpoint: { address, port } };
+    }
+    const { primary } = peer.selection.status();
+    const endpoint = primary === null ? undefined : peer.slots[primary]?.endpoint;
+    if (endpoint !== undefined) this.#deps.onPrimary(peer.id, endpoint);
   }
 
   #heard(peer: Controlled, endpoint: Endpoint, nowMs: number): DataCommand[] {

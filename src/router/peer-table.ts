@@ -65,6 +65,11 @@ export class DataPeer {
     this.endpoint = this.primary?.endpoint ?? this.#none;
   }
 
+  forgetSources(): void {
+    this.endpoint.clearSource();
+    for (const path of this.#paths) path?.endpoint.clearSource();
+  }
+
   path(number: number): DataPath | undefined {
     return this.#paths[number];
   }
@@ -92,6 +97,10 @@ export class PeerTable {
     while (this.#peers.length <= index) this.#peers.push(undefined);
     this.#peers[index] = peer;
     return peer;
+  }
+
+  forgetSources(): void {
+    for (const peer of this.#peers) peer?.forgetSources();
   }
 
   remove(index: number): DataPeer | undefined {

@@ -16,6 +16,8 @@ function bind<A extends unknown[]>(declaration: string): Bound<A> {
 
 export const open: Bound<[path: string, flags: number]> = bind("int open(const char *path, int flags)");
 export const close: Bound<[fd: number]> = bind("int close(int fd)");
+/** Makes `newFd` another name of `oldFd`, after closing what it was. */
+export const dup3: Bound<[oldFd: number, newFd: number, flags: number]> = bind("int dup3(int old, int new, int flags)");
 export const read: Bound<[fd: number, address: number, sizeBytes: number]> = bind(
   "int read(int fd, uintptr_t buffer, size_t size)",
 );
@@ -62,3 +64,5 @@ export const sendmsg: Bound<[fd: number, message: number, flags: number]> = bind
 export const recvmsg: Bound<[fd: number, message: number, flags: number]> = bind(
   "int recvmsg(int fd, uintptr_t message, int flags)",
 );
+/** Writes `struct timespec { long seconds; long nanoseconds; }` to `time`. */
+export const clockGettime: Bound<[clock: number, time: number]> = bind("int clock_gettime(int clock, uintptr_t time)");

@@ -113,16 +113,17 @@ export class RelayClient implements PipeTransport {
 
   /**
    * To be called when the host's network has changed: a connection has to prove within two seconds that it still lives,
-   * and where there is none a new attempt begins at once.
+   * and where there is none, or it is known to be lost, a new attempt begins at once.
    */
-  checkNow(): void {
+  checkNow({ isLost = false } = {}): void {
     if (this.#isClosed) return;
     this.#backoff.reset();
-    if (this.#connection.isOpen) {
+    if (this.#connection.isOpen && !isLost) {
       this.#connection.checkNow();
       return;
     }
-    void this.#connection.close();
+    if (this.#connection.isOpen) this.#connection.giveUp("our address is gone");
+    else void this.#connection.close();
     this.#retry();
   }
 

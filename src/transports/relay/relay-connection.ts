@@ -115,6 +115,11 @@ export class RelayConnection {
     }, this.#options.limits.hastySilenceMs);
   }
 
+  /** It leads nowhere any more, as the caller knows. */
+  giveUp(why: string): void {
+    this.#fail(new MeshError("relay-unreachable", `the relay ${this.#options.url} is to be connected anew: ${why}`));
+  }
+
   /** Says goodbye, without a call of `onClosed`. Resolves when the socket is gone, after half a second at most. */
   close(): Promise<void> {
     this.#end();

@@ -114,6 +114,8 @@ export class PeerConnections {
   /** Breaks the connections that `isDead` says are, and has another one at once where one is wanted. */
   drop(isDead: (link: SshLink) => boolean, reason: string): void {
     for (const link of [...this.#links]) if (isDead(link)) link.destroy(reason);
+    // Now, and not when they have closed: until then they would stand in the way of the next one.
+    this.#settle();
     this.retryNow();
   }
 

@@ -1,5 +1,6 @@
 import { Lab } from "./lab.ts";
 import type { LabHost } from "./lab-host.ts";
+import type { LabSegment } from "./lab-segment.ts";
 import { MeshPeer, type MeshPeerOptions } from "./mesh-peer.ts";
 import { MeshServer } from "./mesh-server.ts";
 
@@ -8,12 +9,20 @@ const SERVER_URL = "https://192.0.2.1:8443";
 /** One segment with a coordinator on it (192.0.2.1, 2001:db8::1) and as many hosts (.2, ::2 and up) as are asked for. */
 export class SmallNetwork implements AsyncDisposable {
   readonly lab: Lab;
+  readonly segment: LabSegment;
   readonly serverHost: LabHost;
   readonly hosts: readonly LabHost[];
   server: MeshServer;
 
-  private constructor(lab: Lab, serverHost: LabHost, hosts: readonly LabHost[], server: MeshServer) {
+  private constructor(
+    lab: Lab,
+    segment: LabSegment,
+    serverHost: LabHost,
+    hosts: readonly LabHost[],
+    server: MeshServer,
+  ) {
     this.lab = lab;
+    this.segment = segment;
     this.serverHost = serverHost;
     this.hosts = hosts;
     this.server = server;
@@ -32,7 +41,7 @@ export class SmallNetwork implements AsyncDisposable {
         hosts.push(host);
       }
       const server = await MeshServer.start(serverHost, { publicUrl: SERVER_URL });
-      return new SmallNetwork(lab, serverHost, hosts, server);
+      return new SmallNetwork(lab, segment, serverHost, hosts, server);
     } catch (failure) {
       await lab[Symbol.asyncDispose]();
       throw failure;

@@ -140,6 +140,17 @@ describe("a relay's client with a relay that misbehaves", () => {
     await soon(() => expect(relay.connections).toHaveLength(2));
   });
 
+  it("does not ask a connection that is known to be lost", async () => {
+    const { relay, client } = await start((webSocket) => welcome(webSocket), {
+      limits: { hastySilenceMs: 600_000, firstRetryMs: 600_000, lastRetryMs: 600_000 },
+    });
+    await soon(() => expect(client.isConnected).toBe(true));
+    client.transport.checkNow({ isLost: true });
+    expect(client.isConnected).toBe(false);
+    await soon(() => expect(relay.connections).toHaveLength(2));
+    await soon(() => expect(client.isConnected).toBe(true));
+  });
+
   it("does not fill its memory with pongs that the relay does not read", async () => {
     const { relay, client } = await start((webSocket) => {
       welcome(webSocket);
