@@ -8,6 +8,8 @@ import { errnoOf, MeshError } from "../../base/errors.ts";
 /** UDP sockets of single addresses, where a wildcard is asked for. */
 
 const FREE_PORT_ATTEMPTS = 20;
+/** An address that is gone meanwhile, or not usable yet; a family that the kernel has no sockets of. */
+const UNUSABLE: ReadonlySet<string> = new Set(["EADDRNOTAVAIL", "EAFNOSUPPORT"]);
 
 /**
  * Binds every address that `wanted` stands for and that `sockets` (by the keys of `bindings`) does not hold yet. What was
@@ -52,8 +54,7 @@ async function bindAll(wanted: ListenAddress, sockets: Map<string, Socket>): Pro
     try {
       sockets.set(key, await bind(binding));
     } catch (cause) {
-      // Gone meanwhile, or not usable yet.
-      if (isWildcard(wanted.host) && errnoOf(cause) === "EADDRNOTAVAIL") continue;
+      if (isWildcard(wanted.host) && UNUSABLE.has(errnoOf(cause) ?? "")) continue;
       throw bindError(wanted, cause);
     }
   }
