@@ -63,7 +63,7 @@ export class WireguardGo implements AsyncDisposable {
       ip("-n", namespace, "link", "set", "outer", "up");
       const daemon = spawn("ip", ["netns", "exec", namespace, "wireguard-go", "--foreground", tun], {
         stdio: ["ignore", "pipe", "pipe"],
-        env: { ...process.env, WG_I_PREFER_BUGGY_USERSPACE_TO_POLISHED_KMOD: "1" },
+        env: { ...process.env, WG_I_PREFER_BUGGY_USERSPACE_TO_POLISHED_KMOD: "1", LOG_LEVEL: "verbose" },
       });
       let words = "";
       for (const stream of [daemon.stdout, daemon.stderr]) stream.on("data", (chunk) => (words += chunk));
@@ -112,10 +112,10 @@ export class WireguardGo implements AsyncDisposable {
     return this.#disposal.close();
   }
 
+  /** Not by asking: `wg` deletes a socket that is bound and not listened on yet, taking it for a leftover. */
   async #waitForSocket(words: () => string): Promise<void> {
-    for (let attempt = 0; attempt < 200; attempt++) {
-      const shown = spawnSync("ip", ["netns", "exec", this.namespace, "wg", "show", this.interfaceName]);
-      if (shown.status === 0) return;
+    for (let attempt = 0; attempt < 400; attempt++) {
+      if (words().includes("UAPI listener started")) return;
       await delay(25);
     }
     throw new Error(`wireguard-go does not answer on its socket: ${words()}`);

@@ -31,7 +31,9 @@ export class StockPeer implements WireGuardEnd {
     const peer = new StockPeer(host, setup.publicKey, started);
     await eventually("wireguard-go answers on its socket", async () => {
       if (!started.isRunning) throw new Error(started.tail());
-      return (await host.run("wg", "show", INTERFACE)).status === 0;
+      // Not by asking: `wg` deletes a socket that is bound and not listened on yet, taking it for a leftover.
+      const listening = `00010000 .*/${INTERFACE}\\.sock$`;
+      return (await host.run("grep", "-q", listening, "/proc/net/unix")).status === 0;
     });
     await peer.set("private-key", peer.#secretFile(setup.privateKey), "listen-port", String(LISTEN_PORT));
     for (const address of setup.addresses) await host.ip("address", "add", address, "dev", INTERFACE);
