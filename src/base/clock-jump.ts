@@ -13,7 +13,7 @@ export interface ClockJump {
    * clock went ahead of all others, as after a pause that a virtual machine is not told of.
    */
   readonly kind: "slept" | "stopped" | "set";
-  /** How long we were away, or by how much the clock was set. */
+  /** How long the machine slept, how long we did not run, or by how much the clock was set. */
   readonly ms: number;
 }
 
@@ -41,7 +41,7 @@ export class ClockJumps {
     const ranMs = now.monotonicMs - before.monotonicMs;
     const bootMs = now.bootMs - before.bootMs;
     const sleptMs = bootMs - ranMs;
-    if (sleptMs >= SLEPT_MS) return { kind: "slept", ms: bootMs };
+    if (sleptMs >= SLEPT_MS) return { kind: "slept", ms: sleptMs };
     if (ranMs >= STOPPED_MS) return { kind: "stopped", ms: ranMs };
     const setMs = now.wallMs - before.wallMs - bootMs;
     return setMs >= SET_MS ? { kind: "set", ms: setMs } : undefined;

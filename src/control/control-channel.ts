@@ -3,69 +3,31 @@ import { WebSocket } from "ws";
 import {
   CONTROL_MAX_PAYLOAD_BYTES,
   type CoordinatorMessage,
-  type CoordinatorServices,
   NO_SERVICES,
   type PeerMessage,
 } from "../api/control-channel.ts";
 import { meshErrorFromBody } from "../api/error-body.ts";
 import { applyDelta, type NetworkMap } from "../api/network-map.ts";
-import { negotiateProtocol, PROTOCOL_VERSIONS } from "../api/protocol-version.ts";
-import { controlTranscript } from "../api/registration.ts";
 import { Backoff } from "../base/backoff.ts";
-import type { Clock } from "../base/clock.ts";
 import { asMeshError, MeshError } from "../base/errors.ts";
-import type { Logger } from "../base/logger.ts";
 import { softwareVersion } from "../base/version.ts";
+import { authenticate } from "./authenticate.ts";
 import { classifyConnectionFailure, notACoordinator } from "./connection-errors.ts";
+import type {
+  AnnouncedEndpoints,
+  ControlChannelDeps,
+  ControlChannelHandlers,
+  ControlChannelOptions,
+  ControlChannelState,
+} from "./control-channel-types.ts";
 import { parseCoordinatorMessage } from "./coordinator-message.ts";
 import { isLocalAddress } from "./endpoints.ts";
 import { Liveness } from "./liveness.ts";
-import type { PeerKeys } from "./peer-keys.ts";
 import { openSecureSocket } from "./secure-socket.ts";
-import type { Dial } from "./socket-factory.ts";
-import type { UsableTrust } from "./trust.ts";
 
 const FIRST_RETRY_MS = 500;
 const LAST_RETRY_MS = 30_000;
 const HANDSHAKE_LIMIT_MS = 10_000;
-
-export interface ControlChannelOptions {
-  /** Normalised coordinator URLs, tried in turn. */
-  readonly urls: readonly string[];
-  readonly trust: UsableTrust;
-  readonly networkId: string;
-  readonly keys: PeerKeys;
-}
-
-export interface ControlChannelDeps {
-  readonly logger: Logger;
-  readonly clock: Clock;
-  readonly socketFactory: Dial;
-}
-
-/** Where the peer can be reached. */
-export type AnnouncedEndpoints = Omit<Extract<PeerMessage, { readonly type: "endpoints" }>, "type">;
-
-export interface ControlChannelHandlers {
-  /** The whole map after every change, as the coordinator sent it: unverified. */
-  readonly onMap: (map: NetworkMap) => void;
-  /** Connected, disconnected or refused. */
-  readonly onStateChange: (state: ControlChannelState) => void;
-}
-
-export interface ControlChannelState {
-  /** The one in use or tried last. */
-  readonly url: string;
-  readonly connected: boolean;
-  /** `Clock.wallMs` of the last message or pong, null before the first. */
-  readonly lastContactAtMs: number | null;
-  /** Why there is no connection. */
-  readonly error: MeshError | null;
-  /** Our address as the coordinator sees it. */
-  readonly observedAddress: string | null;
-  /** What else its host offered when we were connected last. */
-  readonly services: CoordinatorServices;
-}
 
 /**
  * The peer's end of the control WebSocket: connects, proves the machine key, keeps the map complete by its deltas, tells
@@ -282,7 +244,7 @@ export class ControlChannel implements AsyncDisposable {
     if (message === undefined) return;
     switch (message.type) {
       case "hello":
-        this.#authenticate(message.nonce, message.networkId, message.protocol);
+        this.#send(authenticate(message, { ...this.#options, mapVersion: this.#map?.version ?? null }));
         return;
       case "welcome":
         this.#backoff.reset();
@@ -317,26 +279,6 @@ export class ControlChannel implements AsyncDisposable {
       case "rejected":
         throw meshErrorFromBody(message.error);
     }
-  }
-
-  #authenticate(nonce: string, networkId: string, protocol: { min: number; max: number }): void {
-    const { keys } = this.#options;
-    if (networkId !== this.#options.networkId) {
-      throw new MeshError("map-refused", "the coordinator speaks for another network");
-    }
-    const negotiation = negotiateProtocol(PROTOCOL_VERSIONS, protocol);
-    if (!negotiation.ok) {
-      const old = negotiation.tooOld === "ours" ? "this mesh" : "the coordinator";
-      throw new MeshError("protocol-mismatch", `${old} is too old for the other end`);
-    }
-    this.#send({
-      type: "authenticate",
-      protocol: { ...PROTOCOL_VERSIONS },
-      machineKey: keys.machineKey,
-      proof: keys.sign(controlTranscript(networkId, nonce, keys.machineKey)),
-      mapVersion: this.#map?.version ?? null,
-      softwareVersion: softwareVersion(),
-    });
   }
 
   #send(message: PeerMessage): void {

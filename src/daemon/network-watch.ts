@@ -14,9 +14,11 @@ const JUMP_TEXT = {
 
 export interface NetworkWatchDeps {
   readonly clock: Clock;
+  /** Milliseconds since boot, sleep included; the system's unless another is given. */
+  readonly bootMs?: () => number;
   readonly logger: Logger;
-  /** This machine is in another network than before, or may be. */
-  readonly onChange: () => void;
+  /** This machine is in another network than before, or may be; `sleptMs` is 0 unless it slept. */
+  readonly onChange: (change: { readonly sleptMs: number }) => void;
 }
 
 /** Tells when nothing that was known of the network counts any more: it changed under us, or we were away meanwhile. */
@@ -34,7 +36,7 @@ export class NetworkWatch implements Disposable {
       logger,
       onChange: (what) => {
         logger.info({ what }, "the network changed");
-        onChange();
+        onChange({ sleptMs: 0 });
       },
     });
     this.#jumps = new ClockJumps(this.#readClocks());
@@ -50,11 +52,11 @@ export class NetworkWatch implements Disposable {
     const jump = this.#jumps.observe(this.#readClocks());
     if (jump === undefined) return;
     this.#deps.logger.info({ seconds: Math.round(jump.ms / 1000) }, JUMP_TEXT[jump.kind]);
-    this.#deps.onChange();
+    this.#deps.onChange({ sleptMs: jump.kind === "slept" ? jump.ms : 0 });
   }
 
   #readClocks() {
-    const { clock } = this.#deps;
-    return { monotonicMs: clock.monotonicMs(), bootMs: bootTimeMs(), wallMs: clock.wallMs() };
+    const { clock, bootMs = bootTimeMs } = this.#deps;
+    return { monotonicMs: clock.monotonicMs(), bootMs: bootMs(), wallMs: clock.wallMs() };
   }
 }

@@ -174,7 +174,8 @@ export class PeerSession implements AsyncDisposable {
     resources.use(session.#channel);
     session.#channel.start();
     const { interfaceName } = tunnel.info;
-    resources.use(new NetworkWatch({ interfaceName }, { clock, logger, onChange: () => session.#networkChanged() }));
+    const onChange = (change: { readonly sleptMs: number }) => session.#networkChanged(change);
+    resources.use(new NetworkWatch({ interfaceName }, { clock, logger, onChange }));
     const ticker = setInterval(() => deps.onChange(), STATUS_INTERVAL_MS);
     resources.defer(() => clearInterval(ticker));
     return session;
@@ -281,8 +282,9 @@ export class PeerSession implements AsyncDisposable {
     if (this.#underlay.refresh()) this.#channel.setEndpoints(this.#underlay.announcement);
   }
 
-  /** Sessions stay; every way must prove anew that it leads somewhere. */
-  #networkChanged(): void {
+  /** Sessions stay, unless the other ends have given them up while we slept; every way must prove itself anew. */
+  #networkChanged({ sleptMs }: { readonly sleptMs: number }): void {
+    if (sleptMs > 0) this.#tunnel.slept(sleptMs);
     this.#underlay.networkChanged();
     this.#announceEndpoints();
     this.#tunnel.paths.networkChanged();

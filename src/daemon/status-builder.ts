@@ -1,7 +1,7 @@
 import type { ActivePreference, DaemonState, Status, StatusPeer } from "../api/local.ts";
 import type { MapPeer, NetworkMap, SelfInfo } from "../api/network-map.ts";
 import { softwareVersion } from "../base/version.ts";
-import type { ControlChannelState } from "../control/control-channel.ts";
+import type { ControlChannelState } from "../control/control-channel-types.ts";
 import type { NatReport } from "../nat/mapping.ts";
 import type { TunnelInfo, TunnelPathsStatus, TunnelPeerStatus } from "../router/tunnel.ts";
 

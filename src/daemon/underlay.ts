@@ -3,7 +3,7 @@ import type { NetcheckReply } from "../api/local.ts";
 import type { NetworkMap } from "../api/network-map.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
-import type { AnnouncedEndpoints } from "../control/control-channel.ts";
+import type { AnnouncedEndpoints } from "../control/control-channel-types.ts";
 import { localEndpoints } from "../control/endpoints.ts";
 import type { PeerKeys } from "../control/peer-keys.ts";
 import { defaultGateway } from "../host/default-gateway.ts";

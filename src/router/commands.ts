@@ -42,7 +42,7 @@ export type DataCommand =
 export type DataEvent =
   /** The data thread has its tables and is about to wait for packets; `coldBecause` when its warm-up failed. */
   | { readonly type: "started"; readonly coldBecause?: string }
-  | Exclude<EngineEvent, { readonly type: "tick" }>
+  | Exclude<EngineEvent, { readonly type: "tick" | "slept" }>
   /** The kernel refuses to cut sends of this family into datagrams; once for each. */
   | { readonly type: "segmentation-lost"; readonly family: UdpFamily }
   /** A STUN message came to the WireGuard socket. */

@@ -214,6 +214,11 @@ export class Tunnel implements AsyncDisposable {
     return this.#pings.ping(peer.id, publicKey, options.timeoutMs);
   }
 
+  /** The machine slept: the other ends may have forgotten our sessions, which are made anew. */
+  slept(ms: number): void {
+    this.#tell({ type: "slept", ms });
+  }
+
   /** Called once, when the data thread ends by itself: nothing moves any more, and the tunnel is to be closed. */
   onFatal(handler: (failure: MeshError) => void): void {
     if (this.#failure !== undefined) handler(this.#failure);

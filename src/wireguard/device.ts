@@ -100,6 +100,8 @@ export class Device {
       case "slot-wiped":
         this.#handshakes.closeSlot(event.slot);
         return [];
+      case "slept":
+        return this.#wakeUp(event.ms, nowMs);
       case "tick":
         return this.#tick(nowMs);
     }
@@ -199,6 +201,20 @@ export class Device {
       handshakeRxBytes: peer.handshakeRxBytes,
       handshakeTxBytes: peer.handshakeTxBytes,
     };
+  }
+
+  /** Sessions are renewed while they can still be used; what the peers take for expired is so for us as well. */
+  #wakeUp(sleptMs: number, nowMs: number): EngineAction[] {
+    const { rejectAfterMs } = this.#timings;
+    const actions: EngineAction[] = [];
+    for (const peer of this.#peers) {
+      const session = peer.liveSession(nowMs, rejectAfterMs);
+      if (session === undefined && peer.attempt === undefined) continue;
+      const isOver = session !== undefined && nowMs - session.createdAtMs + sleptMs >= rejectAfterMs;
+      if (isOver) actions.push(...this.#handshakes.abandon(peer));
+      actions.push(...this.#initiator.initiate(peer, nowMs, nowMs));
+    }
+    return actions;
   }
 
   #tick(nowMs: number): EngineAction[] {

@@ -18,6 +18,8 @@ export type EngineEvent =
   | { readonly type: "roamed"; readonly peer: number; readonly endpoint: Endpoint }
   /** The data plane has wiped this slot; it may be used again. */
   | { readonly type: "slot-wiped"; readonly slot: number }
+  /** The machine slept for so long, and the clock that we are told stood still meanwhile; those of the peers did not. */
+  | { readonly type: "slept"; readonly ms: number }
   /** Time has come to the deadline that `Device.nextDeadlineMs` named (or past it). */
   | { readonly type: "tick" };
 

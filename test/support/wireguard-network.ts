@@ -26,11 +26,14 @@ export class WireGuardNetwork {
   /** Everything that was put on the wire, lost or not. */
   readonly sent: Datagram[] = [];
   readonly #nodes = new Map<string, WireGuardNode>();
+  readonly #asleep = new Set<WireGuardNode>();
+  /** By how much the clock of a node that slept is behind that of the others. */
+  readonly #behindMs = new Map<WireGuardNode, number>();
   readonly #queue: { readonly atMs: number; readonly datagram: Datagram }[] = [];
 
   add(endpoint: UdpEndpoint, options: WireGuardNodeOptions): WireGuardNode {
-    const node = new WireGuardNode(options, {
-      nowMs: () => this.nowMs,
+    const node: WireGuardNode = new WireGuardNode(options, {
+      nowMs: () => this.nowMs - this.#behind(node),
       wallMs: () => WALL_START_MS + (this.nowMs - START_MS),
       random: seededRandom(`${endpoint.address}:${endpoint.port}`),
       send: (bytes, destination) => this.send({ bytes, source: endpoint, destination }),
@@ -62,6 +65,14 @@ export class WireGuardNetwork {
     this.nowMs = untilMs;
   }
 
+  /** Lets `durationMs` pass without the node: its clock stands still, and what is sent to it is lost. */
+  sleep(node: WireGuardNode, durationMs: number): void {
+    this.#asleep.add(node);
+    this.run(durationMs);
+    this.#asleep.delete(node);
+    this.#behindMs.set(node, this.#behind(node) + durationMs);
+  }
+
   /** Lets time pass until `condition` holds; throws when it does not within `limitMs`. */
   runUntil(condition: () => boolean, limitMs: number): void {
     const untilMs = this.nowMs + limitMs;
@@ -73,19 +84,24 @@ export class WireGuardNetwork {
   /** Does what is next at or before `untilMs`; false when there is nothing. */
   #step(untilMs: number): boolean {
     const arrivalMs = this.#queue[0]?.atMs ?? Number.POSITIVE_INFINITY;
-    const nodes = new Set(this.#nodes.values());
-    let deadlineMs = Number.POSITIVE_INFINITY;
-    for (const node of nodes) deadlineMs = Math.min(deadlineMs, node.device.nextDeadlineMs());
+    const nodes = [...new Set(this.#nodes.values())].filter((node) => !this.#asleep.has(node));
+    const deadlineOf = (node: WireGuardNode) => node.device.nextDeadlineMs() + this.#behind(node);
+    const deadlineMs = Math.min(...nodes.map(deadlineOf));
     if (Math.min(arrivalMs, deadlineMs) > untilMs) return false;
     if (arrivalMs <= deadlineMs) {
       this.nowMs = Math.max(this.nowMs, arrivalMs);
       const { datagram } = this.#queue.shift() as { datagram: Datagram };
-      this.#nodes.get(nameOf(datagram.destination))?.receive(datagram.bytes, datagram.source);
+      const receiver = this.#nodes.get(nameOf(datagram.destination));
+      if (receiver !== undefined && !this.#asleep.has(receiver)) receiver.receive(datagram.bytes, datagram.source);
       return true;
     }
     this.nowMs = Math.max(this.nowMs, deadlineMs);
-    for (const node of nodes) if (node.device.nextDeadlineMs() <= this.nowMs) node.tick();
+    for (const node of nodes) if (deadlineOf(node) <= this.nowMs) node.tick();
     return true;
+  }
+
+  #behind(node: WireGuardNode): number {
+    return this.#behindMs.get(node) ?? 0;
   }
 }
 
