@@ -15,7 +15,7 @@ const BESIDE = [
   "test/lab/path-preference.test.ts",
   "test/lab/port-mapping.test.ts",
   "test/lab/removed-peer.test.ts",
-  "test/lab/ssh/**/*.test.ts",
+  "test/lab/ssh-*.test.ts",
   "test/lab/stun.test.ts",
 ];
 
