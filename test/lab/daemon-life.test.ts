@@ -91,7 +91,7 @@ describe("a daemon's life", () => {
     const { status, stdout } = await runMesh(host, home, "join", token, "--name", "bob", "--detach");
     expect(status).toBe(0);
     expect(stdout).toMatch(/token accepted: bob has 10\.86\./);
-    expect(stdout).toMatch(/^ {2}alice {2}10\.86\.\S+ {2}udp 192\.0\.2\.2:51820/m);
+    expect(stdout).toMatch(/^ {2}alice {2}10\.86\.\S+ {2}udp (192\.0\.2\.2|\[2001:db8::2\]):51820/m);
     expect(await meshJson(host, home, "status", "--self")).toMatchObject({ name: "bob" });
     expect(readFileSync(join(home, "daemon.log"), "utf8")).toContain("connected to the coordinator");
     expect((await runMesh(host, home, "down")).status).toBe(0);
