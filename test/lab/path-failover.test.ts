@@ -8,7 +8,7 @@ import { dropWall, raiseWall } from "../support/lab/udp-wall.ts";
 
 // Real daemons on one segment. What they say to each other by a transport is swallowed without a word, and given back.
 
-const ROUNDS = 5;
+const ROUNDS = 3;
 const SSH_PORT = 2222;
 const UDP = "meta l4proto udp";
 /** Either end of it: whoever has dialled. */
