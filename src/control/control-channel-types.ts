@@ -3,8 +3,8 @@ import type { NetworkMap } from "../api/network-map.ts";
 import type { Clock } from "../base/clock.ts";
 import type { MeshError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
+import type { Dial } from "../host/tcp.ts";
 import type { PeerKeys } from "./peer-keys.ts";
-import type { Dial } from "./socket-factory.ts";
 import type { UsableTrust } from "./trust.ts";
 
 export interface ControlChannelOptions {

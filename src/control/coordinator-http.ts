@@ -5,9 +5,9 @@ import { errorBodySchema, meshErrorFromBody } from "../api/error-body.ts";
 import { type InfoResponse, infoResponseSchema } from "../api/registration.ts";
 import { MeshError } from "../base/errors.ts";
 import { softwareVersion } from "../base/version.ts";
+import { type Dial, plainSocket } from "../host/tcp.ts";
 import { classifyConnectionFailure, notACoordinator } from "./connection-errors.ts";
 import { openSecureSocket, type Security } from "./secure-socket.ts";
-import { type Dial, plainSocket } from "./socket-factory.ts";
 import { type CoordinatorTrust, pinCa, type UsableTrust } from "./trust.ts";
 
 const MAX_ANSWER_BYTES = 4 * 1024 * 1024;

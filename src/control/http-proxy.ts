@@ -1,8 +1,8 @@
 import { isIP } from "node:net";
 import { MeshError } from "../base/errors.ts";
+import type { SocketTarget } from "../host/tcp.ts";
 import { parseAddress } from "../packet/address.ts";
 import { cidrContainsAddress, parseCidr } from "../packet/cidr.ts";
-import type { SocketTarget } from "./socket-factory.ts";
 
 const DEFAULT_PORT = 80;
 

@@ -1,8 +1,8 @@
 import type { Socket } from "node:net";
 import { MeshError } from "../base/errors.ts";
 import { softwareVersion } from "../base/version.ts";
+import { type Dial, openTcp, type SocketTarget } from "../host/tcp.ts";
 import type { HttpProxy } from "./http-proxy.ts";
-import { type Dial, openTcp, type SocketTarget } from "./socket-factory.ts";
 
 const MAX_ANSWER_BYTES = 16 * 1024;
 const ANSWER_LIMIT_MS = 10_000;

@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import { connect as tlsConnect } from "node:tls";
+import { type Dial, eventOf, openTcp } from "../host/tcp.ts";
 import { hostAndPort } from "./coordinator-url.ts";
-import { type Dial, eventOf, openTcp } from "./socket-factory.ts";
 import { tlsOptionsFor, type UsableTrust } from "./trust.ts";
 
 export type Security =

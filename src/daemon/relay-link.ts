@@ -7,8 +7,8 @@ import { classifyConnectionFailure } from "../control/connection-errors.ts";
 import { isLocalAddress } from "../control/endpoints.ts";
 import type { PeerKeys } from "../control/peer-keys.ts";
 import { openSecureSocket, type Security } from "../control/secure-socket.ts";
-import type { Dial } from "../control/socket-factory.ts";
 import type { UsableTrust } from "../control/trust.ts";
+import type { Dial } from "../host/tcp.ts";
 import type { Tunnel } from "../router/tunnel.ts";
 import { RelayClient, type RelayClientState } from "../transports/relay/relay-client.ts";
 

@@ -1,6 +1,6 @@
 import { proxyOfEnvironment } from "../control/http-proxy.ts";
 import { proxySocket } from "../control/proxy-socket.ts";
-import { type Dial, plainSocket } from "../control/socket-factory.ts";
+import { type Dial, plainSocket } from "../host/tcp.ts";
 
 /**
  * How TCP towards coordinator and relays is opened here: through the proxy that `HTTPS_PROXY` names, but for what `NO_PROXY`

@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { mustRun } from "../../scripts/lib/process.mjs";
-import type { JumpOptions, Target } from "../../src/transports/ssh/options.ts";
+import type { SocketTarget } from "../../src/host/tcp.ts";
+import type { JumpOptions } from "../../src/transports/ssh/options.ts";
 import { eventually } from "../support/lab/eventually.ts";
 import { introduce, SshNode, type SshNodeOptions } from "../support/ssh/ssh-node.ts";
 import { makeKey, StockSshd } from "../support/ssh/stock-sshd.ts";
@@ -24,8 +25,8 @@ const QUICK = { firstRetryMs: 50, lastRetryMs: 200 };
 
 /** A peer that dials through `jump`, one that it reaches so, and where the first one's TCP connections went. */
 async function openPair(jump: JumpOptions, options: SshNodeOptions = {}) {
-  const dialled: Target[] = [];
-  const socketFactory = (target: Target) => {
+  const dialled: SocketTarget[] = [];
+  const socketFactory = (target: SocketTarget) => {
     dialled.push(target);
     return connect(target);
   };

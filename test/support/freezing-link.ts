@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
-import type { Dial } from "../../src/control/socket-factory.ts";
+import type { Dial } from "../../src/host/tcp.ts";
 
 /** TCP connections to a port of the loopback that can be made to stand still, as when one end has moved away unheard. */
 export class FreezingLink implements AsyncDisposable {

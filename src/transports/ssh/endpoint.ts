@@ -1,9 +1,9 @@
 import { isIP } from "node:net";
 import { MeshError } from "../../base/errors.ts";
-import type { Target } from "./options.ts";
+import type { SocketTarget } from "../../host/tcp.ts";
 
 /** `ADDRESS:PORT` or `[V6]:PORT`, a zone allowed. @throws MeshError `bad-endpoint` */
-export function parseTarget(endpoint: string): Target {
+export function parseTarget(endpoint: string): SocketTarget {
   const match = /^(?:\[([^[\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(endpoint);
   const host = match?.[1] ?? match?.[2] ?? "";
   const port = Number(match?.[3]);
@@ -13,6 +13,6 @@ export function parseTarget(endpoint: string): Target {
   return { host, port };
 }
 
-export function formatTarget({ host, port }: Target): string {
+export function formatTarget({ host, port }: SocketTarget): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }

@@ -1,8 +1,9 @@
 import type { Socket } from "node:net";
 import type { Client } from "ssh2";
 import type { Clock } from "../../base/clock.ts";
+import type { SocketTarget } from "../../host/tcp.ts";
 import { JumpStream } from "./jump-stream.ts";
-import type { SshLimits, SshTimings, Target, Underlay } from "./options.ts";
+import type { SshLimits, SshTimings, Underlay } from "./options.ts";
 import { RekeySchedule } from "./rekey-schedule.ts";
 
 export interface JumpConnectionContext {
@@ -59,7 +60,7 @@ export class JumpConnection {
   }
 
   /** A stream to `target` as seen from the jump host. @throws ForwardError; after an abort of `signal`, its reason */
-  async open(target: Target, signal: AbortSignal): Promise<Underlay> {
+  async open(target: SocketTarget, signal: AbortSignal): Promise<Underlay> {
     this.#usedMs = this.#context.clock.monotonicMs();
     const stream = await this.#forward(target);
     if (signal.aborted) stream.destroy();
@@ -85,7 +86,7 @@ export class JumpConnection {
     this.#socket.destroy();
   }
 
-  #forward(target: Target): Promise<JumpStream> {
+  #forward(target: SocketTarget): Promise<JumpStream> {
     return new Promise((resolve, reject) => {
       this.#client.forwardOut("127.0.0.1", 0, target.host, target.port, (failure, channel) => {
         if (failure !== undefined) {

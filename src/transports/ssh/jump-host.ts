@@ -3,12 +3,12 @@ import ssh2, { type ServerHostKeyAlgorithm } from "ssh2";
 import { Backoff } from "../../base/backoff.ts";
 import { MeshError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
+import { openTcp, type SocketFactory, type SocketTarget } from "../../host/tcp.ts";
 import { formatTarget } from "./endpoint.ts";
 import { ForwardError, JumpConnection, type JumpConnectionContext } from "./jump-connection.ts";
 import { type HostKeyVerdict, KnownHosts } from "./known-hosts.ts";
-import type { JumpOptions, SocketFactory, Target, Underlay } from "./options.ts";
+import type { JumpOptions, Underlay } from "./options.ts";
 import { LoginError, logIn } from "./outgoing-connection.ts";
-import { openTcp } from "./tcp.ts";
 
 export interface JumpContext extends JumpConnectionContext {
   readonly logger: Logger;
@@ -48,7 +48,7 @@ export class JumpHost {
    * @throws MeshError `ssh-jump-refused`, `ssh-jump-unreachable`, `ssh-host-key-changed` and those of the constructor;
    *   ForwardError about the target; after an abort of `signal`, its reason
    */
-  async open(target: Target, signal: AbortSignal): Promise<Underlay> {
+  async open(target: SocketTarget, signal: AbortSignal): Promise<Underlay> {
     const connection = await this.#connection();
     signal.throwIfAborted();
     try {

@@ -1,6 +1,6 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 import type { ServerHostKeyAlgorithm } from "ssh2";
-import type { Target } from "./options.ts";
+import type { SocketTarget } from "../../host/tcp.ts";
 
 /** What a known_hosts file says of a host key. */
 export type HostKeyVerdict = "known" | "unknown" | "changed" | "revoked";
@@ -38,7 +38,7 @@ export class KnownHosts {
   }
 
   /** @param key the host key as it stands on the wire */
-  check(target: Target, key: Buffer): HostKeyVerdict {
+  check(target: SocketTarget, key: Buffer): HostKeyVerdict {
     const lines = this.#linesOf(target);
     const isSame = (line: KnownHostLine) => line.key.equals(key);
     if (lines.some((line) => line.isRevoked && isSame(line))) return "revoked";
@@ -48,12 +48,12 @@ export class KnownHosts {
   }
 
   /** The algorithms by which the host can prove a key that stands here: it may have others that do not. Empty: none. */
-  algorithmsFor(target: Target): ServerHostKeyAlgorithm[] {
+  algorithmsFor(target: SocketTarget): ServerHostKeyAlgorithm[] {
     const types = new Set(this.#linesOf(target).flatMap((line) => (line.isRevoked ? [] : [line.keyType])));
     return Object.entries(ALGORITHMS_OF_TYPE).flatMap(([type, algorithms]) => (types.has(type) ? algorithms : []));
   }
 
-  #linesOf({ host, port }: Target): readonly KnownHostLine[] {
+  #linesOf({ host, port }: SocketTarget): readonly KnownHostLine[] {
     const name = host.toLowerCase();
     const wanted = port === SSH_PORT ? name : `[${name}]:${port}`;
     return this.#lines.filter(({ names }) => matchesNames(names, wanted));

@@ -1,6 +1,7 @@
-import type { Server, Socket } from "node:net";
+import type { Server } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Algorithms } from "ssh2";
+import type { SocketTarget } from "../../host/tcp.ts";
 import type { PipeStats } from "../pipe/pipe-transport.ts";
 import { MACHINE_KEY_TYPE } from "./machine-key.ts";
 
@@ -35,16 +36,8 @@ export interface SshPeer {
   readonly sshEndpoints: readonly string[];
 }
 
-export interface Target {
-  readonly host: string;
-  readonly port: number;
-}
-
-/** Opens a TCP socket towards the underlay; it may still be connecting. */
-export type SocketFactory = (target: Target) => Socket;
-
 /** Makes `server` listen. What fails is an `error` event of the server. */
-export type BindListener = (server: Server, address: Target) => void;
+export type BindListener = (server: Server, address: SocketTarget) => void;
 
 /** What SSH runs over: a TCP socket, or a channel through a jump host. */
 export interface Underlay extends Duplex {
@@ -55,7 +48,7 @@ export interface Underlay extends Duplex {
 }
 
 /** A stock SSH server through which every connection to a peer goes. */
-export interface JumpOptions extends Target {
+export interface JumpOptions extends SocketTarget {
   readonly user: string;
   /** A private key without a passphrase, in any form that OpenSSH writes. */
   readonly identityFile: string;

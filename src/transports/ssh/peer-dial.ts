@@ -1,8 +1,9 @@
 import type { Client } from "ssh2";
 import type { Clock } from "../../base/clock.ts";
+import type { SocketTarget } from "../../host/tcp.ts";
 import { type DialAttempt, interleaveFamilies, raceEndpoints } from "./dial-race.ts";
 import { parseTarget } from "./endpoint.ts";
-import { ALGORITHMS, SSH_USER, type SshTimings, type Target, type Underlay } from "./options.ts";
+import { ALGORITHMS, SSH_USER, type SshTimings, type Underlay } from "./options.ts";
 import { logIn, openSubsystem } from "./outgoing-connection.ts";
 import type { KnownPeer } from "./peer-directory.ts";
 import type { OpenedConnection } from "./ssh-link.ts";
@@ -13,7 +14,7 @@ export interface DialContext {
   readonly timings: SshTimings;
   readonly clock: Clock;
   /** A connected stream to `target`; when `signal` aborts, a rejection and nothing open. */
-  readonly openUnderlay: (target: Target, signal: AbortSignal) => Promise<Underlay>;
+  readonly openUnderlay: (target: SocketTarget, signal: AbortSignal) => Promise<Underlay>;
 }
 
 interface LoggedIn {

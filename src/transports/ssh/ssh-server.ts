@@ -3,10 +3,11 @@ import ssh2, { type ParsedKey } from "ssh2";
 import type { Clock } from "../../base/clock.ts";
 import { errnoOf, MeshError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
+import type { SocketTarget } from "../../host/tcp.ts";
 import { Admission } from "./admission.ts";
 import { formatTarget } from "./endpoint.ts";
 import { IncomingConnection } from "./incoming-connection.ts";
-import type { BindListener, SshLimits, SshStats, SshTimings, Target } from "./options.ts";
+import type { BindListener, SshLimits, SshStats, SshTimings } from "./options.ts";
 import type { PeerDirectory } from "./peer-directory.ts";
 import type { OpenedConnection } from "./ssh-link.ts";
 
@@ -25,9 +26,9 @@ export interface SshServerContext {
 
 /** What became of one address that we were to listen on. */
 export interface ListenResult {
-  readonly wanted: Target;
+  readonly wanted: SocketTarget;
   /** With the port that was chosen for 0; null when it failed. */
-  readonly listening: Target | null;
+  readonly listening: SocketTarget | null;
   readonly error: MeshError | null;
 }
 
@@ -54,7 +55,7 @@ export class SshServer implements AsyncDisposable {
   }
 
   /** One that cannot be had does not keep the others from being listened on. */
-  listen(addresses: readonly Target[]): Promise<readonly ListenResult[]> {
+  listen(addresses: readonly SocketTarget[]): Promise<readonly ListenResult[]> {
     return Promise.all(addresses.map((wanted) => this.#listenOn(wanted)));
   }
 
@@ -74,7 +75,7 @@ export class SshServer implements AsyncDisposable {
     return this.close();
   }
 
-  #listenOn(wanted: Target): Promise<ListenResult> {
+  #listenOn(wanted: SocketTarget): Promise<ListenResult> {
     return new Promise((resolve) => {
       const listener = createServer({ noDelay: true }, (socket) => this.#accept(socket));
       listener.once("error", (cause) => resolve({ wanted, listening: null, error: listenError(wanted, cause) }));
@@ -123,7 +124,7 @@ export class SshServer implements AsyncDisposable {
   }
 }
 
-function listenError(wanted: Target, cause: Error): MeshError {
+function listenError(wanted: SocketTarget, cause: Error): MeshError {
   const address = formatTarget(wanted);
   switch (errnoOf(cause)) {
     case "EADDRINUSE":

@@ -3,6 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { type Clock, systemClock } from "../../base/clock.ts";
 import type { MeshError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
+import { openTcp, plainSocket, type SocketFactory, type SocketTarget } from "../../host/tcp.ts";
 import {
   emptyPipeStats,
   MAX_PIPE_DATAGRAM_BYTES,
@@ -15,26 +16,23 @@ import { machineKeyOfSeed, openSshPrivateKey } from "./machine-key.ts";
 import {
   type BindListener,
   type JumpOptions,
-  type SocketFactory,
   SSH_LIMITS,
   SSH_TIMINGS,
   type SshLimits,
   type SshPeer,
   type SshStats,
   type SshTimings,
-  type Target,
 } from "./options.ts";
 import { PeerConnections, type PeerConnectionsContext } from "./peer-connections.ts";
 import type { DialContext } from "./peer-dial.ts";
 import { PeerDirectory } from "./peer-directory.ts";
 import { bindPlainly, type ListenResult, SshServer } from "./ssh-server.ts";
-import { openTcp, plainSocket } from "./tcp.ts";
 
 export interface SshTransportOptions {
   /** Ed25519 seed, 32 bytes: our host key and our client key. */
   readonly machineSeed: Uint8Array;
   /** Where our server listens, each address of one family; port 0: any. None: we only dial. */
-  readonly listen: readonly Target[];
+  readonly listen: readonly SocketTarget[];
   readonly jump?: JumpOptions;
   readonly timings?: Partial<SshTimings>;
   readonly limits?: Partial<SshLimits>;

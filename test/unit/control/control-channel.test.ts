@@ -6,8 +6,8 @@ import { ControlChannel } from "../../../src/control/control-channel.ts";
 import { CoordinatorHttp } from "../../../src/control/coordinator-http.ts";
 import { PeerKeys } from "../../../src/control/peer-keys.ts";
 import { register } from "../../../src/control/registration.ts";
-import { plainSocket } from "../../../src/control/socket-factory.ts";
 import type { UsableTrust } from "../../../src/control/trust.ts";
+import { plainSocket } from "../../../src/host/tcp.ts";
 import { RunningCoordinator } from "../../support/running-coordinator.ts";
 
 describe("the control channel against a real coordinator", () => {

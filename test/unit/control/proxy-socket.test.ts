@@ -12,7 +12,7 @@ import { PeerKeys } from "../../../src/control/peer-keys.ts";
 import { proxySocket } from "../../../src/control/proxy-socket.ts";
 import { register } from "../../../src/control/registration.ts";
 import { openSecureSocket } from "../../../src/control/secure-socket.ts";
-import { type Dial, openTcp, plainSocket } from "../../../src/control/socket-factory.ts";
+import { type Dial, openTcp, plainSocket } from "../../../src/host/tcp.ts";
 import { RelayClient } from "../../../src/transports/relay/relay-client.ts";
 import { ConnectProxy, type ConnectProxyOptions } from "../../support/connect-proxy.ts";
 import { RunningCoordinator } from "../../support/running-coordinator.ts";

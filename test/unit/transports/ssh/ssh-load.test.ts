@@ -1,6 +1,6 @@
 import { connect, type Server } from "node:net";
 import { describe, expect, it } from "vitest";
-import type { Target } from "../../../../src/transports/ssh/options.ts";
+import type { SocketTarget } from "../../../../src/host/tcp.ts";
 import { bindPlainly } from "../../../../src/transports/ssh/ssh-server.ts";
 import { eventually } from "../../../support/lab/eventually.ts";
 import { rawClient, subsystem } from "../../../support/ssh/raw-client.ts";
@@ -58,7 +58,7 @@ describe("a reader that stops", { timeout: 30_000 }, () => {
   it("and asks on without reading the answers is cut off", async () => {
     let listener: Server | undefined;
     const dependencies = {
-      bindListener: (server: Server, target: Target) => {
+      bindListener: (server: Server, target: SocketTarget) => {
         listener = server;
         bindPlainly(server, target);
       },

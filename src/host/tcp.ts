@@ -10,7 +10,7 @@ export type SocketFactory = (target: SocketTarget) => Socket;
 
 /**
  * A `SocketFactory`, or what takes longer, such as the way through a proxy (`proxySocket`); `signal` gives it up. Everything
- * in this folder that connects does it through one of these.
+ * that connects towards coordinator and relays does it through one of these.
  */
 export type Dial = (target: SocketTarget, signal: AbortSignal) => Socket | Promise<Socket>;
 
@@ -23,7 +23,9 @@ export const plainSocket: SocketFactory = ({ host, port }) => {
 /** A socket of `dial`, connected. Rejects with the reason of `signal` when that aborts; nothing stays open then. */
 export async function openTcp(dial: Dial, target: SocketTarget, signal: AbortSignal): Promise<Socket> {
   signal.throwIfAborted();
-  const socket = await dial(target, signal);
+  const dialled = dial(target, signal);
+  // Not awaited where there is nothing to wait for: without a route the error comes in this very turn.
+  const socket = dialled instanceof Promise ? await dialled : dialled;
   // Stays: an error that nobody hears would end the process.
   socket.on("error", () => socket.destroy());
   try {
