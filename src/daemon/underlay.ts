@@ -69,7 +69,7 @@ export class Underlay implements AsyncDisposable {
     this.#mapping = new PortMappingClient(
       {
         internalPort: deps.tunnel.info.listenPort,
-        nonce: portMappingNonce(keys.exportMachineSeed()),
+        nonce: nonceOf(keys),
         onMapping: (mapping) => {
           this.#mapped = mapping;
           this.#onChange();
@@ -201,5 +201,15 @@ export class Underlay implements AsyncDisposable {
     const report = await this.#nat.askNow(signal);
     await this.#nat.follow(coordinator.url, []);
     return report;
+  }
+}
+
+/** Wipes its copy of the seed. */
+function nonceOf(keys: PeerKeys): Uint8Array {
+  const seed = keys.exportMachineSeed();
+  try {
+    return portMappingNonce(seed);
+  } finally {
+    seed.fill(0);
   }
 }

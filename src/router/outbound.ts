@@ -232,10 +232,11 @@ export class Outbound {
     const { count, totalBytes, strideBytes } = run;
     if (keypair.seal(run.buffer.bytes, run.offset, strideBytes, count, run.lastBytes)) {
       const outcome = this.#send(destination ?? peer.endpoint);
-      if (outcome !== SendOutcome.sent && peer.second === undefined) counters.drop(dropReasonOf(outcome), count);
+      const isSent = outcome === SendOutcome.sent;
+      const isSentBySecond = peer.hasPaths && payload === Payload.packets && this.#followPaths(peer);
+      if (!isSent && !isSentBySecond) counters.drop(dropReasonOf(outcome), count);
       counters.add("messagesSealed", count);
       recordSent(cells, peer.index, this.#nowMs, count, totalBytes, payload !== Payload.keepalive);
-      if (peer.hasPaths && payload === Payload.packets) this.#followPaths(peer);
       if (keypair.wantsRekeyAfterSend(this.#nowMs))
         this.#deps.uplink.post({ type: "need-handshake", peer: peer.index });
     } else {
@@ -250,13 +251,13 @@ export class Outbound {
     return this.#deps.transport.send(buffer, offset, totalBytes, strideBytes, destination);
   }
 
-  /** Packets went out by the path in use: its count, and the same messages again by the second one. */
-  #followPaths(peer: DataPeer): void {
+  /** Packets went out by the path in use: its count, and the same messages by the second one; true when that took them. */
+  #followPaths(peer: DataPeer): boolean {
     this.#noteActive(peer);
     if (peer.primary !== undefined) this.#countSent(peer, peer.primary);
-    if (peer.second === undefined) return;
-    this.#send(peer.second.endpoint);
+    if (peer.second === undefined) return false;
     this.#countSent(peer, peer.second);
+    return this.#send(peer.second.endpoint) === SendOutcome.sent;
   }
 
   /** Packets want to go to the peer: path selection hears of the first after a quiet time. */

@@ -67,6 +67,11 @@ export class TunnelPaths {
     return { outbound: this.#pipes.fromData.buffer, inbound: this.#pipes.toData.buffer };
   }
 
+  /** Datagrams of pipes that the data thread was too slow to take. */
+  get overflowed(): number {
+    return this.#pipes.overflowed;
+  }
+
   /**
    * Takes a transport over byte streams into use, a further way to every peer with paths; `create` is given what it is
    * to call. Closing it stays its owner's business, after `detach`.

@@ -137,8 +137,11 @@ export interface TunnelPeerStatus {
   readonly paths: TunnelPathsStatus | undefined;
 }
 
-/** Handshake messages are admitted by the data thread and judged by the engine, each with reasons of its own. */
-export type TunnelDropReason = DropReason | `handshake-${HandshakeDrop}`;
+/**
+ * Handshake messages are admitted by the data thread and judged by the engine, each with reasons of its own; what a pipe
+ * brings is lost on the way to the data thread when that is too slow to take it.
+ */
+export type TunnelDropReason = DropReason | `handshake-${HandshakeDrop}` | "in-pipe-full";
 
 /** Where an endpoint leads, in words for people. */
 export type DescribePath = (endpoint: Endpoint | null) => {

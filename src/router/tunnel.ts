@@ -196,7 +196,7 @@ export class Tunnel implements AsyncDisposable {
   /** What came to nothing, in the data thread and in the engine. */
   dropCounters(): Record<TunnelDropReason, number> {
     const handshakes = Object.entries(this.#device.drops).map(([reason, count]) => [`handshake-${reason}`, count]);
-    return { ...this.#counters.drops(), ...Object.fromEntries(handshakes) };
+    return { ...this.#counters.drops(), ...Object.fromEntries(handshakes), "in-pipe-full": this.paths.overflowed };
   }
 
   interfaceCounters(): Record<InterfaceCounter, number> {
