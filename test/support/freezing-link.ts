@@ -35,9 +35,13 @@ export class FreezingLink implements AsyncDisposable {
     return new FreezingLink(server, port);
   }
 
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
   readonly dial: Dial = (_target, signal) => {
     this.dials++;
-    if (!this.isDeaf) return connect({ host: "127.0.0.1", port: (this.#server.address() as AddressInfo).port });
+    if (!this.isDeaf) return connect({ host: "127.0.0.1", port: this.port });
     return new Promise((_resolve, reject) => {
       signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
     });

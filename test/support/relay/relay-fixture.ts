@@ -141,7 +141,7 @@ export class RelayFixture implements AsyncDisposable {
   }
 
   client(keys: PeerKeys, options: TestClientOptions = {}): TestClient {
-    const client = new TestClient(keys, this.url, loopbackDial(this.#port), options);
+    const client = new TestClient(keys, this.url, options.connect ?? loopbackDial(this.#port), options);
     this.clients.push(client);
     return client;
   }
@@ -165,6 +165,8 @@ interface TestClientOptions {
   readonly limits?: Partial<RelayClientLimits>;
   /** In place of its own. */
   readonly handlers?: PipeHandlers;
+  /** In place of the direct way. */
+  readonly connect?: ConnectRelay;
 }
 
 interface Received {
