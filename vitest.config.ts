@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config";
 // Kinds of test: `unit` and `compliance` touch next to nothing of the machine, `sim` runs on a virtual clock,
 // `lab` drives real daemons in network namespaces and needs root, one file at a time: it shares two cores. `beside` is
 // lab tests that mostly wait, for daemons or for timers of minutes, and hold no bound on speed: `npm test` runs them
-// beside the others.
+// beside the others. `soak` is lab tests too long or too often repeated for `npm test`: `npm run soak` runs them.
 const lab = { testTimeout: 60_000, hookTimeout: 60_000, fileParallelism: false };
 const BESIDE = [
   "test/lab/**/*-realtime.test.ts",
@@ -38,6 +38,7 @@ export default defineConfig({
         },
       },
       { test: { name: "beside", include: BESIDE, ...lab } },
+      { test: { name: "soak", include: ["test/soak/**/*.test.ts"], ...lab } },
     ],
   },
 });
