@@ -1,11 +1,13 @@
 import { z } from "zod";
 import { errorBodySchema } from "./error-body.ts";
 import { mapDeltaSchema, networkMapSchema } from "./network-map.ts";
-import { endpointSchema, ipSchema, key32Schema, portSchema, signatureSchema } from "./primitives.ts";
+import { endpointSchema, ipSchema, key32Schema, pemSchema, portSchema, signatureSchema } from "./primitives.ts";
 import { protocolRangeSchema } from "./protocol-version.ts";
+import { policyDeltaSchema, relayPolicySchema } from "./relay-policy.ts";
+import { publicUrlSchema } from "./server-config.ts";
 
 /**
- * The control WebSocket, `/v1/control`: JSON text messages, one object each.
+ * The control WebSocket: JSON text messages, one object each.
  *
  *     coordinator                                   peer
  *       hello {nonce, networkId, protocol}  →
@@ -16,8 +18,17 @@ import { protocolRangeSchema } from "./protocol-version.ts";
  *       delta …                             →
  *       rejected {error}                    →      and the socket closes, at any time
  *
+ * A stand-alone relay opens the same channel with its own machine key:
+ *
+ *     coordinator                                   relay
+ *       hello, welcome                      ↔      authenticate    (as above; `mapVersion` is that of its policy)
+ *       policy | policy-delta               →      who may exchange with whom; a delta again at every change
+ *                                           ←  relay {urls, …}     where peers find it, and the key of its TLS server
+ *       certificate {certificatePem}        →      for that key, by the coordinator's CA
+ *
  * Liveness is by WebSocket pings from both ends. A message of an unknown type is ignored: later versions add types.
  */
+export const CONTROL_PATH = "/v1/control";
 export const CONTROL_MAX_PAYLOAD_BYTES = 16 * 1024 * 1024;
 
 /** What else answers at the coordinator's host. */
@@ -43,30 +54,52 @@ export const coordinatorMessageSchema = z.discriminatedUnion("type", [
   }),
   z.object({ type: z.literal("map"), map: networkMapSchema }),
   z.object({ type: z.literal("delta"), delta: mapDeltaSchema }),
+  z.object({ type: z.literal("policy"), policy: relayPolicySchema }),
+  z.object({ type: z.literal("policy-delta"), delta: policyDeltaSchema }),
+  z.object({ type: z.literal("certificate"), certificatePem: pemSchema }),
   z.object({ type: z.literal("rejected"), error: errorBodySchema.shape.error }),
 ]);
 export type CoordinatorMessage = z.infer<typeof coordinatorMessageSchema>;
 
-export const peerMessageSchema = z.discriminatedUnion("type", [
-  z.strictObject({
-    type: z.literal("authenticate"),
-    protocol: protocolRangeSchema,
-    machineKey: key32Schema,
-    /** Ed25519 over `controlTranscript`. */
-    proof: signatureSchema,
-    /** The version of the map that this peer holds, or null. */
-    mapVersion: z.number().int().min(0).nullable(),
-    softwareVersion: z.string().max(64),
-  }),
-  z.strictObject({
-    type: z.literal("endpoints"),
-    listenPort: z.number().int().min(1).max(65535),
-    /** Addresses of the peer's own interfaces, best first. The coordinator adds the one it sees. */
-    endpoints: z.array(endpointSchema).max(32),
-    /** TCP ports of the peer's SSH server, at the same addresses. */
-    sshPorts: z.array(portSchema).max(8).default([]),
-    /** Whether peers are to try UDP at all; if not, the addresses are those of the SSH server alone. */
-    udp: z.boolean().default(true),
-  }),
+const authenticateMessageSchema = z.strictObject({
+  type: z.literal("authenticate"),
+  protocol: protocolRangeSchema,
+  machineKey: key32Schema,
+  /** Ed25519 over `controlTranscript`. */
+  proof: signatureSchema,
+  /** The version of the map (a relay: of the policy) that this machine holds, or null. */
+  mapVersion: z.number().int().min(0).nullable(),
+  softwareVersion: z.string().max(64),
+});
+export type AuthenticateMessage = z.infer<typeof authenticateMessageSchema>;
+
+/** Where a peer can be reached. */
+const endpointsMessageSchema = z.strictObject({
+  type: z.literal("endpoints"),
+  listenPort: z.number().int().min(1).max(65535),
+  /** Addresses of the peer's own interfaces, best first. The coordinator adds the one it sees. */
+  endpoints: z.array(endpointSchema).max(32),
+  /** TCP ports of the peer's SSH server, at the same addresses. */
+  sshPorts: z.array(portSchema).max(8).default([]),
+  /** Whether peers are to try UDP at all; if not, the addresses are those of the SSH server alone. */
+  udp: z.boolean().default(true),
+});
+export type EndpointsMessage = z.infer<typeof endpointsMessageSchema>;
+
+/** Where a stand-alone relay can be reached, and how it shows that it is the one. */
+const relayAnnouncementSchema = z.strictObject({
+  type: z.literal("relay"),
+  urls: z.array(publicUrlSchema).min(1).max(8),
+  /** UDP ports at the same hosts that answer STUN. */
+  stunPorts: z.array(portSchema).max(8),
+  /** The key of its TLS server (SubjectPublicKeyInfo, DER, base64), to be certified; null: its certificate is public. */
+  tlsKey: z.base64().max(1024).nullable(),
+});
+
+/** What machines send, peers and relays. */
+export const machineMessageSchema = z.discriminatedUnion("type", [
+  authenticateMessageSchema,
+  endpointsMessageSchema,
+  relayAnnouncementSchema,
 ]);
-export type PeerMessage = z.infer<typeof peerMessageSchema>;
+export type MachineMessage = z.infer<typeof machineMessageSchema>;

@@ -1,5 +1,13 @@
 import { createPublicKey, type KeyObject, verify } from "node:crypto";
 
+/** How a machine proves itself: with the private half of its machine key, which stays with whoever implements this. */
+export interface MachineKeys {
+  /** Ed25519, base64. */
+  readonly machineKey: string;
+  /** An Ed25519 signature by the machine key, base64. */
+  sign(message: Uint8Array): string;
+}
+
 /** A raw public key, base64 of 32 bytes, for node:crypto. Throws for what is no point of the curve. */
 export function importPublicKey(curve: "Ed25519" | "X25519", key: string): KeyObject {
   const x = Buffer.from(key, "base64").toString("base64url");

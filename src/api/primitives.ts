@@ -68,3 +68,6 @@ export const endpointSchema = z
 export const instantSchema = z.iso.datetime();
 
 export const portSchema = z.number().int().min(1).max(65535);
+
+/** A certificate, or a chain of them. */
+export const pemSchema = z.string().max(16_384).startsWith("-----BEGIN CERTIFICATE-----");

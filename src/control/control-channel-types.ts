@@ -1,4 +1,4 @@
-import type { CoordinatorServices, PeerMessage } from "../api/control-channel.ts";
+import type { CoordinatorServices, EndpointsMessage } from "../api/control-channel.ts";
 import type { NetworkMap } from "../api/network-map.ts";
 import type { Clock } from "../base/clock.ts";
 import type { MeshError } from "../base/errors.ts";
@@ -22,7 +22,7 @@ export interface ControlChannelDeps {
 }
 
 /** Where the peer can be reached. */
-export type AnnouncedEndpoints = Omit<Extract<PeerMessage, { readonly type: "endpoints" }>, "type">;
+export type AnnouncedEndpoints = Omit<EndpointsMessage, "type">;
 
 export interface ControlChannelHandlers {
   /** The whole map after every change, as the coordinator sent it: unverified. */

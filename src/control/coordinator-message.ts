@@ -15,7 +15,9 @@ export function parseCoordinatorMessage(text: string): CoordinatorMessage | unde
   throw new MeshError("bad-request", "the coordinator sent a message of a wrong shape", { cause: parsed.error });
 }
 
-const KNOWN_TYPES: ReadonlySet<unknown> = new Set(["hello", "welcome", "map", "delta", "rejected"]);
+const KNOWN_TYPES: ReadonlySet<unknown> = new Set(
+  coordinatorMessageSchema.options.flatMap(({ shape }) => [...shape.type.values]),
+);
 
 function hasUnknownType(fields: unknown): boolean {
   return typeof fields === "object" && fields !== null && "type" in fields && !KNOWN_TYPES.has(fields.type);

@@ -2,8 +2,8 @@ import { readFile } from "node:fs/promises";
 import type { Clock } from "../base/clock.ts";
 import { errnoOf, MeshError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
+import type { TlsMaterial } from "../web/listeners.ts";
 import { type Authority, issueServerCertificate } from "./ca.ts";
-import type { TlsMaterial } from "./http/listeners.ts";
 import type { TlsOption } from "./options.ts";
 
 const CHECK_INTERVAL_MS = 3_600_000;

@@ -14,24 +14,25 @@ import { type Logger, silentLogger } from "../base/logger.ts";
 import { RateLimiter } from "../base/rate-limiter.ts";
 import { softwareVersion } from "../base/version.ts";
 import { StunServer, withAlternatePort } from "../nat/stun/stun-server.ts";
+import { ClientAddresses } from "../web/client-address.ts";
+import { Listeners, type TlsMaterial } from "../web/listeners.ts";
+import { deriveUrls } from "../web/own-urls.ts";
 import { CertificateKeeper, readTlsFiles } from "./certificate-keeper.ts";
 import { Challenges } from "./challenges.ts";
 import { ChangeLog } from "./change-log.ts";
-import { ClientAddresses } from "./client-address.ts";
 import { ControlServer } from "./control/control-server.ts";
+import { PeerMembership } from "./control/peer-membership.ts";
 import { Distribution } from "./distribution.ts";
 import { EphemeralPeers } from "./ephemeral.ts";
 import { adminRoutes } from "./http/admin-routes.ts";
 import { openAdminSocket } from "./http/admin-socket.ts";
 import { createApp } from "./http/app.ts";
-import { Listeners, type TlsMaterial } from "./http/listeners.ts";
 import { publicRoutes } from "./http/public-routes.ts";
 import { pathOf, type UpgradeHandler } from "./http/upgrades.ts";
 import { type CoordinatorLimits, DEFAULT_LIMITS } from "./limits.ts";
 import { MapBuilder } from "./map-builder.ts";
 import { type NetworkIdentity, openNetwork } from "./network-setup.ts";
 import type { CoordinatorDeps, CoordinatorOptions } from "./options.ts";
-import { deriveUrls } from "./own-urls.ts";
 import { PeerPolicy } from "./peer-policy.ts";
 import { Registrar } from "./registration.ts";
 import { type Peer, Registry } from "./registry.ts";
@@ -134,7 +135,7 @@ async function assemble(
     stunPorts: [...new Set(stun.addresses.map(({ port }) => port))],
   };
   const control = openControl(settings, { network, services, registry, clientAddresses }, resources);
-  const removal: RemovalDeps = { registry, disconnect: (peerId, why) => control.disconnect(peerId, why) };
+  const removal: RemovalDeps = { registry, disconnect: (machineKey, why) => control.disconnect(machineKey, why) };
   const registrar = new Registrar({
     ...removal,
     network,
@@ -237,13 +238,16 @@ interface ControlParts {
 
 function openControl(settings: Settings, parts: ControlParts, resources: DisposeStack): ControlServer {
   const { clock, logger, limits } = settings;
-  const { network, registry } = parts;
-  const distribution = new Distribution(registry, new MapBuilder(network, registry), clock, limits.pushIntervalMs);
+  const { network, registry, services, clientAddresses } = parts;
+  const distribution = new Distribution(registry, clock, limits.pushIntervalMs);
   resources.defer(() => distribution.close());
+  const maps = new MapBuilder(network, registry);
   const control = new ControlServer({
-    ...parts,
+    networkId: network.id,
+    services,
+    clientAddresses,
     softwareVersion: softwareVersion(),
-    distribution,
+    memberships: [new PeerMembership({ network, registry, maps, distribution, clock })],
     limits,
     clock,
     logger,

@@ -1,48 +1,59 @@
 import type { Clock } from "../base/clock.ts";
-import type { MapBuilder } from "./map-builder.ts";
 import type { Registry } from "./registry.ts";
 
-/** The sending end of one peer's control channel. */
-export interface MapReceiver {
-  readonly peerId: number;
+/** The sending end of one machine's control channel. */
+export interface Receiver {
   /** Hands over one message; `onSent` is called when it has left our buffers, or never when the channel dies. */
   send(message: string, onSent: () => void): void;
 }
 
+/** What one receiver is told of the network, as JSON text. */
+export interface View {
+  /** All of it; undefined when the receiver is part of the network no more. */
+  whole(): string | undefined;
+  /**
+   * What takes the receiver from `fromVersion` to the present, where everything up to `scannedVersion` is known not to
+   * concern it. `nothing` when no change since concerns it; `out-of-reach` when it needs the whole.
+   */
+  delta(fromVersion: number, scannedVersion: number): string | "nothing" | "out-of-reach";
+  /** Nothing has changed since `version`. */
+  upToDate(version: number): string;
+}
+
 interface Subscription {
-  readonly receiver: MapReceiver;
-  /** The version of the map that the peer has, or will have once what is under way arrives; null before any. */
+  readonly receiver: Receiver;
+  readonly view: View;
+  /** The version of what the receiver has, or will have once what is under way arrives; null before any. */
   version: number | null;
-  /** Up to here, every change was sent or did not concern the peer. */
+  /** Up to here, every change was sent or did not concern the receiver. */
   scannedVersion: number;
   /** A message is on its way. Changes wait meanwhile and go together, so a slow reader costs one message of memory. */
   isSending: boolean;
 }
 
-/** Brings every change to the peers that may see it, coalesced, as deltas. */
+/** Brings every change to the machines that may see it, coalesced, as deltas. */
 export class Distribution {
   #registry: Registry;
-  #builder: MapBuilder;
   #clock: Clock;
   #pushIntervalMs: number;
   #subscriptions = new Set<Subscription>();
   #timer: NodeJS.Timeout | undefined;
   #lastPushMs = Number.NEGATIVE_INFINITY;
 
-  constructor(registry: Registry, builder: MapBuilder, clock: Clock, pushIntervalMs: number) {
+  constructor(registry: Registry, clock: Clock, pushIntervalMs: number) {
     this.#registry = registry;
-    this.#builder = builder;
     this.#clock = clock;
     this.#pushIntervalMs = pushIntervalMs;
     registry.onChange = () => this.#schedule();
   }
 
-  /** Begins with a delta from `mapVersion` where that is possible, else with a whole map. Returns the way to end it. */
-  subscribe(receiver: MapReceiver, mapVersion: number | null): () => void {
+  /** Begins with a delta from `version` where that is possible, else with the whole. Returns the way to end it. */
+  subscribe(receiver: Receiver, view: View, version: number | null): () => void {
     const subscription: Subscription = {
       receiver,
-      version: mapVersion,
-      scannedVersion: mapVersion ?? -1,
+      view,
+      version,
+      scannedVersion: version ?? -1,
       isSending: false,
     };
     this.#subscriptions.add(subscription);
@@ -68,22 +79,22 @@ export class Distribution {
     }, waitMs);
   }
 
-  /** @param isFirst the peer is to learn that it is up to date even when nothing changed */
+  /** @param isFirst the receiver is to learn that it is up to date even when nothing changed */
   #push(subscription: Subscription, isFirst: boolean): void {
     if (subscription.isSending) return;
     const { version } = this.#registry;
-    const viewer = this.#registry.byId(subscription.receiver.peerId);
-    if (viewer === undefined || (subscription.scannedVersion === version && !isFirst)) return;
-    let message: string = "out-of-reach";
-    if (subscription.version !== null) {
-      message = this.#builder.deltaMessage(viewer, subscription.version, subscription.scannedVersion);
-    }
-    subscription.scannedVersion = version;
+    const { view } = subscription;
+    if (subscription.scannedVersion === version && !isFirst) return;
+    let message: string | undefined = "out-of-reach";
+    if (subscription.version !== null) message = view.delta(subscription.version, subscription.scannedVersion);
     if (message === "nothing") {
+      subscription.scannedVersion = version;
       if (!isFirst) return;
-      message = upToDate(subscription.version ?? version);
+      message = view.upToDate(subscription.version ?? version);
     } else {
-      if (message === "out-of-reach") message = this.#builder.mapMessage(viewer);
+      if (message === "out-of-reach") message = view.whole();
+      if (message === undefined) return;
+      subscription.scannedVersion = version;
       subscription.version = version;
     }
     subscription.isSending = true;
@@ -92,12 +103,4 @@ export class Distribution {
       if (this.#subscriptions.has(subscription)) this.#push(subscription, false);
     });
   }
-}
-
-/** A delta from a version to itself: nothing changed. */
-function upToDate(version: number): string {
-  return JSON.stringify({
-    type: "delta",
-    delta: { fromVersion: version, toVersion: version, removed: [], upserted: [] },
-  });
 }

@@ -1,4 +1,5 @@
 import type { MapDelta, MapPeer, NetworkInfo, NetworkMap, SelfInfo } from "../api/network-map.ts";
+import type { View } from "./distribution.ts";
 import type { Peer, Registry } from "./registry.ts";
 import { mayExchange, type PolicySubject } from "./visibility.ts";
 
@@ -15,6 +16,22 @@ export class MapBuilder {
   constructor(network: NetworkInfo, registry: Registry) {
     this.#network = network;
     this.#registry = registry;
+  }
+
+  /** What the peer of this id is told, as it is at each moment. */
+  viewOf(id: number): View {
+    const viewer = () => this.#registry.byId(id);
+    return {
+      whole: () => {
+        const peer = viewer();
+        return peer === undefined ? undefined : this.mapMessage(peer);
+      },
+      delta: (fromVersion, scannedVersion) => {
+        const peer = viewer();
+        return peer === undefined ? "out-of-reach" : this.deltaMessage(peer, fromVersion, scannedVersion);
+      },
+      upToDate,
+    };
   }
 
   selfInfo(peer: Peer): SelfInfo {
@@ -102,6 +119,12 @@ export class MapBuilder {
     }
     return json;
   }
+}
+
+/** A delta from a version to itself: nothing changed. */
+function upToDate(version: number): string {
+  const delta: MapDelta = { fromVersion: version, toVersion: version, removed: [], upserted: [] };
+  return JSON.stringify({ type: "delta", delta });
 }
 
 interface PeerChanges {

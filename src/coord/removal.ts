@@ -6,8 +6,8 @@ import type { Writer } from "./store/store.ts";
 
 export interface RemovalDeps {
   readonly registry: Registry;
-  /** Ends the control channel of a peer that is no more. */
-  readonly disconnect: (peerId: number, why: MeshError) => void;
+  /** Ends the control channel of a machine that is no more. */
+  readonly disconnect: (machineKey: string, why: MeshError) => void;
 }
 
 export interface Removal {
@@ -38,6 +38,6 @@ export async function removePeer(
   await recordEvent(writer, nowMs, { actor, action, subject: row.name, before: auditedPeer(row) });
   writer.afterCommit(() => {
     registry.remove(row.id);
-    disconnect(row.id, why);
+    disconnect(row.machine_key, why);
   });
 }

@@ -1,10 +1,11 @@
 import { randomBytes } from "node:crypto";
 import type { RawData, WebSocket } from "ws";
 import {
+  type AuthenticateMessage,
   type CoordinatorMessage,
   type CoordinatorServices,
-  type PeerMessage,
-  peerMessageSchema,
+  type MachineMessage,
+  machineMessageSchema,
 } from "../../api/control-channel.ts";
 import { verifyMachineSignature } from "../../api/machine-signature.ts";
 import { PROTOCOL_VERSIONS } from "../../api/protocol-version.ts";
@@ -13,10 +14,16 @@ import type { Clock } from "../../base/clock.ts";
 import { asMeshError, MeshError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import { RateLimiter } from "../../base/rate-limiter.ts";
-import type { MapReceiver } from "../distribution.ts";
+import type { Receiver } from "../distribution.ts";
 import type { CoordinatorLimits } from "../limits.ts";
 import { notRegistered, requireProtocol } from "../registration.ts";
-import type { Peer } from "../registry.ts";
+
+/** Whose a channel can be: a peer or a relay. */
+export interface Member {
+  readonly machineKey: string;
+  readonly name: string;
+  readonly enabled: boolean;
+}
 
 /** What a channel asks of, and reports to, its owner. */
 export interface ChannelDeps {
@@ -26,12 +33,16 @@ export interface ChannelDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly services: CoordinatorServices;
-  findPeer(machineKey: string): Peer | undefined;
-  /** The channel is a peer's from here on: the `welcome` is sent, the first map is the owner's to send. */
-  onAuthenticated(channel: Channel, peer: Peer, mapVersion: number | null): void;
-  onEndpoints(channel: Channel, message: Extract<PeerMessage, { type: "endpoints" }>): void;
+  findMember(machineKey: string): Member | undefined;
+  /** The channel is a member's from here on: the `welcome` is sent, the first map or policy is the owner's to send. */
+  onAuthenticated(channel: Channel, heldVersion: number | null): void;
+  /** What it throws is told to the member, and ends the channel. */
+  onMessage(channel: Channel, message: MemberMessage): void;
   onClosed(channel: Channel): void;
 }
+
+/** What members send once they are known. */
+export type MemberMessage = Exclude<MachineMessage, AuthenticateMessage>;
 
 const CLOSE_GOING_AWAY = 1001;
 const CLOSE_POLICY = 1008;
@@ -42,12 +53,12 @@ const CLOSE_POLICY = 1008;
  *     greeted ──authenticate──► live ──► closed
  *        └──────────── any fault ──────────▲
  */
-export class Channel implements MapReceiver {
+export class Channel implements Receiver {
   readonly remoteAddress: string;
   #socket: WebSocket;
   #deps: ChannelDeps;
   #nonce = randomBytes(32).toString("base64");
-  #peerId: number | undefined;
+  #machineKey: string | undefined;
   #openedAtMs: number;
   #lastHeardMs: number;
   /** When the message now leaving our buffers was handed over. */
@@ -75,14 +86,20 @@ export class Channel implements MapReceiver {
   }
 
   get isAuthenticated(): boolean {
-    return this.#peerId !== undefined;
+    return this.#machineKey !== undefined;
   }
 
-  get peerId(): number {
-    return this.#peerId ?? -1;
+  /** Whose it is, proven; empty before. */
+  get machineKey(): string {
+    return this.#machineKey ?? "";
   }
 
-  /** Sends a map or delta; see `MapReceiver`. */
+  /** Tells the member something beside what is distributed. */
+  tell(message: CoordinatorMessage): void {
+    this.#send(message);
+  }
+
+  /** Sends what is distributed; see `Receiver`. */
   send(message: string, onSent: () => void): void {
     if (this.#socket.readyState !== this.#socket.OPEN) return;
     this.#sendingSinceMs = this.#deps.clock.monotonicMs();
@@ -132,11 +149,11 @@ export class Channel implements MapReceiver {
   #onMessage(data: RawData, isBinary: boolean): void {
     if (this.#isClosed || !this.#isWithinRate()) return;
     try {
-      const message = parsePeerMessage(data, isBinary);
+      const message = parseMachineMessage(data, isBinary);
       if (message === undefined) return;
       if (message.type === "authenticate") this.#authenticate(message);
       else if (!this.isAuthenticated) throw new MeshError("bad-request", "the control channel is not authenticated");
-      else this.#deps.onEndpoints(this, message);
+      else this.#deps.onMessage(this, message);
     } catch (failure) {
       const error = asMeshError(failure);
       if (error.code === "internal") this.#deps.logger.error({ error: failure }, "a control message failed");
@@ -144,20 +161,20 @@ export class Channel implements MapReceiver {
     }
   }
 
-  #authenticate(message: Extract<PeerMessage, { type: "authenticate" }>): void {
+  #authenticate(message: AuthenticateMessage): void {
     if (this.isAuthenticated) throw new MeshError("bad-request", "the control channel is authenticated already");
     const protocolVersion = requireProtocol(message.protocol);
     const { machineKey, proof, mapVersion, softwareVersion } = message;
     const { networkId } = this.#deps;
-    const peer = this.#deps.findPeer(machineKey);
-    if (peer === undefined) throw notRegistered();
+    const member = this.#deps.findMember(machineKey);
+    if (member === undefined) throw notRegistered();
     // Known keys were found sound when they registered.
     if (!verifyMachineSignature(machineKey, controlTranscript(networkId, this.#nonce, machineKey), proof)) {
       throw new MeshError("proof-invalid", "the machine key's signature does not fit this channel");
     }
-    if (!peer.enabled) throw new MeshError("peer-disabled", `${peer.name} was disabled by an admin`);
-    this.#peerId = peer.id;
-    this.#deps.logger.info({ peer: peer.name, address: this.remoteAddress, softwareVersion }, "peer connected");
+    if (!member.enabled) throw new MeshError("peer-disabled", `${member.name} was disabled by an admin`);
+    this.#machineKey = machineKey;
+    this.#deps.logger.info({ name: member.name, address: this.remoteAddress, softwareVersion }, "machine connected");
     this.#send({
       type: "welcome",
       protocolVersion,
@@ -165,7 +182,7 @@ export class Channel implements MapReceiver {
       coordinatorVersion: this.#deps.softwareVersion,
       services: this.#deps.services,
     });
-    this.#deps.onAuthenticated(this, peer, mapVersion);
+    this.#deps.onAuthenticated(this, mapVersion);
   }
 
   #isWithinRate(): boolean {
@@ -185,7 +202,7 @@ export class Channel implements MapReceiver {
 }
 
 /** @returns undefined for a type of message that this version does not know. @throws MeshError `bad-request` */
-export function parsePeerMessage(data: RawData, isBinary: boolean): PeerMessage | undefined {
+export function parseMachineMessage(data: RawData, isBinary: boolean): MachineMessage | undefined {
   if (isBinary) throw new MeshError("bad-request", "control messages are JSON text");
   let value: unknown;
   try {
@@ -193,7 +210,7 @@ export function parsePeerMessage(data: RawData, isBinary: boolean): PeerMessage 
   } catch {
     throw new MeshError("bad-request", "the control message is not JSON");
   }
-  const parsed = peerMessageSchema.safeParse(value);
+  const parsed = machineMessageSchema.safeParse(value);
   if (parsed.success) return parsed.data;
   const type = typeof value === "object" && value !== null && "type" in value ? value.type : undefined;
   if (typeof type === "string" && !KNOWN_TYPES.has(type)) return undefined;
@@ -204,4 +221,4 @@ export function parsePeerMessage(data: RawData, isBinary: boolean): PeerMessage 
   );
 }
 
-const KNOWN_TYPES = new Set<string>(["authenticate", "endpoints"] satisfies PeerMessage["type"][]);
+const KNOWN_TYPES = new Set<string>(machineMessageSchema.options.flatMap(({ shape }) => [...shape.type.values]));

@@ -1,42 +1,44 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
-import type { CoordinatorServices } from "../../api/control-channel.ts";
-import type { NetworkInfo } from "../../api/network-map.ts";
+import { CONTROL_PATH, type CoordinatorServices } from "../../api/control-channel.ts";
 import { refuseOnSocket } from "../../api/raw-response.ts";
 import type { Clock } from "../../base/clock.ts";
 import { MeshError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import { SourceQuota } from "../../base/source-quota.ts";
 import { sourceBlock } from "../../packet/source-block.ts";
-import type { ClientAddresses } from "../client-address.ts";
-import type { Distribution } from "../distribution.ts";
-import { advertisedEndpoints, atPorts } from "../endpoints.ts";
+import type { ClientAddresses } from "../../web/client-address.ts";
 import type { CoordinatorLimits } from "../limits.ts";
-import type { Registry } from "../registry.ts";
 import { Channel, type ChannelDeps } from "./channel.ts";
-
-const CONTROL_PATH = "/v1/control";
+import type { Membership } from "./membership.ts";
 
 interface ControlServerDeps {
-  readonly network: NetworkInfo;
+  readonly networkId: string;
   readonly softwareVersion: string;
   /** What peers are told of. */
   readonly services: CoordinatorServices;
-  readonly registry: Registry;
-  readonly distribution: Distribution;
+  /** A machine key is that of one member only, of whichever kind. */
+  readonly memberships: readonly Membership[];
   readonly clientAddresses: ClientAddresses;
   readonly limits: CoordinatorLimits;
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
-/** Accepts control WebSockets, keeps one live channel for each peer, and tells the registry who is there. */
+interface Live {
+  readonly channel: Channel;
+  readonly membership: Membership;
+  readonly unsubscribe: () => void;
+}
+
+/** Accepts control WebSockets, keeps one live channel for each machine, and tells its membership who is there. */
 export class ControlServer {
   #deps: ControlServerDeps;
   #upgrader: WebSocketServer;
   #channels = new Set<Channel>();
-  #live = new Map<number, { readonly channel: Channel; readonly unsubscribe: () => void }>();
+  /** By machine key. */
+  #live = new Map<string, Live>();
   /** Channels that have not authenticated. */
   #pending: SourceQuota;
   #upkeep: NodeJS.Timeout;
@@ -71,12 +73,12 @@ export class ControlServer {
     });
   }
 
-  /** Ends a peer's channel, if it has one. */
-  disconnect(peerId: number, why: MeshError): void {
-    this.#live.get(peerId)?.channel.reject(why);
+  /** Ends a machine's channel, if it has one. */
+  disconnect(machineKey: string, why: MeshError): void {
+    this.#live.get(machineKey)?.channel.reject(why);
   }
 
-  /** Tells every peer, waits for the closing handshakes at most `drainMs`, then cuts. */
+  /** Tells every machine, waits for the closing handshakes at most `drainMs`, then cuts. */
   close(): Promise<void> {
     this.#closing ??= this.#closeAll();
     return this.#closing;
@@ -109,23 +111,20 @@ export class ControlServer {
   }
 
   #channelDeps(noLongerPending: () => void): ChannelDeps {
-    const { network, softwareVersion, services, limits, clock, logger, registry } = this.#deps;
+    const { networkId, softwareVersion, services, limits, clock, logger } = this.#deps;
     return {
-      networkId: network.id,
+      networkId,
       softwareVersion,
       services,
       limits,
       clock,
       logger,
-      findPeer: (machineKey) => registry.byMachineKey(machineKey),
-      onAuthenticated: (channel, peer, mapVersion) => {
+      findMember: (machineKey) => this.#membershipOf(machineKey)?.find(machineKey),
+      onAuthenticated: (channel, heldVersion) => {
         noLongerPending();
-        this.#goLive(channel, peer.id, mapVersion);
+        this.#goLive(channel, heldVersion);
       },
-      onEndpoints: (channel, { listenPort, endpoints, sshPorts, udp }) => {
-        const known = advertisedEndpoints(network, endpoints, channel.remoteAddress, listenPort);
-        registry.setEndpoints(channel.peerId, udp ? known : [], atPorts(known, sshPorts));
-      },
+      onMessage: (channel, message) => this.#live.get(channel.machineKey)?.membership.take(channel, message),
       onClosed: (channel) => {
         noLongerPending();
         this.#forget(channel);
@@ -133,25 +132,32 @@ export class ControlServer {
     };
   }
 
-  #goLive(channel: Channel, peerId: number, mapVersion: number | null): void {
-    const { registry, distribution, clock } = this.#deps;
-    const previous = this.#live.get(peerId);
+  #membershipOf(machineKey: string): Membership | undefined {
+    return this.#deps.memberships.find((membership) => membership.find(machineKey) !== undefined);
+  }
+
+  #goLive(channel: Channel, heldVersion: number | null): void {
+    const { machineKey } = channel;
+    const membership = this.#membershipOf(machineKey);
+    if (membership === undefined) return;
+    const previous = this.#live.get(machineKey);
     previous?.unsubscribe();
     // Presence before the subscription: the peer's own arrival is not worth a second message.
-    registry.setPresence(peerId, true, clock.wallMs());
-    this.#live.set(peerId, { channel, unsubscribe: distribution.subscribe(channel, mapVersion) });
-    previous?.channel.reject(new MeshError("control-replaced", "another connection of this peer took over"));
+    membership.setPresence(machineKey, true);
+    this.#live.set(machineKey, { channel, membership, unsubscribe: membership.subscribe(channel, heldVersion) });
+    previous?.channel.reject(new MeshError("control-replaced", "another connection of this machine took over"));
   }
 
   #forget(channel: Channel): void {
     this.#channels.delete(channel);
-    const live = this.#live.get(channel.peerId);
+    const { machineKey, remoteAddress } = channel;
+    const live = this.#live.get(machineKey);
     if (live?.channel === channel) {
       live.unsubscribe();
-      this.#live.delete(channel.peerId);
-      const { registry, clock, logger } = this.#deps;
-      registry.setPresence(channel.peerId, false, clock.wallMs());
-      logger.info({ peer: registry.byId(channel.peerId)?.name, address: channel.remoteAddress }, "peer disconnected");
+      this.#live.delete(machineKey);
+      live.membership.setPresence(machineKey, false);
+      const { name } = live.membership.find(machineKey) ?? {};
+      this.#deps.logger.info({ name, address: remoteAddress }, "machine disconnected");
     }
     if (this.#channels.size === 0) this.#onEmpty();
   }

@@ -3,8 +3,8 @@ import { createServer, type RequestListener } from "node:http";
 import { dirname } from "node:path";
 import { errnoOf, MeshError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
+import { GracefulServer } from "../../web/graceful-server.ts";
 import type { CoordinatorLimits } from "../limits.ts";
-import { GracefulServer } from "./graceful-server.ts";
 
 /** `sun_path` of `struct sockaddr_un` has 108 bytes, the last of them zero. */
 const MAX_PATH_BYTES = 107;

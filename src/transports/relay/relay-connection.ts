@@ -1,6 +1,7 @@
 import type { Duplex } from "node:stream";
 import { type RawData, WebSocket } from "ws";
 import { meshErrorFromBody } from "../../api/error-body.ts";
+import type { MachineKeys } from "../../api/machine-signature.ts";
 import { negotiateProtocol } from "../../api/protocol-version.ts";
 import {
   RELAY_PATH,
@@ -15,14 +16,6 @@ import { asMeshError, MeshError } from "../../base/errors.ts";
 import { softwareVersion } from "../../base/version.ts";
 import { FrameSender } from "./frame-sender.ts";
 import { MAX_RELAY_MESSAGE_BYTES, type RelayClientLimits } from "./limits.ts";
-
-/** Who we are to a relay. */
-export interface MachineKeys {
-  /** Ed25519, base64. */
-  readonly machineKey: string;
-  /** An Ed25519 signature by the machine key, base64. */
-  sign(message: Uint8Array): string;
-}
 
 export interface RelayConnectionOptions {
   /** `https://HOST:PORT` of the relay. */

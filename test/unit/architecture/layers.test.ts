@@ -15,6 +15,7 @@ const LAYER_OF: Record<string, number> = {
   transports: 2,
   dns: 2,
   exit: 2,
+  web: 2,
   router: 3,
   relay: 3,
   control: 3,

@@ -11,13 +11,13 @@ import {
   parseNetwork,
 } from "../../../src/coord/address-plan.ts";
 import { allocateAddress } from "../../../src/coord/allocation.ts";
-import { plainAddress } from "../../../src/coord/client-address.ts";
 import { advertisedEndpoints } from "../../../src/coord/endpoints.ts";
 import { openNetwork } from "../../../src/coord/network-setup.ts";
 import { Store } from "../../../src/coord/store/store.ts";
 import { parseAddress } from "../../../src/packet/address.ts";
 import { cidrContains, cidrContainsAddress, cidrOf, cidrsOverlap, formatCidr } from "../../../src/packet/cidr.ts";
 import { sourceBlock } from "../../../src/packet/source-block.ts";
+import { plainAddress } from "../../../src/web/client-address.ts";
 import { temporaryHome } from "../../support/coordinator-fixture.ts";
 
 const network = parseNetwork("10.86.0.0/16", "fd00:1:2::/48");

@@ -5,8 +5,8 @@ import { systemClock } from "../../../src/base/clock.ts";
 import { silentLogger } from "../../../src/base/logger.ts";
 import { createAuthority, issueServerCertificate } from "../../../src/coord/ca.ts";
 import { CertificateKeeper } from "../../../src/coord/certificate-keeper.ts";
-import { Listeners, type TlsMaterial } from "../../../src/coord/http/listeners.ts";
 import { DEFAULT_LIMITS } from "../../../src/coord/limits.ts";
+import { Listeners, type TlsMaterial } from "../../../src/web/listeners.ts";
 
 const DAY_MS = 86_400_000;
 const nowMs = Date.UTC(2026, 5, 1);

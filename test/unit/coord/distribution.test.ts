@@ -90,8 +90,10 @@ class HeldReceiver {
 
 function setUp() {
   const registry = new Registry([cidr], [row(1), row(2), row(3)], new ChangeLog<Peer>(10, 1000));
-  const distribution = new Distribution(registry, new MapBuilder(network, registry), systemClock, 0);
-  return { registry, distribution };
+  const distribution = new Distribution(registry, systemClock, 0);
+  const maps = new MapBuilder(network, registry);
+  const subscribe = (receiver: HeldReceiver) => distribution.subscribe(receiver, maps.viewOf(receiver.peerId), null);
+  return { registry, distribution, subscribe };
 }
 
 const endpointOf = (receiver: HeldReceiver, name: string) =>
@@ -99,11 +101,11 @@ const endpointOf = (receiver: HeldReceiver, name: string) =>
 
 describe("distribution", () => {
   it("has one message under way to a slow reader, however much changes, and then one that brings it up to date", async () => {
-    const { registry, distribution } = setUp();
+    const { registry, distribution, subscribe } = setUp();
     const slow = new HeldReceiver(1);
     const quick = new HeldReceiver(3);
-    distribution.subscribe(slow, null);
-    distribution.subscribe(quick, null);
+    subscribe(slow);
+    subscribe(quick);
     quick.drain();
     for (let port = 1; port <= 100; port++) {
       const pushed = quick.nextMessage();
@@ -123,9 +125,9 @@ describe("distribution", () => {
   });
 
   it("sends the changes of one turn of the event loop together", async () => {
-    const { registry, distribution } = setUp();
+    const { registry, distribution, subscribe } = setUp();
     const receiver = new HeldReceiver(1);
-    distribution.subscribe(receiver, null);
+    subscribe(receiver);
     receiver.drain();
     const pushed = receiver.nextMessage();
     for (let port = 1; port <= 50; port++) registry.setEndpoints(2, [`192.0.2.2:${port}`]);
@@ -137,11 +139,11 @@ describe("distribution", () => {
   });
 
   it("does not bother a peer with changes that it may not see, its own presence among them", async () => {
-    const { registry, distribution } = setUp();
+    const { registry, distribution, subscribe } = setUp();
     const receiver = new HeldReceiver(1);
     const other = new HeldReceiver(2);
-    distribution.subscribe(receiver, null);
-    distribution.subscribe(other, null);
+    subscribe(receiver);
+    subscribe(other);
     receiver.drain();
     other.drain();
     const pushed = other.nextMessage();
@@ -159,11 +161,11 @@ describe("distribution", () => {
   });
 
   it("sends nothing to whoever has unsubscribed", async () => {
-    const { registry, distribution } = setUp();
+    const { registry, distribution, subscribe } = setUp();
     const gone = new HeldReceiver(1);
     const witness = new HeldReceiver(3);
-    const unsubscribe = distribution.subscribe(gone, null);
-    distribution.subscribe(witness, null);
+    const unsubscribe = subscribe(gone);
+    subscribe(witness);
     witness.drain();
     registry.setEndpoints(2, ["192.0.2.2:1"]);
     unsubscribe();

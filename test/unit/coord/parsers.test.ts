@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { peerMessageSchema } from "../../../src/api/control-channel.ts";
+import { machineMessageSchema } from "../../../src/api/control-channel.ts";
 import { decodeJoinToken, encodeJoinToken } from "../../../src/api/join-token.ts";
 import { registerRequestSchema } from "../../../src/api/registration.ts";
 import { MeshError } from "../../../src/base/errors.ts";
-import { parsePeerMessage } from "../../../src/coord/control/channel.ts";
+import { parseMachineMessage } from "../../../src/coord/control/channel.ts";
 import { checkValue } from "../../../src/coord/http/body.ts";
 import { makeKeys } from "../../support/coordinator-client.ts";
 
@@ -37,7 +37,7 @@ const endpoints = {
 };
 
 describe("control messages", () => {
-  const parse = (text: string) => parsePeerMessage(Buffer.from(text), false);
+  const parse = (text: string) => parseMachineMessage(Buffer.from(text), false);
 
   it("are read back as they were written", () => {
     for (const message of [authenticate, endpoints]) expect(parse(JSON.stringify(message))).toEqual(message);
@@ -53,7 +53,7 @@ describe("control messages", () => {
         ),
         (text) => {
           const parsed = outcome(() => parse(text), ["bad-request"]);
-          if (parsed !== undefined) peerMessageSchema.parse(parsed);
+          if (parsed !== undefined) machineMessageSchema.parse(parsed);
         },
       ),
     );
@@ -66,7 +66,7 @@ describe("control messages", () => {
         const field = fields[index % fields.length]!;
         const spoiled = { ...message, [field]: junk };
         const parsed = outcome(() => parse(JSON.stringify(spoiled)), ["bad-request"]);
-        expect(parsed === undefined).toBe(!peerMessageSchema.safeParse(spoiled).success);
+        expect(parsed === undefined).toBe(!machineMessageSchema.safeParse(spoiled).success);
       }),
     );
   });

@@ -1,11 +1,10 @@
 import { createServer as createHttpServer, type IncomingMessage, type RequestListener, type Server } from "node:http";
 import { createServer as createHttpsServer, Server as HttpsServer } from "node:https";
 import type { Duplex } from "node:stream";
-import { formatListenAddress, type ListenAddress } from "../../api/listen-address.ts";
-import { errnoOf, MeshError } from "../../base/errors.ts";
-import type { Logger } from "../../base/logger.ts";
-import type { CoordinatorLimits } from "../limits.ts";
-import { GracefulServer } from "./graceful-server.ts";
+import { formatListenAddress, type ListenAddress } from "../api/listen-address.ts";
+import { errnoOf, MeshError } from "../base/errors.ts";
+import type { Logger } from "../base/logger.ts";
+import { GracefulServer, type ServerLimits } from "./graceful-server.ts";
 
 export interface TlsMaterial {
   readonly certificatePem: string;
@@ -16,7 +15,7 @@ export interface ListenersOptions {
   readonly listen: readonly ListenAddress[];
   /** Undefined: plain HTTP. */
   readonly tls: TlsMaterial | undefined;
-  readonly limits: CoordinatorLimits;
+  readonly limits: ServerLimits;
   readonly logger: Logger;
   readonly onRequest: RequestListener;
   onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;

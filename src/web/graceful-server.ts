@@ -1,23 +1,29 @@
 import type { Server } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { refuseOnSocket } from "../../api/raw-response.ts";
-import { errnoOf, MeshError } from "../../base/errors.ts";
-import type { Logger } from "../../base/logger.ts";
-import type { CoordinatorLimits } from "../limits.ts";
+import { refuseOnSocket } from "../api/raw-response.ts";
+import { errnoOf, MeshError } from "../base/errors.ts";
+import type { Logger } from "../base/logger.ts";
 
 const MAX_CONNECTIONS = 20_000;
 /** RFC 9110 §15.5.9: the client was too slow, not we. */
 const REQUEST_TIMEOUT = 408;
 
+export interface ServerLimits {
+  /** A request must be complete after this. */
+  readonly requestTimeoutMs: number;
+  /** How long a stop waits for requests in flight. */
+  readonly drainMs: number;
+}
+
 /** A server that slow or garbled clients cannot hold on to, neither while it runs nor when it stops. */
 export class GracefulServer {
   readonly server: Server;
-  #limits: CoordinatorLimits;
+  #limits: ServerLimits;
   /** All of them: the HTTP layer does not know those in a TLS handshake. */
   #sockets = new Set<Socket>();
 
-  constructor(server: Server, limits: CoordinatorLimits, logger: Logger) {
+  constructor(server: Server, limits: ServerLimits, logger: Logger) {
     this.server = server;
     this.#limits = limits;
     server.headersTimeout = Math.min(10_000, limits.requestTimeoutMs);
