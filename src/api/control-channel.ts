@@ -16,6 +16,8 @@ import { publicUrlSchema } from "./server-config.ts";
  *       map | delta                         →      (a delta when the peer's `mapVersion` allows it)
  *                                           ←  endpoints {…}            (whenever they change)
  *       delta …                             →
+ *                                           ←  call {peers}
+ *       call {peer, endpoints}              →      (to each of them)
  *       rejected {error}                    →      and the socket closes, at any time
  *
  * A stand-alone relay opens the same channel with its own machine key:
@@ -30,6 +32,9 @@ import { publicUrlSchema } from "./server-config.ts";
  */
 export const CONTROL_PATH = "/v1/control";
 export const CONTROL_MAX_PAYLOAD_BYTES = 16 * 1024 * 1024;
+
+/** Peers in one `call`. */
+export const MAX_CALLED_PEERS = 64;
 
 /** What else answers at the coordinator's host. */
 export const coordinatorServicesSchema = z.object({
@@ -57,6 +62,8 @@ export const coordinatorMessageSchema = z.discriminatedUnion("type", [
   z.object({ type: z.literal("policy"), policy: relayPolicySchema }),
   z.object({ type: z.literal("policy-delta"), delta: policyDeltaSchema }),
   z.object({ type: z.literal("certificate"), certificatePem: pemSchema }),
+  /** This peer sends to us now, by UDP, and we are to do so as well: NATs let in who was spoken to. */
+  z.object({ type: z.literal("call"), peer: key32Schema, endpoints: z.array(endpointSchema).max(64) }),
   z.object({ type: z.literal("rejected"), error: errorBodySchema.shape.error }),
 ]);
 export type CoordinatorMessage = z.infer<typeof coordinatorMessageSchema>;
@@ -86,6 +93,12 @@ const endpointsMessageSchema = z.strictObject({
 });
 export type EndpointsMessage = z.infer<typeof endpointsMessageSchema>;
 
+/** Passed on to these peers (WireGuard keys) with the endpoints that we have told last. */
+const callMessageSchema = z.strictObject({
+  type: z.literal("call"),
+  peers: z.array(key32Schema).min(1).max(MAX_CALLED_PEERS),
+});
+
 /** Where a stand-alone relay can be reached, and how it shows that it is the one. */
 const relayAnnouncementSchema = z.strictObject({
   type: z.literal("relay"),
@@ -101,5 +114,6 @@ export const machineMessageSchema = z.discriminatedUnion("type", [
   authenticateMessageSchema,
   endpointsMessageSchema,
   relayAnnouncementSchema,
+  callMessageSchema,
 ]);
 export type MachineMessage = z.infer<typeof machineMessageSchema>;

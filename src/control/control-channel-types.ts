@@ -1,4 +1,4 @@
-import type { CoordinatorServices, EndpointsMessage } from "../api/control-channel.ts";
+import type { CoordinatorMessage, CoordinatorServices, EndpointsMessage } from "../api/control-channel.ts";
 import type { NetworkMap } from "../api/network-map.ts";
 import type { Clock } from "../base/clock.ts";
 import type { MeshError } from "../base/errors.ts";
@@ -24,9 +24,14 @@ export interface ControlChannelDeps {
 /** Where the peer can be reached. */
 export type AnnouncedEndpoints = Omit<EndpointsMessage, "type">;
 
+/** A peer that sends to us, and where it is. */
+export type IncomingCall = Omit<Extract<CoordinatorMessage, { readonly type: "call" }>, "type">;
+
 export interface ControlChannelHandlers {
   /** The whole map after every change, as the coordinator sent it: unverified. */
   readonly onMap: (map: NetworkMap) => void;
+  /** As the coordinator sent it: unverified. */
+  readonly onCall: (call: IncomingCall) => void;
   /** Connected, disconnected or refused. */
   readonly onStateChange: (state: ControlChannelState) => void;
 }

@@ -1,4 +1,9 @@
-import { type CoordinatorMessage, type EndpointsMessage, NO_SERVICES } from "../api/control-channel.ts";
+import {
+  type CoordinatorMessage,
+  type EndpointsMessage,
+  MAX_CALLED_PEERS,
+  NO_SERVICES,
+} from "../api/control-channel.ts";
 import { meshErrorFromBody } from "../api/error-body.ts";
 import { applyDelta, type NetworkMap } from "../api/network-map.ts";
 import { authenticate } from "./authenticate.ts";
@@ -69,6 +74,16 @@ export class ControlChannel implements AsyncDisposable {
     if (this.#state.connected) this.#link.send(this.#endpoints);
   }
 
+  /**
+   * Has these peers (WireGuard keys) send to us now, at the endpoints that we have told last. Comes to nothing while there
+   * is no connection.
+   */
+  call(peers: readonly string[]): void {
+    if (!this.#state.connected) return;
+    for (let i = 0; i < peers.length; i += MAX_CALLED_PEERS)
+      this.#link.send({ type: "call", peers: peers.slice(i, i + MAX_CALLED_PEERS) });
+  }
+
   /** Forgets the map that deltas build on and asks for the whole one. */
   requestFullMap(): void {
     this.#map = undefined;
@@ -126,6 +141,9 @@ export class ControlChannel implements AsyncDisposable {
         this.#handlers.onMap(next);
         return;
       }
+      case "call":
+        this.#handlers.onCall(message);
+        return;
       case "rejected":
         throw meshErrorFromBody(message.error);
     }

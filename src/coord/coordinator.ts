@@ -247,7 +247,7 @@ function openControl(settings: Settings, parts: ControlParts, resources: Dispose
     services,
     clientAddresses,
     softwareVersion: softwareVersion(),
-    memberships: [new PeerMembership({ network, registry, maps, distribution, clock })],
+    memberships: [new PeerMembership({ network, registry, maps, distribution, limits, clock })],
     limits,
     clock,
     logger,

@@ -1,10 +1,9 @@
 import type { NetworkInfo } from "../api/network-map.ts";
-import { canonicalAddress, parseAddress } from "../packet/address.ts";
-import { cidrContainsAddress, parseCidr } from "../packet/cidr.ts";
+import { canonicalAddress } from "../packet/address.ts";
+import { parseCidr } from "../packet/cidr.ts";
+import { isReachableAddress } from "../packet/reachable-address.ts";
 
 const MAX_ENDPOINTS = 33;
-/** Loopback, unspecified, multicast: of no use to another machine. */
-const USELESS = ["0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3", "::/128", "::1/128", "ff00::/8"].map(parseCidr);
 
 /**
  * The endpoints to tell others: those that the peer names, best first, then the address that it was seen at with its
@@ -17,14 +16,12 @@ export function advertisedEndpoints(
   observedAddress: string,
   listenPort: number,
 ): readonly string[] {
-  const excluded = [...USELESS, parseCidr(network.cidr4), parseCidr(network.cidr6)];
+  const ranges = [parseCidr(network.cidr4), parseCidr(network.cidr6)];
   const result = new Set<string>();
   for (const endpoint of [...claimed, formatEndpoint(observedAddress, listenPort)]) {
     const colon = endpoint.lastIndexOf(":");
     const host = endpoint.slice(0, colon).replace(/^\[|\]$/g, "");
-    if (host.includes("%")) continue;
-    const address = parseAddress(host);
-    if (excluded.some((cidr) => cidrContainsAddress(cidr, address))) continue;
+    if (!isReachableAddress(host, ranges)) continue;
     result.add(formatEndpoint(canonicalAddress(host), Number(endpoint.slice(colon + 1))));
   }
   return [...result].slice(0, MAX_ENDPOINTS);

@@ -21,6 +21,11 @@ export interface CoordinatorLimits {
   /** Messages and pings of one peer: as a burst, and again per second. */
   readonly controlBurst: number;
   readonly controlMessagesPerSecond: number;
+  /** Calls of one peer to others, and again calls to one peer: as a burst, and again per second. Others come to nothing. */
+  readonly callBurst: number;
+  readonly callsPerSecond: number;
+  /** A call does not wait behind so many bytes for a slow reader: late, it is worth nothing. */
+  readonly callBacklogBytes: number;
   readonly pingIntervalMs: number;
   /** A channel on which nothing came in for this long is dead. */
   readonly silenceMs: number;
@@ -55,6 +60,9 @@ export const DEFAULT_LIMITS: CoordinatorLimits = {
   unauthenticatedChannelsPerAddress: 256,
   controlBurst: 60,
   controlMessagesPerSecond: 5,
+  callBurst: 256,
+  callsPerSecond: 16,
+  callBacklogBytes: 64 * 1024,
   pingIntervalMs: 15_000,
   silenceMs: 40_000,
   sendTimeoutMs: 60_000,

@@ -4,9 +4,10 @@ import type { PeerKeys } from "../control/peer-keys.ts";
 import type { InterfaceSetup } from "../host/interface-setup.ts";
 import { Tunnel } from "../router/tunnel.ts";
 import type { AeadProviderName } from "../wireguard/aead/provider.ts";
-import type { Settings } from "./network-state.ts";
+import type { Enrolment, Settings } from "./network-state.ts";
 
 export interface OpenTunnelOptions {
+  readonly enrolment: Enrolment;
   readonly settings: Settings;
   readonly keys: PeerKeys;
   readonly aeadProvider: AeadProviderName | "auto";
@@ -14,14 +15,15 @@ export interface OpenTunnelOptions {
 
 /** The host's journal is held already, but may be released before the tunnel only once there is one. */
 export async function openTunnel(
-  { settings, keys, aeadProvider }: OpenTunnelOptions,
+  { enrolment, settings, keys, aeadProvider }: OpenTunnelOptions,
   { logger, clock }: { readonly logger: Logger; readonly clock: Clock },
   host: InterfaceSetup,
 ): Promise<Tunnel> {
   const privateKey = keys.exportWireguardPrivate();
   try {
     const { interface: interfaceName, mtu, listenPort } = settings;
-    return await Tunnel.open({ interfaceName, mtu, listenPort, privateKey, aeadProvider }, { logger, clock });
+    const ranges = [enrolment.network.cidr4, enrolment.network.cidr6];
+    return await Tunnel.open({ interfaceName, mtu, listenPort, privateKey, aeadProvider, ranges }, { logger, clock });
   } catch (failure) {
     await host[Symbol.asyncDispose]();
     throw failure;

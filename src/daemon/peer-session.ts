@@ -13,12 +13,15 @@ import { DisposeStack } from "../base/dispose.ts";
 import { asMeshError, MeshError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { ControlChannel } from "../control/control-channel.ts";
+import type { IncomingCall } from "../control/control-channel-types.ts";
 import { isLocalAddress } from "../control/endpoints.ts";
 import { MapCache } from "../control/map-cache.ts";
 import type { PeerKeys } from "../control/peer-keys.ts";
 import { InterfaceSetup, type NoIpv6Reason } from "../host/interface-setup.ts";
+import { parseEndpoint } from "../router/endpoint-text.ts";
 import type { Tunnel } from "../router/tunnel.ts";
 import type { AeadProviderName } from "../wireguard/aead/provider.ts";
+import { CallBatch } from "./call-batch.ts";
 import type { NetworkPaths } from "./home.ts";
 import { type Enrolment, NetworkState, type Settings } from "./network-state.ts";
 import { NetworkView } from "./network-view.ts";
@@ -83,6 +86,7 @@ export class PeerSession implements AsyncDisposable {
   readonly #preferences: PathPreferences;
   #behindNat = false;
   #hasFreshMap = false;
+  #wasConnected = false;
 
   private constructor(options: PeerSessionOptions, deps: PeerSessionDeps, parts: Parts) {
     const { view } = parts;
@@ -103,9 +107,15 @@ export class PeerSession implements AsyncDisposable {
     });
     const { urls, trust, network } = options.enrolment;
     this.#underlay.onChange(() => this.#look());
+    const calls = new CallBatch((peers) => this.#channel.call(peers));
+    this.#tunnel.paths.onCall((publicKey) => calls.add(publicKey));
     this.#channel = new ControlChannel(
       { urls, trust, networkId: network.id, keys: options.keys, map: view.map },
-      { onMap: (map) => this.#takeMap(map), onStateChange: () => this.#channelChanged() },
+      {
+        onMap: (map) => this.#takeMap(map),
+        onCall: (call) => this.#takeCall(call),
+        onStateChange: () => this.#channelChanged(),
+      },
       { logger: deps.logger, clock: deps.clock, socketFactory: underlayDial() },
     );
   }
@@ -266,9 +276,15 @@ export class PeerSession implements AsyncDisposable {
     this.#tunnel.configurePeers(peersToTunnel(map, { behindNat: this.#behindNat, preferenceOf }));
   }
 
+  #takeCall({ peer, endpoints }: IncomingCall): void {
+    this.#tunnel.paths.called(peer, { isAnswer: false, endpoints: endpoints.map(parseEndpoint) });
+  }
+
   #channelChanged(): void {
     const { url, connected, services, observedAddress } = this.#channel.state;
     if (connected) this.#underlay.follow({ url, services });
+    if (connected && !this.#wasConnected) this.#tunnel.paths.callable();
+    this.#wasConnected = connected;
     const behindNat = observedAddress !== null && !isLocalAddress(observedAddress);
     if (behindNat !== this.#behindNat) {
       this.#behindNat = behindNat;
@@ -279,7 +295,9 @@ export class PeerSession implements AsyncDisposable {
 
   /** Tells the coordinator where this machine can be reached, when that has changed. */
   #announceEndpoints(): void {
-    if (this.#underlay.refresh()) this.#channel.setEndpoints(this.#underlay.announcement);
+    if (!this.#underlay.refresh()) return;
+    this.#channel.setEndpoints(this.#underlay.announcement);
+    this.#tunnel.paths.setOwnEndpoints(this.#underlay.endpoints.map(parseEndpoint));
   }
 
   /** Sessions stay, unless the other ends have given them up while we slept; every way must prove itself anew. */

@@ -1,6 +1,7 @@
 import type { Endpoint } from "../packet/endpoint.ts";
 import type { UdpFamily } from "../transports/udp/udp-transport.ts";
 import type { EngineAction, EngineEvent } from "../wireguard/engine.ts";
+import type { Call } from "./call.ts";
 
 /**
  * What the two threads say to each other. Everything is plain data, cloned on the way; keys never are (`KeySlots`).
@@ -37,7 +38,9 @@ export type DataCommand =
       readonly path: number | null;
       readonly id: number;
       readonly sequence: number;
-    };
+    }
+  /** Tells the peer by this path where we are reached, and that we send to it just now. */
+  | { readonly type: "send-call"; readonly peer: number; readonly path: number; readonly call: Call };
 
 export type DataEvent =
   /** The data thread has its tables and is about to wait for packets; `coldBecause` when its warm-up failed. */
@@ -65,6 +68,8 @@ export type DataEvent =
     }
   /** The peer has asked by this path, and says whether it sends by it. */
   | { readonly type: "probe-request"; readonly peer: number; readonly path: number; readonly isTheirPrimary: boolean }
+  /** The peer has called us. */
+  | { readonly type: "call"; readonly peer: number; readonly call: Call }
   /** An authenticated message of a peer with paths came from an address that is on none of them. */
   | { readonly type: "stranger"; readonly peer: number; readonly endpoint: Endpoint }
   /** Packets go to a peer with paths again after a quiet time: its path has to be watched from now on. */
@@ -73,5 +78,5 @@ export type DataEvent =
   | { readonly type: "pipe-datagrams" };
 
 /** What goes up unasked, each class with a bound of its own: a flood of one cannot push out another. */
-export const UPLINK_CLASSES = ["initiation", "response", "cookie", "stun", "probe"] as const;
+export const UPLINK_CLASSES = ["initiation", "response", "cookie", "stun", "probe", "call"] as const;
 export type UplinkClass = (typeof UPLINK_CLASSES)[number];

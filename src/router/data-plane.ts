@@ -184,7 +184,8 @@ export class DataPlane {
           | "remove-path"
           | "use-paths"
           | "remove-peer"
-          | "send-probe";
+          | "send-probe"
+          | "send-call";
       }
     >,
     peer: DataPeer | undefined,
@@ -223,6 +224,11 @@ export class DataPlane {
       case "send-probe":
         this.#sendEcho(peer, command.path, command.id, command.sequence);
         break;
+      case "send-call": {
+        const path = peer.path(command.path);
+        if (path !== undefined) this.#outbound.sendCall(peer, command.call, path.endpoint);
+        break;
+      }
     }
   }
 

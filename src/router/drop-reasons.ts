@@ -27,6 +27,7 @@ export const DROP_REASONS = [
   "in-queue-full-cookie",
   "in-queue-full-stun",
   "in-queue-full-probe",
+  "in-queue-full-call",
   "in-unknown-receiver",
   "in-session-expired",
   "in-replayed",

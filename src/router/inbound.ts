@@ -23,6 +23,7 @@ import { type Keypair, OpenVerdict } from "../wireguard/keypair.ts";
 import { recordReceived } from "../wireguard/peer-activity.ts";
 import type { SessionTable } from "../wireguard/session-table.ts";
 import type { PeerCells } from "../wireguard/shared-state.ts";
+import { readCall } from "./call.ts";
 import type { Counters } from "./counters.ts";
 import { CountingSink } from "./counting-sink.ts";
 import type { Outbound } from "./outbound.ts";
@@ -248,7 +249,9 @@ export class Inbound {
     const probe = this.#probe;
     const { source, buffer } = this.#received;
     if (!readProbe(buffer, offset, sizeBytes, probe)) {
-      this.#deps.counters.drop("in-unknown-probe");
+      const call = peer.hasPaths ? readCall(buffer, offset, sizeBytes) : undefined;
+      if (call === undefined) this.#deps.counters.drop("in-unknown-probe");
+      else this.#deps.triage.call(peer, call);
       return;
     }
     const path = peer.pathOf(source);

@@ -27,6 +27,7 @@ import type { Keypair } from "../wireguard/keypair.ts";
 import { recordSent } from "../wireguard/peer-activity.ts";
 import type { SessionTable } from "../wireguard/session-table.ts";
 import type { PeerCells } from "../wireguard/shared-state.ts";
+import { type Call, callBytes, writeCall } from "./call.ts";
 import type { Counters } from "./counters.ts";
 import type { DropReason } from "./drop-reasons.ts";
 import type { IcmpResponder } from "./icmp-responder.ts";
@@ -50,7 +51,7 @@ const RUN_BYTES = 65_536;
 const QUIET_MS = 1000;
 
 /** What a run holds; only packets wait for an answer, and only they say whether a path carries data. */
-const Payload = { packets: 0, keepalive: 1, probe: 2 } as const;
+const Payload = { packets: 0, keepalive: 1, own: 2 } as const;
 type Payload = (typeof Payload)[keyof typeof Payload];
 
 /** The control thread hears of a peer that needs a handshake no more often than this. */
@@ -132,7 +133,16 @@ export class Outbound {
     if (!destination.isSet || !this.#open(peer, destination)) return false;
     const offset = this.#run.reserve(PROBE_BYTES);
     writeProbe(this.#run.buffer, offset, probe);
-    this.#flush(Payload.probe, destination);
+    this.#flush(Payload.own, destination);
+    return true;
+  }
+
+  /** As `sendProbe`. */
+  sendCall(peer: DataPeer, call: Call, destination: EndpointRecord): boolean {
+    if (!destination.isSet || !this.#open(peer, destination)) return false;
+    const offset = this.#run.reserve(callBytes(call));
+    writeCall(this.#run.buffer, offset, call);
+    this.#flush(Payload.own, destination);
     return true;
   }
 

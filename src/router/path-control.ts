@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Clock } from "../base/clock.ts";
-import { type Endpoint, isPipe, isSameRemote } from "../packet/endpoint.ts";
+import { type Endpoint, isPipe, isSameRemote, type UdpEndpoint } from "../packet/endpoint.ts";
+import { MAX_CALL_ENDPOINTS } from "./call.ts";
 import type { DataCommand, DataEvent } from "./commands.ts";
 import { MAX_PATHS, PathCell, type PathCells } from "./path-cells.ts";
 import { NO_PREFERENCE, type TransportPreference } from "./paths/events.ts";
@@ -24,11 +25,20 @@ export interface PathControlDeps {
   readonly hasSession: (peer: number) => boolean;
   /** A pipe to this peer has opened: a handshake that waits for an answer may get one by it. */
   readonly onOpened: (peer: number, endpoint: Endpoint) => DataCommand[];
+  /** Where we are reached by UDP, best first. */
+  readonly ownEndpoints: () => readonly UdpEndpoint[];
+  /** The peer is to send to us by UDP just now, and no path may lead there by which to tell it. */
+  readonly onCall: (publicKey: string) => void;
+  /** The peer sends to us just now, to shake hands. */
+  readonly onCalled: (peer: number) => DataCommand[];
   /** Handshakes of this peer go here from now on. */
   readonly onPrimary: (peer: number, endpoint: Endpoint) => void;
 }
 
 export type PathProbeEvent = Extract<DataEvent, { type: "probe-reply" | "probe-request" | "stranger" | "active" }>;
+
+/** Paths of a peer that are left for addresses from which it is heard, though nobody has told of them. */
+const LEARNED_PATHS = 2;
 
 /** A path's number, and where it leads. */
 interface Slot {
@@ -100,6 +110,20 @@ export class PathControl {
       (peer) => publicKey === undefined || peer.publicKey === publicKey,
     );
     return concerned.flatMap((peer) => this.#announceOpen(peer, nowMs));
+  }
+
+  /** The peer sends to all our addresses just now, and its own are known: we do the same. */
+  called(id: number, isAnswer: boolean, nowMs: number): DataCommand[] {
+    const peer = this.#peers.get(id);
+    if (peer === undefined) return [];
+    if (!this.#deps.hasSession(id)) return this.#deps.onCalled(id);
+    const commands = this.#tell(peer, { type: "called" }, nowMs);
+    return isAnswer ? commands : [...commands, ...this.#sendCall(peer, true)];
+  }
+
+  /** Calls reach others than before, or tell them more. */
+  callable(nowMs: number): DataCommand[] {
+    return [...this.#peers.values()].flatMap((peer) => this.#tell(peer, { type: "callable" }, nowMs));
   }
 
   /** Every path is to be proven anew, at once. */
@@ -186,15 +210,23 @@ export class PathControl {
   #setCandidates(peer: Controlled, candidates: readonly Endpoint[], nowMs: number): DataCommand[] {
     if (isSameList(peer.candidates, candidates)) return [];
     peer.candidates = candidates;
+    // Pipes are few, and work where nothing else does.
+    const pipesFirst = [...candidates.filter(isPipe), ...candidates.filter((endpoint) => !isPipe(endpoint))];
+    const told = pipesFirst.slice(0, MAX_PATHS - LEARNED_PATHS);
     const commands: DataCommand[] = [];
     for (const [path, slot] of peer.slots.entries()) {
       if (slot === undefined || slot.isLearned) continue;
-      if (candidates.some((candidate) => isSameRemote(candidate, slot.endpoint))) continue;
+      if (told.some((candidate) => isSameRemote(candidate, slot.endpoint))) continue;
+      if (peer.selection.isInUse(path) && !isPipe(slot.endpoint) && isUdpAllowed(peer.preference)) {
+        // It works, whoever told us or did not.
+        peer.slots[path] = { ...slot, isLearned: true };
+        continue;
+      }
       peer.slots[path] = undefined;
       peer.openPipes.delete(path);
       commands.push({ type: "remove-path", peer: peer.id, path });
     }
-    for (const endpoint of candidates) commands.push(...this.#assign(peer, endpoint, false));
+    for (const endpoint of told) commands.push(...this.#assign(peer, endpoint, false));
     return [...commands, ...this.#announceCandidates(peer, nowMs), ...this.#announceOpen(peer, nowMs)];
   }
 
@@ -207,7 +239,7 @@ export class PathControl {
       return [];
     }
     let path = slots.indexOf(undefined);
-    if (path < 0) path = slots.findIndex((slot) => slot?.isLearned);
+    if (path < 0) path = slots.findIndex((slot, id) => slot?.isLearned && !peer.selection.isInUse(id));
     if (path < 0) return [];
     slots[path] = { endpoint, isLearned };
     return [{ type: "set-path", peer: peer.id, path, endpoint }];
@@ -275,7 +307,8 @@ export class PathControl {
         return [{ type: "use-paths", peer: peer.id, primary, second }];
       }
       case "want":
-        if (action.transport !== "udp") this.#deps.pipes.want(peer.publicKey, action.transport);
+        if (action.transport === "udp") return this.#call(peer);
+        this.#deps.pipes.want(peer.publicKey, action.transport);
         return [];
       case "decided":
         this.#deps.onDecision({
@@ -287,10 +320,24 @@ export class PathControl {
     }
   }
 
+  #call(peer: Controlled): DataCommand[] {
+    if (!peer.selection.isReliable) this.#deps.onCall(peer.publicKey);
+    return this.#sendCall(peer, false);
+  }
+
+  #sendCall(peer: Controlled, isAnswer: boolean): DataCommand[] {
+    const call = { isAnswer, endpoints: this.#deps.ownEndpoints().slice(0, MAX_CALL_ENDPOINTS) };
+    return peer.selection.carriers.map((path) => ({ type: "send-call", peer: peer.id, path, call }));
+  }
+
   #describe(peer: Controlled, path: number | null): PathDecision["path"] {
     const slot = path === null ? undefined : peer.slots[path];
     return slot === undefined ? null : this.#deps.describe(slot.endpoint);
   }
+}
+
+function isUdpAllowed({ order, excluded }: TransportPreference): boolean {
+  return order.includes("udp") && !excluded.includes("udp");
 }
 
 function isSameList(a: readonly Endpoint[], b: readonly Endpoint[]): boolean {

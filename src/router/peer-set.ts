@@ -44,6 +44,10 @@ export class PeerSet {
     return this.#byKey.get(publicKey);
   }
 
+  byId(id: number): ActivePeer | undefined {
+    return this.#byId.get(id);
+  }
+
   [Symbol.iterator](): Iterator<ActivePeer> {
     return this.#byKey.values();
   }

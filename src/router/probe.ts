@@ -19,8 +19,8 @@ import { EndpointRecord } from "../transports/endpoint-record.ts";
 export const PROBE_BYTES = 52;
 /** What every version has. */
 const MIN_PROBE_BYTES = 24;
-const PROBE_NIBBLE = 0xf;
-const PROBE_VERSION = 1;
+/** The first byte of what is no IP packet: the nibble that says so, and the version of what we say to each other. */
+export const INNER_VERSION = (0xf << 4) | 1;
 
 export const ProbeType = { echoRequest: 1, echoReply: 2 } as const;
 export type ProbeType = (typeof ProbeType)[keyof typeof ProbeType];
@@ -50,7 +50,7 @@ export class ProbeRecord {
 export function readProbe(buffer: PacketBuffer, offset: number, sizeBytes: number, out: ProbeRecord): boolean {
   if (sizeBytes < MIN_PROBE_BYTES) return false;
   const { view } = buffer;
-  if (view.getUint8(offset) !== ((PROBE_NIBBLE << 4) | PROBE_VERSION)) return false;
+  if (view.getUint8(offset) !== INNER_VERSION) return false;
   const length = view.getUint16(offset + 2);
   if (length < MIN_PROBE_BYTES || length > sizeBytes) return false;
   out.type = view.getUint8(offset + 1);
@@ -70,7 +70,7 @@ export function readProbe(buffer: PacketBuffer, offset: number, sizeBytes: numbe
 /** Writes `probe` in `PROBE_BYTES` bytes at `offset`. */
 export function writeProbe(buffer: PacketBuffer, offset: number, probe: ProbeRecord): void {
   const { view } = buffer;
-  view.setUint8(offset, (PROBE_NIBBLE << 4) | PROBE_VERSION);
+  view.setUint8(offset, INNER_VERSION);
   view.setUint8(offset + 1, probe.type);
   view.setUint16(offset + 2, PROBE_BYTES);
   view.setUint32(offset + 4, probe.id);

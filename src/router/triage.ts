@@ -1,6 +1,7 @@
 import type { PacketBuffer } from "../packet/packet-buffer.ts";
 import type { ReceivedRun } from "../transports/datagram-transport.ts";
 import { COOKIE_REPLY_BYTES, INITIATION_BYTES, MessageType, RESPONSE_BYTES } from "../wireguard/constants.ts";
+import type { Call } from "./call.ts";
 import type { UplinkClass } from "./commands.ts";
 import type { Counters } from "./counters.ts";
 import type { DataPath, DataPeer } from "./peer-table.ts";
@@ -82,6 +83,11 @@ export class Triage {
     if (!this.#hasRoomForProbe()) return;
     const event = { type: "probe-request", peer: peer.index, path: path.number, isTheirPrimary } as const;
     this.#deps.uplink.postBounded(event, "probe");
+  }
+
+  call(peer: DataPeer, call: Call): void {
+    if (!this.#deps.uplink.hasRoom("call")) this.#deps.counters.drop("in-queue-full-call");
+    else this.#deps.uplink.postBounded({ type: "call", peer: peer.index, call }, "call");
   }
 
   #hasRoomForProbe(): boolean {

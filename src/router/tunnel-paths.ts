@@ -1,14 +1,18 @@
 import { randomBytes } from "node:crypto";
 import type { Clock } from "../base/clock.ts";
+import type { Cidr } from "../packet/cidr.ts";
+import type { UdpEndpoint } from "../packet/endpoint.ts";
 import type { PipeHandlers, PipeTransport } from "../transports/pipe/pipe-transport.ts";
 import type { Device } from "../wireguard/device.ts";
 import type { EngineAction } from "../wireguard/engine.ts";
+import type { Call } from "./call.ts";
 import type { DataCommand, DataEvent } from "./commands.ts";
 import { describePathsOf } from "./describe-path.ts";
 import { PathCells } from "./path-cells.ts";
 import { PathControl } from "./path-control.ts";
 import { NO_PREFERENCE } from "./paths/events.ts";
 import { Preference } from "./paths/preference.ts";
+import { PeerCalls } from "./peer-calls.ts";
 import type { PeerSet } from "./peer-set.ts";
 import { PipeTable } from "./pipe-table.ts";
 import type { DescribePath, PathDecision, TunnelPathsStatus, TunnelPeerConfig } from "./tunnel-types.ts";
@@ -23,8 +27,10 @@ export interface TunnelPathsDeps {
   /** Makes the data thread look into its ring. */
   readonly wake: () => void;
   readonly carryOut: (commands: readonly DataCommand[]) => void;
-  /** Peers have other pipes than before: they are to be configured anew. */
-  readonly onPipes: () => void;
+  /** Peers have other candidates than before: they are to be configured anew. */
+  readonly onCandidates: () => void;
+  /** Of the mesh: no path leads to an address in there. */
+  readonly ranges: readonly Cidr[];
 }
 
 /** The ways of a tunnel to its peers: transports beside UDP, path selection, and what both have to do with the engine. */
@@ -34,7 +40,10 @@ export class TunnelPaths {
   readonly #deps: TunnelPathsDeps;
   readonly #pipes: PipeTable;
   readonly #control: PathControl;
+  readonly #calls: PeerCalls;
   readonly #decisionHandlers: ((decision: PathDecision) => void)[] = [];
+  readonly #callHandlers: ((publicKey: string) => void)[] = [];
+  #ownEndpoints: readonly UdpEndpoint[] = [];
 
   constructor(deps: TunnelPathsDeps) {
     this.#deps = deps;
@@ -46,6 +55,7 @@ export class TunnelPaths {
       onChange: (publicKey) => deps.carryOut(this.#control.pipesChanged(publicKey, clock.monotonicMs())),
     });
     this.describe = describePathsOf(this.#pipes);
+    this.#calls = new PeerCalls(deps.ranges);
     this.#control = new PathControl({
       clock,
       cells: this.cells,
@@ -58,6 +68,11 @@ export class TunnelPaths {
       },
       hasSession: (peer) => device.peerStatus(peer, clock.monotonicMs())?.sessionAgeMs !== undefined,
       onOpened: (peer, endpoint) => device.initiateBy(peer, endpoint),
+      ownEndpoints: () => this.#ownEndpoints,
+      onCall: (publicKey) => {
+        for (const handler of this.#callHandlers) handler(publicKey);
+      },
+      onCalled: (peer) => device.punch(peer, clock.monotonicMs()),
       onPrimary: (peer, endpoint) => void device.handle({ type: "roamed", peer, endpoint }, clock.monotonicMs()),
     });
   }
@@ -80,7 +95,7 @@ export class TunnelPaths {
     const { handlers, add } = this.#pipes.handlers();
     const transport = create(handlers);
     add(transport);
-    this.#deps.onPipes();
+    this.#deps.onCandidates();
     return transport;
   }
 
@@ -91,13 +106,13 @@ export class TunnelPaths {
     const { handlers, add } = this.#pipes.handlers();
     const transport = await open(handlers);
     add(transport);
-    this.#deps.onPipes();
+    this.#deps.onCandidates();
     return transport;
   }
 
   detach(transport: PipeTransport): void {
     this.#pipes.detach(transport);
-    this.#deps.onPipes();
+    this.#deps.onCandidates();
   }
 
   /** Transports have connected or lost their connection: perhaps pipes to many peers have opened or closed. */
@@ -110,12 +125,40 @@ export class TunnelPaths {
     this.#deps.carryOut(this.#control.networkChanged(this.#nowMs()));
   }
 
+  /** Where we are reached by UDP, best first: peers are told when we call them. */
+  setOwnEndpoints(endpoints: readonly UdpEndpoint[]): void {
+    this.#ownEndpoints = endpoints;
+    this.callable();
+  }
+
+  /** Calls reach others than before, or tell them more: peers that UDP is wanted to are called anew. */
+  callable(): void {
+    this.#deps.carryOut(this.#control.callable(this.#nowMs()));
+  }
+
+  /**
+   * Called when this peer is to send to us by UDP just now, as we do to it, and the session with it may be no way to tell
+   * it so.
+   */
+  onCall(handler: (publicKey: string) => void): void {
+    this.#callHandlers.push(handler);
+  }
+
+  /** The peer sends to us by UDP just now, and says that it is reached at `endpoints` itself. */
+  called(publicKey: string, { isAnswer, endpoints }: Call): void {
+    const peer = this.#deps.peers.get(publicKey);
+    const nowMs = this.#nowMs();
+    if (peer?.config.hasPaths !== true || !this.#calls.admits(publicKey, nowMs)) return;
+    if (this.#calls.note(publicKey, endpoints)) this.#deps.onCandidates();
+    this.#deps.carryOut(this.#control.called(peer.id, isAnswer, nowMs));
+  }
+
   /** Called whenever path selection has chosen another path to a peer. */
   onDecision(handler: (decision: PathDecision) => void): void {
     this.#decisionHandlers.push(handler);
   }
 
-  /** For the tunnel: `peer` with its pipes, and without what may not be used for it: handshakes go to every candidate. */
+  /** For the tunnel: `peer` with its pipes and what it said in calls, and without what may not be used for it: handshakes go to every candidate. */
   withPipes(peer: TunnelPeerConfig): TunnelPeerConfig {
     if (peer.hasPaths !== true) return peer;
     const { order, excluded, preferred } = peer.preference ?? NO_PREFERENCE;
@@ -123,13 +166,15 @@ export class TunnelPaths {
     const pipes = this.#pipes
       .pipesTo(peer.publicKey)
       .flatMap(({ number, transport }) => (preference.isAllowed(transport.transport) ? [{ pipe: number }] : []));
-    return { ...peer, endpoints: preference.isAllowed("udp") ? peer.endpoints : [], pipes };
+    const { endpoints } = this.#calls.withHeard(peer);
+    return { ...peer, endpoints: preference.isAllowed("udp") ? endpoints : [], pipes };
   }
 
   /** For the tunnel: its peers have been configured anew. */
   configure(): DataCommand[] {
     const { peers } = this.#deps;
     for (const publicKey of this.#pipes.peers()) if (peers.get(publicKey) === undefined) this.#pipes.forget(publicKey);
+    this.#calls.retain((publicKey) => peers.get(publicKey) !== undefined);
     return this.#control.configure(peers, this.#nowMs());
   }
 
@@ -143,6 +188,11 @@ export class TunnelPaths {
       case "stranger":
       case "active":
         break;
+      case "call": {
+        const caller = this.#deps.peers.byId(event.peer);
+        if (caller !== undefined) this.called(caller.publicKey, event.call);
+        return true;
+      }
       case "pipe-datagrams":
         this.#pipes.drain();
         return true;

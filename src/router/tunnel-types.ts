@@ -16,6 +16,8 @@ export interface TunnelOptions {
   /** Firewall mark of everything that the tunnel sends; 0 or absent for none. */
   readonly fwmark?: number;
   readonly aeadProvider?: "auto" | AeadProviderName;
+  /** `ADDRESS/BITS` of the mesh itself: no path leads to an address in there. */
+  readonly ranges?: readonly string[];
   /** Deviations from the whitepaper's timings, for tests that have no three minutes. */
   readonly timings?: Partial<WireGuardTimings>;
 }

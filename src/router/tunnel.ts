@@ -4,6 +4,7 @@ import { DisposeStack } from "../base/dispose.ts";
 import { MeshError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import * as libc from "../host/ffi/libc.ts";
+import { parseCidr } from "../packet/cidr.ts";
 import type { Endpoint, UdpEndpoint } from "../packet/endpoint.ts";
 import { openUdpSockets } from "../transports/udp/udp-transport.ts";
 import { openTun } from "../tun/open-tun.ts";
@@ -136,9 +137,10 @@ export class Tunnel implements AsyncDisposable {
       device: this.#device,
       peers: this.#peers,
       maxPeers: MAX_PEERS,
+      ranges: (options.ranges ?? []).map(parseCidr),
       wake: () => this.#thread.wake(),
       carryOut: (commands) => this.#carryOut(commands),
-      onPipes: () => this.configurePeers(this.#desired),
+      onCandidates: () => this.configurePeers(this.#desired),
     });
     this.#thread = new DataThread(
       {

@@ -7,6 +7,7 @@ const BOUNDS: Readonly<Record<UplinkClass, number>> = {
   cookie: 64,
   stun: 64,
   probe: 256,
+  call: 32,
 };
 
 /**

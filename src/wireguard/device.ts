@@ -147,6 +147,14 @@ export class Device {
     return this.#withPeer(id, (peer) => this.#initiator.repeat(peer, [endpoint]));
   }
 
+  /** The peer sends to us just now: so do we, to every candidate, and whatever NATs are on the way let both in. */
+  punch(id: number, nowMs: number): EngineAction[] {
+    return this.#withPeer(id, (peer) => {
+      if (peer.attempt === undefined) return this.#initiator.want(peer, nowMs);
+      return this.#initiator.repeat(peer, peer.candidates);
+    });
+  }
+
   /** The number is given out again only when the data thread has wiped every slot of the peer. */
   removePeer(id: number): EngineAction[] {
     return this.#withPeer(id, (peer) => {

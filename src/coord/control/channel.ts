@@ -109,6 +109,11 @@ export class Channel implements Receiver {
     });
   }
 
+  /** Passes a call of another peer on, unless it would come late. */
+  call(message: Extract<CoordinatorMessage, { type: "call" }>): void {
+    if (this.#socket.bufferedAmount <= this.#deps.limits.callBacklogBytes) this.#send(message);
+  }
+
   /** Tells the peer why, and closes. */
   reject(error: MeshError): void {
     if (this.#isClosed) return;

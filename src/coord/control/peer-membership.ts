@@ -3,8 +3,10 @@ import type { Clock } from "../../base/clock.ts";
 import { MeshError } from "../../base/errors.ts";
 import type { Distribution } from "../distribution.ts";
 import { advertisedEndpoints, atPorts } from "../endpoints.ts";
+import type { CoordinatorLimits } from "../limits.ts";
 import type { MapBuilder } from "../map-builder.ts";
 import type { Peer, Registry } from "../registry.ts";
+import { Calls } from "./calls.ts";
 import type { Channel, MemberMessage } from "./channel.ts";
 import type { Membership } from "./membership.ts";
 
@@ -13,15 +15,20 @@ export interface PeerMembershipDeps {
   readonly registry: Registry;
   readonly maps: MapBuilder;
   readonly distribution: Distribution;
+  readonly limits: CoordinatorLimits;
   readonly clock: Clock;
 }
 
-/** Peers are told their network map, and tell where they can be reached. */
+/** Peers are told their network map, and tell where they can be reached and whom they call. */
 export class PeerMembership implements Membership {
   readonly #deps: PeerMembershipDeps;
+  readonly #calls: Calls;
+  /** By the peer's id. */
+  readonly #channels = new Map<number, Channel>();
 
   constructor(deps: PeerMembershipDeps) {
     this.#deps = deps;
+    this.#calls = new Calls({ ...deps, channelOf: (id) => this.#channels.get(id) });
   }
 
   find(machineKey: string): Peer | undefined {
@@ -31,7 +38,13 @@ export class PeerMembership implements Membership {
   subscribe(channel: Channel, mapVersion: number | null): () => void {
     const { distribution, maps } = this.#deps;
     const id = this.find(channel.machineKey)?.id;
-    return id === undefined ? () => undefined : distribution.subscribe(channel, maps.viewOf(id), mapVersion);
+    if (id === undefined) return () => undefined;
+    this.#channels.set(id, channel);
+    const unsubscribe = distribution.subscribe(channel, maps.viewOf(id), mapVersion);
+    return () => {
+      if (this.#channels.get(id) === channel) this.#channels.delete(id);
+      unsubscribe();
+    };
   }
 
   setPresence(machineKey: string, isOnline: boolean): void {
@@ -41,12 +54,21 @@ export class PeerMembership implements Membership {
   }
 
   take({ machineKey, remoteAddress }: Channel, message: MemberMessage): void {
-    if (message.type !== "endpoints") throw new MeshError("bad-request", `no peer sends ${message.type}`);
-    const { network, registry } = this.#deps;
-    const { listenPort, endpoints, sshPorts, udp } = message;
     const id = this.find(machineKey)?.id;
     if (id === undefined) return;
-    const known = advertisedEndpoints(network, endpoints, remoteAddress, listenPort);
-    registry.setEndpoints(id, udp ? known : [], atPorts(known, sshPorts));
+    switch (message.type) {
+      case "endpoints": {
+        const { network, registry } = this.#deps;
+        const { listenPort, endpoints, sshPorts, udp } = message;
+        const known = advertisedEndpoints(network, endpoints, remoteAddress, listenPort);
+        registry.setEndpoints(id, udp ? known : [], atPorts(known, sshPorts));
+        return;
+      }
+      case "call":
+        this.#calls.place(id, message.peers);
+        return;
+      default:
+        throw new MeshError("bad-request", `no peer sends ${message.type}`);
+    }
   }
 }

@@ -55,6 +55,10 @@ export type PathEvent =
   | ({ readonly type: "preference" } & TransportPreference)
   /** Our own addresses or routes changed, or the machine slept: nothing proven before counts any more. */
   | { readonly type: "network-changed" }
+  /** The peer sends to all our addresses by UDP just now: so do we, since NATs let in who was spoken to. */
+  | { readonly type: "called" }
+  /** The peer can learn by a call where we are reached, better than before. */
+  | { readonly type: "callable" }
   /** Data wants to go after a pause, even though none may have gone yet. */
   | { readonly type: "active" }
   /** Time has come to `nextDeadlineMs()`, or data goes again after a pause: the counters are looked at. */

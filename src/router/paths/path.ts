@@ -27,6 +27,8 @@ const MAX_LOST_AT_ONCE = 4;
 const GAP_PROBES = 2;
 /** A path once proven is asked soon again when it has fallen silent, though not as fast as a new one. */
 const ROUND_AFTER_SILENCE = 4;
+/** From here on the gaps of a burst are long enough to miss what the other end does. */
+const ROUND_OF_GAPS = 3;
 
 /** One path to one peer: what its probes and their answers say about it. */
 export class Path {
@@ -114,6 +116,11 @@ export class Path {
     this.urgentAtMs = nowMs;
     this.data.reset();
     this.large.reset();
+  }
+
+  /** To be probed at once and in a burst, unless it works or the burst has only begun: the other end does the same. */
+  punch(): void {
+    if (!this.isProven && this.round > ROUND_OF_GAPS) this.round = 0;
   }
 
   /** Another network: what the path did wrong before does not count against it either. */

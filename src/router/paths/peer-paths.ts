@@ -65,7 +65,10 @@ export class PeerPaths {
     const isUp = this.#sessionSinceMs !== undefined;
     if (isUp) this.#decide(paths, ranking, actions);
     const want = this.#wantContext(ranking);
-    for (const transport of this.#wants.take(want)) actions.push({ type: "want", transport });
+    for (const transport of this.#wants.take(want)) {
+      if (transport === "udp") this.#punch();
+      actions.push({ type: "want", transport });
+    }
     let deadlineMs = this.#wants.deadlineMs(want);
     if (isUp) {
       const { leads, jitter } = this.#options;
@@ -82,6 +85,24 @@ export class PeerPaths {
   /** Infinity for never. */
   nextDeadlineMs(): number {
     return this.#deadlineMs;
+  }
+
+  /** There is a session, and a path in use that answers. */
+  get isReliable(): boolean {
+    return this.#selection.primary?.isProven === true;
+  }
+
+  isInUse(id: number): boolean {
+    const path = this.#paths.get(id);
+    return path !== undefined && this.#selection.isInUse(path);
+  }
+
+  /** The paths by which a message of ours may arrive: those in use, and pipes. */
+  get carriers(): readonly number[] {
+    const ranking = this.#ranking();
+    const isCarrier = (path: Path) => path.transport !== "udp" || this.#selection.isInUse(path);
+    const paths = Array.from(this.#paths.values()).filter((path) => ranking.isEligible(path) && isCarrier(path));
+    return paths.map(({ id }) => id);
   }
 
   status(): PeerPathsStatus {
@@ -132,6 +153,12 @@ export class PeerPaths {
         break;
       case "network-changed":
         this.#networkChanged();
+        break;
+      case "called":
+        this.#punch();
+        break;
+      case "callable":
+        this.#wants.punchSoon();
         break;
       case "active":
       case "tick":
@@ -220,6 +247,10 @@ export class PeerPaths {
     this.#attempts.start("the network changed", this.#paths.values(), this.#verdict, nowMs);
   }
 
+  #punch(): void {
+    for (const path of this.#paths.values()) if (path.transport === "udp") path.punch();
+  }
+
   #reviewActivity(isAskedFor: boolean): void {
     const { counters } = this.#options;
     const nowMs = this.#nowMs;
@@ -253,6 +284,8 @@ export class PeerPaths {
     const { from, to, reason } = change;
     this.#decisions = [...this.#decisions, { ...change, atMs: this.#nowMs }].slice(-MAX_DECISIONS);
     for (const path of this.#paths.values()) path.nearerInRow = 0;
+    // By another path the peer may be reached that was not before.
+    this.#wants.punchSoon();
     actions.push({ type: "decided", from: from?.id ?? null, to: to?.id ?? null, reason });
   }
 

@@ -86,6 +86,9 @@ export const PATH_TIMINGS = {
 
   /** A transport is asked for again after this long, as long as it is wanted. */
   wantMs: 15_000,
+  /** Punching in vain is repeated ever more rarely, up to this; and when there is news, no more often than this. */
+  punchMaxMs: 120_000,
+  punchMinMs: 1000,
   /** UDP gets this long after a session is up before SSH is asked for. */
   wantGraceMs: 1000,
   /** A race receipt is closed after this long. */

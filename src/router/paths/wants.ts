@@ -1,4 +1,3 @@
-import type { PathTransport } from "./events.ts";
 import type { Path } from "./path.ts";
 import { type Ranking, Tier } from "./ranking.ts";
 import type { Activity } from "./schedule.ts";
@@ -6,6 +5,13 @@ import type { Selection } from "./selection.ts";
 import { NEVER, PATH_TIMINGS } from "./timings.ts";
 
 const WANTED = ["udp", "ssh"] as const;
+type Wanted = (typeof WANTED)[number];
+
+interface Asked {
+  readonly atMs: number;
+  /** Until it is asked for again. */
+  readonly waitMs: number;
+}
 
 export interface WantContext {
   readonly activity: Activity;
@@ -20,14 +26,20 @@ export interface WantContext {
  * UDP is punched by both ends at once. A relay is connected anyway.
  */
 export class Wants {
-  readonly #askedMs = new Map<PathTransport, number>();
+  readonly #asked = new Map<Wanted, Asked>();
 
   /** Those to be asked for now; each again after a while, as long as it is wanted. */
-  take(context: WantContext): PathTransport[] {
+  take(context: WantContext): Wanted[] {
     const { nowMs } = context.ranking;
     const due = WANTED.filter((transport) => nowMs >= this.#dueMs(transport, context));
-    for (const transport of due) this.#askedMs.set(transport, nowMs);
+    for (const transport of due) this.#asked.set(transport, { atMs: nowMs, waitMs: this.#nextWaitMs(transport) });
     return due;
+  }
+
+  /** Something has changed that may make punching work: it is asked for again soon, if it is wanted. */
+  punchSoon(): void {
+    const asked = this.#asked.get("udp");
+    if (asked !== undefined) this.#asked.set("udp", { ...asked, waitMs: PATH_TIMINGS.punchMinMs });
   }
 
   deadlineMs(context: WantContext): number {
@@ -35,19 +47,27 @@ export class Wants {
   }
 
   clear(): void {
-    this.#askedMs.clear();
+    this.#asked.clear();
   }
 
-  #dueMs(transport: "udp" | "ssh", context: WantContext): number {
+  /** A connection that is wanted is asked for regularly: one that nobody asks for is closed. */
+  #nextWaitMs(transport: Wanted): number {
+    const waitMs = this.#asked.get(transport)?.waitMs;
+    if (transport === "ssh" || waitMs === undefined || waitMs < PATH_TIMINGS.wantMs) return PATH_TIMINGS.wantMs;
+    return Math.min(2 * waitMs, PATH_TIMINGS.punchMaxMs);
+  }
+
+  #dueMs(transport: Wanted, context: WantContext): number {
     if (!isWanted(transport, context)) return NEVER;
-    const againMs = (this.#askedMs.get(transport) ?? -NEVER) + PATH_TIMINGS.wantMs;
+    const asked = this.#asked.get(transport);
+    const againMs = asked === undefined ? -NEVER : asked.atMs + asked.waitMs;
     const { sessionSinceMs } = context;
     if (transport !== "ssh" || sessionSinceMs === undefined) return againMs;
     return Math.max(againMs, sessionSinceMs + PATH_TIMINGS.wantGraceMs);
   }
 }
 
-function isWanted(transport: "udp" | "ssh", { activity, paths, selection, ranking }: WantContext): boolean {
+function isWanted(transport: Wanted, { activity, paths, selection, ranking }: WantContext): boolean {
   if (activity === "idle" || !ranking.preference.isAllowed(transport)) return false;
   const { primary, second } = selection;
   const ofIt = paths.filter((path) => path.transport === transport);
@@ -55,6 +75,7 @@ function isWanted(transport: "udp" | "ssh", { activity, paths, selection, rankin
   // A connection in use must not be closed as unwanted.
   if (transport === "ssh" && ofIt.some((path) => path === primary || path === second)) return true;
   if (ofIt.some((path) => path.isOpen && ranking.tierOf(path) === Tier.proven)) return false;
+  if (primary === null && transport === "udp") return true;
   if (primary !== null) {
     if (ranking.tierOf(primary) !== Tier.proven) return true;
     if (ranking.preference.rankOf(transport) < ranking.rankOf(primary)) return true;

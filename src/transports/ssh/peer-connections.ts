@@ -111,9 +111,16 @@ export class PeerConnections {
     this.#settle();
   }
 
-  /** Breaks the connections that `isDead` says are, and has another one at once where one is wanted. */
+  /**
+   * For another network: breaks the connections that `isDead` says are, and has another one at once where one is wanted. A
+   * dial under way began in the former network, and may wait there for long.
+   */
   drop(isDead: (link: SshLink) => boolean, reason: string): void {
     for (const link of [...this.#links]) if (isDead(link)) link.destroy(reason);
+    if (this.#dial?.isOpening === false) {
+      this.#dial.abort();
+      this.#dial = undefined;
+    }
     // Now, and not when they have closed: until then they would stand in the way of the next one.
     this.#settle();
     this.retryNow();
@@ -154,8 +161,10 @@ export class PeerConnections {
   }
 
   #onDialled(dial: PeerDial, opened: OpenedConnection | undefined): void {
-    this.#attempts = dial.attempts;
-    this.#dial = undefined;
+    if (this.#dial === dial) {
+      this.#attempts = dial.attempts;
+      this.#dial = undefined;
+    }
     if (opened !== undefined) {
       this.adopt(opened);
       return;

@@ -23,7 +23,7 @@ describe("the control channel when the network has changed", () => {
     await register(http, { name: "alice", keys, token });
     channel = new ControlChannel(
       { urls: [coordinator.url], networkId: http.info.network.id, trust: http.trust, keys, map: undefined },
-      { onMap: () => undefined, onStateChange: () => undefined },
+      { onMap: () => undefined, onCall: () => undefined, onStateChange: () => undefined },
       { logger: silentLogger, clock: systemClock, socketFactory: link.dial },
     );
     channel.start();

@@ -3,6 +3,7 @@ import type { NetworkMap } from "../../../src/api/network-map.ts";
 import { systemClock } from "../../../src/base/clock.ts";
 import { silentLogger } from "../../../src/base/logger.ts";
 import { ControlChannel } from "../../../src/control/control-channel.ts";
+import type { IncomingCall } from "../../../src/control/control-channel-types.ts";
 import { CoordinatorHttp } from "../../../src/control/coordinator-http.ts";
 import { PeerKeys } from "../../../src/control/peer-keys.ts";
 import { register } from "../../../src/control/registration.ts";
@@ -36,14 +37,15 @@ describe("the control channel against a real coordinator", () => {
     options: { map?: NetworkMap; urls?: readonly string[] } = {},
   ) {
     const maps: NetworkMap[] = [];
+    const calls: IncomingCall[] = [];
     const channel = new ControlChannel(
       { urls: options.urls ?? [coordinator.url], ...peer, map: options.map },
-      { onMap: (map) => maps.push(map), onStateChange: () => undefined },
+      { onMap: (map) => maps.push(map), onCall: (call) => calls.push(call), onStateChange: () => undefined },
       { logger: silentLogger, clock: systemClock, socketFactory: plainSocket },
     );
     channels.push(channel);
     channel.start();
-    return { channel, maps };
+    return { channel, maps, calls };
   }
 
   const names = (map: NetworkMap | undefined) => map?.peers.map(({ name }) => name).sort();
@@ -65,6 +67,17 @@ describe("the control channel against a real coordinator", () => {
     expect(alice.maps.at(-1)?.peers[0]?.sshEndpoints).toContain("198.51.100.7:2222");
     await bob.channel.close();
     await vi.waitFor(() => expect(alice.maps.at(-1)?.peers[0]?.online).toBe(false));
+  });
+
+  it("passes calls on, with the endpoints that the caller has told", async () => {
+    const keys = await join("alice");
+    const [alice, bob] = [open(keys), open(await join("bob"))];
+    await vi.waitFor(() => expect(alice.maps.at(-1)?.peers[0]?.online).toBe(true));
+    alice.channel.setEndpoints({ listenPort: 4500, endpoints: ["198.51.100.7:4500"], sshPorts: [], udp: true });
+    alice.channel.call([alice.maps.at(-1)!.peers[0]!.wireguardKey]);
+    await vi.waitFor(() => expect(bob.calls).toHaveLength(1));
+    expect(bob.calls[0]).toMatchObject({ peer: keys.keys.wireguardKey, endpoints: ["198.51.100.7:4500"] });
+    expect(alice.calls).toEqual([]);
   });
 
   it("connects again by itself when the coordinator comes back, and tells its endpoints again", async () => {

@@ -57,7 +57,7 @@ describe("a coordinator that only a proxy reaches", () => {
     const networkId = http.info.network.id;
     const channel = new ControlChannel(
       { urls: [url], trust: http.trust, networkId, keys, map: undefined },
-      { onMap: () => undefined, onStateChange: () => undefined },
+      { onMap: () => undefined, onCall: () => undefined, onStateChange: () => undefined },
       { logger: silentLogger, clock: systemClock, socketFactory },
     );
     resources.push(channel);

@@ -90,7 +90,8 @@ beforeEach(() => {
     maxPeers: MAX_PEERS,
     wake: () => {},
     carryOut: note,
-    onPipes: () => configure(wanted),
+    onCandidates: () => configure(wanted),
+    ranges: [],
   });
   paths.onDecision(({ path, reason }) => decisions.push(`${path?.transport ?? "none"}: ${reason}`));
   for (const transport of ["ssh", "relay"] as const) paths.attach(() => new OpenPipe(transport));
