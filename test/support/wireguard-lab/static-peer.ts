@@ -21,7 +21,9 @@ import {
 
 const program = fileURLToPath(new URL("../static-tunnel.mjs", import.meta.url));
 
-export interface StaticPeerSetup extends EndSetup, Pick<TunnelOptions, "timings" | "aeadProvider" | "fwmark"> {
+export interface StaticPeerSetup
+  extends EndSetup,
+    Partial<Pick<TunnelOptions, "timings" | "aeadProvider" | "fwmark" | "interfaceName" | "listenPort">> {
   readonly routes?: readonly string[];
   /** A module that is loaded before the tunnel. */
   readonly preload?: string;
