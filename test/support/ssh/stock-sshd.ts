@@ -3,6 +3,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { findCommand, mustRun } from "../../../scripts/lib/process.mjs";
+import { eventually } from "../lab/eventually.ts";
 import { LabProcess } from "../lab/lab-process.ts";
 
 /** Where Debian's sshd wants an empty directory; its init script makes it. */
@@ -78,10 +79,14 @@ export class StockSshd implements AsyncDisposable {
   async stop(): Promise<void> {
     const server = this.#process;
     if (!server?.isRunning) return;
+    // Still first: it would take a client that comes back at once for another child, which nobody would end.
+    process.kill(server.pid, "SIGSTOP");
+    await eventually("sshd stands still", () => /\) [Tt] /.test(readFileSync(`/proc/${server.pid}/stat`, "latin1")));
     const children = readFileSync(`/proc/${server.pid}/task/${server.pid}/children`, "latin1").split(" ");
+    for (const child of children) if (child !== "") killIfThere(Number(child));
     // They write to the same log, and the server counts as ended when that is closed.
     const ended = server.stop();
-    for (const child of children) if (child !== "") killIfThere(Number(child));
+    process.kill(server.pid, "SIGCONT");
     await ended;
   }
 
