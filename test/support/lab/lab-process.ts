@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { constants } from "node:os";
 
 /** Enough to see what went wrong, and a chatty daemon does not fill the memory of the test. */
 const MAX_OUTPUT_CHARS = 4 * 1024 * 1024;
@@ -8,7 +9,7 @@ const TAIL_LINES = 40;
 export class LabProcess implements AsyncDisposable {
   readonly title: string;
   readonly pid: number;
-  /** Exit status; −1 when a signal ended it. */
+  /** Exit status; 128 and the number of the signal that ended it, as in a shell. */
   readonly exited: Promise<number>;
   stdout = "";
   stderr = "";
@@ -29,8 +30,8 @@ export class LabProcess implements AsyncDisposable {
       this.#wake();
     });
     this.exited = new Promise((resolve) => {
-      child.once("close", (status) => {
-        this.#status = status ?? -1;
+      child.once("close", (status, signal) => {
+        this.#status = status ?? 128 + constants.signals[signal!];
         this.#wake();
         resolve(this.#status);
       });
