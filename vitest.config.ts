@@ -9,6 +9,7 @@ const BESIDE = [
   "test/lab/**/*-realtime.test.ts",
   "test/lab/cli-bad-input.test.ts",
   "test/lab/coordinator-listen.test.ts",
+  "test/lab/firewall-mark.test.ts",
   "test/lab/http-proxy.test.ts",
   "test/lab/installation.test.ts",
   "test/lab/nat-pairs.test.ts",

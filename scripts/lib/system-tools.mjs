@@ -23,6 +23,8 @@ const TOOLS = [
   { command: "sshd", package: "openssh-server", for: ["test"] },
   { command: "turnutils_stunclient", package: "coturn", service: "coturn.service", for: ["test"] },
   { command: "miniupnpd", package: "miniupnpd-nftables", for: ["test"] },
+  { command: "nginx", package: "nginx", service: "nginx.service", for: ["test"] },
+  { command: "dnsmasq", package: "dnsmasq-base", for: ["test"] },
   { command: "git", package: "git", for: ["test"] },
   { command: "nebula", package: "nebula", for: ["bench"] },
   { command: "g++", package: "g++", for: ["compiler"] },

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { transportOrderSchema, writtenPreferenceSchema } from "./path-preference.ts";
 import { nameSchema, portSchema } from "./primitives.ts";
+import { writtenSshSchema } from "./ssh-jump.ts";
 import { loadYamlConfig } from "./yaml-config.ts";
 
 /** Linux: 15 bytes, no slash, no white space, not `.` or `..` (`dev_valid_name`); we keep to plain characters. */
@@ -8,13 +9,27 @@ export const interfaceNameSchema = z
   .string()
   .regex(/^[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,14}$/, "an interface name: letters, digits, _ . and -, at most 15");
 
+/** On which our SSH server may listen at once. */
+export const MAX_SSH_PORTS = 8;
+
 /**
  * Bytes inside the tunnel: every IPv4 host takes 576 (RFC 791), IPv6 needs 1280 and is left out below; a UDP datagram cannot
  * carry more than 65475 inside a WireGuard message.
  */
 export const mtuSchema = z.number().int().min(576).max(65475);
 
-/** The peer's configuration file; `configs/peer.yaml` is the commented example. Every key has a flag. */
+const off = z.literal("off");
+
+/** `off` is 0. */
+const fwmarkSchema = z.union([off.transform(() => 0), z.number().int().min(0).max(0xffff_ffff)], "a mark, or off");
+
+/** TCP ports; `off` is none. */
+const sshPortsSchema = z.union(
+  [off.transform(() => []), portSchema.transform((one) => [one]), z.array(portSchema).min(1).max(MAX_SSH_PORTS)],
+  `a TCP port, a list of up to ${MAX_SSH_PORTS}, or off`,
+);
+
+/** The peer's configuration file; `configs/peer.yaml` is the commented example. Most keys have a flag. */
 export const peerConfigSchema = z
   .strictObject({
     home: z.string().min(1).optional(),
@@ -33,6 +48,9 @@ export const peerConfigSchema = z
     name: nameSchema.optional(),
     interface: interfaceNameSchema.optional(),
     listen_port: z.union([z.literal(0), portSchema]).optional(),
+    ssh_port: sshPortsSchema.optional(),
+    ssh: writtenSshSchema.optional(),
+    fwmark: fwmarkSchema.optional(),
     mtu: mtuSchema.optional(),
     transports: transportOrderSchema.optional(),
     paths: z.record(nameSchema, writtenPreferenceSchema).optional(),
@@ -49,6 +67,9 @@ export const peerConfigSchema = z
     name: file.name,
     interface: file.interface,
     listenPort: file.listen_port,
+    sshPorts: file.ssh_port,
+    sshJump: file.ssh,
+    fwmark: file.fwmark,
     mtu: file.mtu,
     transports: file.transports,
     peerPreferences: file.paths,

@@ -1,12 +1,15 @@
 import type { Command } from "commander";
 import type { TransportName } from "../api/path-preference.ts";
-import { integerOption, transportsOption } from "./option-parsers.ts";
+import { MAX_SSH_PORTS } from "../api/peer-config.ts";
+import { fwmarkOption, integerOption, portsOption, transportsOption } from "./option-parsers.ts";
 
 /** Flags of `join` and `up` that say how the daemon runs. */
 export interface DaemonFlags {
   readonly config?: string;
   readonly interface?: string;
   readonly listenPort?: number;
+  readonly sshPort?: number[];
+  readonly fwmark?: number;
   readonly mtu?: number;
   readonly transports?: TransportName[];
   readonly detach?: boolean;
@@ -20,6 +23,16 @@ export function addDaemonOptions(command: Command): Command {
       "--listen-port <port>",
       "UDP port, 0 for any free one (default: 51820)",
       integerOption("--listen-port", 0, 65535),
+    )
+    .option(
+      "--ssh-port <port>",
+      "TCP port of the SSH server for peers; may be repeated; off for none (default: 2222)",
+      portsOption("--ssh-port", MAX_SSH_PORTS),
+    )
+    .option(
+      "--fwmark <mark>",
+      "firewall mark of all that is sent to the underlay; off for none (default: 0x2086)",
+      fwmarkOption("--fwmark"),
     )
     .option("--mtu <bytes>", "largest packet inside the tunnel (default: 1420)", integerOption("--mtu", 576, 65475))
     .option(

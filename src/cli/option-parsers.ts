@@ -17,6 +17,26 @@ export function collect(value: string, previous: readonly string[] | undefined):
   return [...(previous ?? []), value];
 }
 
+/** A parser for commander that collects ports, given several times or with commas between them; `off` alone is none. */
+export function portsOption(flag: string, max: number): (text: string, previous?: readonly number[]) => number[] {
+  const port = integerOption(flag, 1, 65535);
+  return (text, previous) => {
+    if (text === "off" && previous === undefined) return [];
+    const ports = [...new Set([...(previous ?? []), ...text.split(",").map((word) => port(word.trim()))])];
+    if (ports.length <= max && previous?.length !== 0) return ports;
+    throw new MeshError("bad-usage", `${flag} takes up to ${max} ports, or off`);
+  };
+}
+
+/** A parser for commander that takes a firewall mark as `wg` does: `off` (0), or a number, 0x… as well. */
+export function fwmarkOption(flag: string): (text: string) => number {
+  return (text) => {
+    const value = text === "off" ? 0 : Number(text);
+    if (text === "off" || (/^(?:0x[0-9a-f]{1,8}|\d{1,10})$/i.test(text) && value <= 0xffff_ffff)) return value;
+    throw new MeshError("bad-usage", `${flag} is off, or a mark such as 0x2086, not ${JSON.stringify(text)}`);
+  };
+}
+
 /** A parser for commander that takes names of transports with commas between them. */
 export function transportsOption(flag: string): (text: string) => TransportName[] {
   return (text) => {

@@ -13,6 +13,8 @@ export interface PeerSettings {
   readonly config: PeerConfig;
   readonly interface: string | undefined;
   readonly listenPort: number | undefined;
+  readonly sshPorts: number[] | undefined;
+  readonly fwmark: number | undefined;
   readonly mtu: number | undefined;
   readonly transports: TransportName[] | undefined;
   readonly detach: boolean;
@@ -46,6 +48,8 @@ export async function resolvePeerSettings(flags: DaemonFlags, command: Command):
     config,
     interface: flags.interface ?? config.interface,
     listenPort: flags.listenPort ?? config.listenPort,
+    sshPorts: flags.sshPort ?? config.sshPorts,
+    fwmark: flags.fwmark ?? config.fwmark,
     mtu: flags.mtu ?? config.mtu,
     transports: flags.transports ?? config.transports,
     detach: flags.detach ?? config.detach ?? false,
@@ -61,6 +65,9 @@ const EMPTY_CONFIG: PeerConfig = {
   name: undefined,
   interface: undefined,
   listenPort: undefined,
+  sshPorts: undefined,
+  sshJump: undefined,
+  fwmark: undefined,
   mtu: undefined,
   transports: undefined,
   peerPreferences: undefined,

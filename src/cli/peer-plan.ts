@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import type { JoinToken } from "../api/join-token.ts";
 import { nameSchema } from "../api/primitives.ts";
 import { MeshError } from "../base/errors.ts";
@@ -36,6 +37,13 @@ export function peerPlan(mode: PeerPlan["mode"], settings: PeerSettings, joining
     name,
     interface: settings.interface,
     listenPort: settings.listenPort,
+    sshPorts: settings.sshPorts,
+    sshJump: config.sshJump && {
+      ...config.sshJump,
+      identityFile: resolve(config.sshJump.identityFile),
+      knownHostsFile: resolve(config.sshJump.knownHostsFile),
+    },
+    fwmark: settings.fwmark,
     mtu: settings.mtu,
     transports: settings.transports,
     peerPreferences: config.peerPreferences,

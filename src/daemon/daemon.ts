@@ -13,6 +13,7 @@ import { DisposeStack } from "../base/dispose.ts";
 import { MeshError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import type { PeerKeys } from "../control/peer-keys.ts";
+import { underlaySockets } from "../host/underlay/underlay-sockets.ts";
 import type { AeadProviderName } from "../wireguard/aead/provider.ts";
 import { deregister } from "./deregister.ts";
 import type { Home, NetworkPaths } from "./home.ts";
@@ -22,6 +23,7 @@ import { PeerSession } from "./peer-session.ts";
 import { removeNetwork } from "./remove-network.ts";
 import { deriveState, type Intent } from "./state.ts";
 import { buildStatus } from "./status-builder.ts";
+import { underlayDial } from "./underlay-dial.ts";
 import { Warnings } from "./warnings.ts";
 
 export interface DaemonOptions {
@@ -147,8 +149,9 @@ export class Daemon implements LocalApiTarget, AsyncDisposable {
 
   leave(): Promise<{ deregistered: boolean }> {
     return this.#inTurn(async () => {
-      const { enrolment, home, keys, paths } = this.#options;
-      const deregistered = await deregister(enrolment, keys, this.#deps.logger);
+      const { enrolment, home, keys, paths, settings } = this.#options;
+      const dial = underlayDial(underlaySockets(settings.fwmark));
+      const deregistered = await deregister(enrolment, keys, { dial, logger: this.#deps.logger });
       await this.#stopSession();
       await removeNetwork(home, paths.network);
       this.#end();

@@ -4,18 +4,20 @@ import { asMeshError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { connectToAny } from "../control/coordinator-http.ts";
 import type { PeerKeys } from "../control/peer-keys.ts";
+import type { Dial } from "../host/tcp.ts";
 import type { Enrolment } from "./network-state.ts";
-import { underlayDial } from "./underlay-dial.ts";
 
 const LIMIT_MS = 5000;
 
 /** Tells the coordinator that this machine leaves. False where it could not be told: leaving goes on nevertheless. */
-export async function deregister(enrolment: Enrolment, keys: PeerKeys, logger: Logger): Promise<boolean> {
+export async function deregister(
+  enrolment: Enrolment,
+  keys: PeerKeys,
+  { dial, logger }: { readonly dial: Dial; readonly logger: Logger },
+): Promise<boolean> {
   try {
-    const http = await connectToAny(enrolment.urls, enrolment.trust, {
-      socketFactory: underlayDial(),
-      timeoutMs: LIMIT_MS,
-    });
+    const { urls, trust } = enrolment;
+    const http = await connectToAny(urls, trust, { socketFactory: dial, timeoutMs: LIMIT_MS });
     const challenge = await http.send("POST", "/v1/challenge", {}, challengeResponseSchema);
     const transcript = leaveTranscript({
       networkId: enrolment.network.id,

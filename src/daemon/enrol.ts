@@ -7,16 +7,18 @@ import { register } from "../control/registration.ts";
 import type { CoordinatorTrust } from "../control/trust.ts";
 import { IpRoute } from "../host/ip-route.ts";
 import { requireFreeRanges } from "../host/preflight.ts";
+import type { Dial } from "../host/tcp.ts";
 import type { Enrolment } from "./network-state.ts";
 import { peerNameFromHostName } from "./peer-name.ts";
 import type { PeerPlan, Progress } from "./peer-plan.ts";
-import { underlayDial } from "./underlay-dial.ts";
 
 export interface EnrolContext {
   readonly plan: PeerPlan;
   readonly keys: PeerKeys;
   /** What an earlier registration left. */
   readonly existing: Enrolment | undefined;
+  /** Towards the coordinator. */
+  readonly dial: Dial;
   readonly progress: Progress;
   readonly logger: Logger;
   readonly signal: AbortSignal | undefined;
@@ -45,7 +47,7 @@ export function coordinatorOf(
  * is away does not matter: the registration stands.
  */
 export async function enrol(context: EnrolContext): Promise<Enrolment> {
-  const { plan, keys, existing, progress, logger, signal } = context;
+  const { plan, keys, existing, dial, progress, logger, signal } = context;
   const name = plan.name ?? existing?.self.name ?? peerNameFromHostName(hostname());
   if (existing !== undefined && name !== existing.self.name) {
     throw new MeshError(
@@ -55,7 +57,7 @@ export async function enrol(context: EnrolContext): Promise<Enrolment> {
   }
   const { urls, trust } = coordinatorOf(plan, existing);
   try {
-    const http = await connectToAny(urls, trust, { socketFactory: underlayDial(), signal });
+    const http = await connectToAny(urls, trust, { socketFactory: dial, signal });
     progress({ event: "coordinator", url: http.url, network: http.info.network.name });
     if (existing !== undefined && existing.network.id !== http.info.network.id) {
       throw new MeshError(

@@ -1,9 +1,8 @@
 import { randomFillSync } from "node:crypto";
-import { lookup } from "node:dns/promises";
-import { isIP } from "node:net";
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
 import { hostAndPort } from "../control/coordinator-url.ts";
+import type { Resolve } from "../host/underlay/resolver.ts";
 import type { NatReport } from "../nat/mapping.ts";
 import { type StunAction, StunClient, type StunEvent } from "../nat/stun/stun-client.ts";
 import type { UdpEndpoint } from "../packet/endpoint.ts";
@@ -13,6 +12,7 @@ export interface NatWatchDeps {
   readonly tunnel: Tunnel;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly resolve: Resolve;
   /** What is known of the NATs has changed. */
   readonly onChange: () => void;
 }
@@ -52,10 +52,9 @@ export class NatWatch implements Disposable {
     if (servers === this.#servers) return;
     this.#servers = servers;
     try {
-      const { host } = hostAndPort(url);
-      const addresses = isIP(host) === 0 ? await lookup(host, { all: true }) : [{ address: host }];
+      const addresses = await this.#deps.resolve(hostAndPort(url).host);
       if (this.#servers !== servers || this.#isClosed) return;
-      const asked = addresses.flatMap(({ address }) => ports.map((port) => ({ address, port })));
+      const asked = addresses.flatMap((address) => ports.map((port) => ({ address, port })));
       this.#tell({ type: "servers", servers: asked });
     } catch (failure) {
       this.#servers = "";

@@ -2,7 +2,10 @@ import { join } from "node:path";
 import { z } from "zod";
 import { networkInfoSchema, selfInfoSchema } from "../api/network-map.ts";
 import { peerPreferenceSchema, TRANSPORT_NAMES, transportOrderSchema } from "../api/path-preference.ts";
-import { instantSchema, nameSchema, sha256HexSchema } from "../api/primitives.ts";
+import { MAX_SSH_PORTS } from "../api/peer-config.ts";
+import { instantSchema, nameSchema, portSchema, sha256HexSchema } from "../api/primitives.ts";
+import { sshJumpSchema } from "../api/ssh-jump.ts";
+import { DEFAULT_FWMARK, MAX_FWMARK } from "../host/underlay/firewall-mark.ts";
 import { StateFile } from "./state-file.ts";
 
 /** What the registration left: which coordinator, how to recognise it, and who we are in its network. */
@@ -27,7 +30,10 @@ export const settingsSchema = z.strictObject({
   listenPort: z.number().int().min(0).max(65535),
   mtu: z.number().int().min(576).max(65475),
   /** TCP ports of our SSH server; none: we only dial. */
-  sshPorts: z.array(z.number().int().min(1).max(65535)).max(8).default([2222]),
+  sshPorts: z.array(portSchema).max(MAX_SSH_PORTS).default([2222]),
+  sshJump: sshJumpSchema.nullable().default(null),
+  /** Of everything that is sent to the underlay; 0 for none. */
+  fwmark: z.number().int().min(0).max(MAX_FWMARK).default(DEFAULT_FWMARK),
   /** What may be used at all, best first. */
   transports: transportOrderSchema.default([...TRANSPORT_NAMES]),
   /** What the configuration file asked for, by peer name. */
@@ -41,6 +47,8 @@ export const DEFAULT_SETTINGS: Settings = {
   listenPort: 51820,
   mtu: 1420,
   sshPorts: [2222],
+  sshJump: null,
+  fwmark: DEFAULT_FWMARK,
   transports: [...TRANSPORT_NAMES],
   peerPreferences: {},
 };

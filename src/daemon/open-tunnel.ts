@@ -21,9 +21,12 @@ export async function openTunnel(
 ): Promise<Tunnel> {
   const privateKey = keys.exportWireguardPrivate();
   try {
-    const { interface: interfaceName, mtu, listenPort } = settings;
+    const { interface: interfaceName, mtu, listenPort, fwmark } = settings;
     const ranges = [enrolment.network.cidr4, enrolment.network.cidr6];
-    return await Tunnel.open({ interfaceName, mtu, listenPort, privateKey, aeadProvider, ranges }, { logger, clock });
+    return await Tunnel.open(
+      { interfaceName, mtu, listenPort, fwmark, privateKey, aeadProvider, ranges },
+      { logger, clock },
+    );
   } catch (failure) {
     await host[Symbol.asyncDispose]();
     throw failure;

@@ -1,5 +1,6 @@
 import type { JoinToken } from "../api/join-token.ts";
 import type { PeerPreference, TransportName } from "../api/path-preference.ts";
+import type { SshJump } from "../api/ssh-jump.ts";
 import type { Home } from "./home.ts";
 
 /** Everything that `mesh join` or `mesh up` was told, parsed and checked; what was left out is undefined. */
@@ -14,6 +15,12 @@ export interface PeerPlan {
   readonly name: string | undefined;
   readonly interface: string | undefined;
   readonly listenPort: number | undefined;
+  /** TCP ports of our SSH server; none: we only dial. */
+  readonly sshPorts: number[] | undefined;
+  /** Null: no jump host any more. */
+  readonly sshJump: SshJump | null | undefined;
+  /** 0 for none. */
+  readonly fwmark: number | undefined;
   readonly mtu: number | undefined;
   /** What may be used at all, best first. */
   readonly transports: TransportName[] | undefined;

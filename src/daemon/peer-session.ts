@@ -18,6 +18,7 @@ import { isLocalAddress } from "../control/endpoints.ts";
 import { MapCache } from "../control/map-cache.ts";
 import type { PeerKeys } from "../control/peer-keys.ts";
 import { InterfaceSetup, type NoIpv6Reason } from "../host/interface-setup.ts";
+import { type UnderlaySockets, underlaySockets } from "../host/underlay/underlay-sockets.ts";
 import { parseEndpoint } from "../router/endpoint-text.ts";
 import type { Tunnel } from "../router/tunnel.ts";
 import type { AeadProviderName } from "../wireguard/aead/provider.ts";
@@ -66,6 +67,7 @@ interface Parts {
   readonly tunnel: Tunnel;
   readonly view: NetworkView;
   readonly preferences: PathPreferences;
+  readonly sockets: UnderlaySockets;
   readonly underlay: Underlay;
   /** Everything that the session owns, both of the others among it. */
   readonly resources: DisposeStack;
@@ -116,7 +118,7 @@ export class PeerSession implements AsyncDisposable {
         onCall: (call) => this.#takeCall(call),
         onStateChange: () => this.#channelChanged(),
       },
-      { logger: deps.logger, clock: deps.clock, socketFactory: underlayDial() },
+      { logger: deps.logger, clock: deps.clock, socketFactory: underlayDial(parts.sockets) },
     );
   }
 
@@ -171,13 +173,14 @@ export class PeerSession implements AsyncDisposable {
     if (noIpv6 !== undefined) deps.warnings.set("ipv6", `no IPv6 in the mesh here: ${NO_IPV6_TEXT[noIpv6]}`);
 
     const { logger, clock } = deps;
+    const sockets = underlaySockets(settings.fwmark);
     const underlay = resources.use(
-      await Underlay.open({ enrolment, settings, keys, preferences }, { tunnel, clock, logger }),
+      await Underlay.open({ enrolment, settings, keys, preferences }, { tunnel, sockets, clock, logger }),
     );
     if (underlay.sshProblem === undefined) deps.warnings.clear("ssh");
     else deps.warnings.set("ssh", `no SSH server for peers here: ${underlay.sshProblem}`);
 
-    const session = new PeerSession(options, deps, { tunnel, view, preferences, underlay, resources });
+    const session = new PeerSession(options, deps, { tunnel, view, preferences, sockets, underlay, resources });
     if (view.map !== undefined) session.#applyMap(view.map);
     await session.#openUapi();
     session.#announceEndpoints();
@@ -323,7 +326,8 @@ export class PeerSession implements AsyncDisposable {
     const { interfaceName, listenPort } = this.#tunnel.info;
     const path = UapiServer.socketPath(interfaceName);
     const privateKey = this.#options.keys.exportWireguardPrivate();
-    const device = () => ({ privateKey, listenPort, fwmark: 0, peers: this.#tunnel.peers() });
+    const { fwmark } = this.#options.settings;
+    const device = () => ({ privateKey, listenPort, fwmark, peers: this.#tunnel.peers() });
     this.#deps.warnings.clear("uapi");
     try {
       const server = await UapiServer.open(path, device, this.#deps);

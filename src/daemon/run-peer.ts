@@ -8,6 +8,8 @@ import { MapCache } from "../control/map-cache.ts";
 import { writeFileAtomic } from "../host/atomic-file.ts";
 import { IpRoute } from "../host/ip-route.ts";
 import { requireFreeInterface, requireNetAdmin, requireTunDevice } from "../host/preflight.ts";
+import { DEFAULT_FWMARK } from "../host/underlay/firewall-mark.ts";
+import { underlaySockets } from "../host/underlay/underlay-sockets.ts";
 import type { AeadProviderName } from "../wireguard/aead/provider.ts";
 import { Daemon } from "./daemon.ts";
 import { coordinatorOf, enrol } from "./enrol.ts";
@@ -62,7 +64,7 @@ async function startPeer(plan: PeerPlan, deps: RunPeerDeps, resources: DisposeSt
   // What can be known to fail fails before a token is spent.
   await requireFreeInterface(settings.interface, new IpRoute());
   await requireFreePort(settings.listenPort);
-  const { keys, enrolment } = await membershipOf(plan, paths.directory, existing, deps);
+  const { keys, enrolment } = await membershipOf(plan, paths.directory, existing, settings, deps);
   await state.enrolment.write(enrolment);
   await state.settings.write(settings);
   if (plan.mode === "join") await writeFileAtomic(currentNetworkFile(plan.home), `${network}\n`, { mode: 0o600 });
@@ -105,7 +107,8 @@ async function networkOf(plan: PeerPlan, signal: AbortSignal | undefined): Promi
     if (plan.mode === "up") throw new MeshError("needs-join", "this machine has joined no network");
   }
   const { urls, trust } = coordinatorOf(plan, undefined);
-  const http = await connectToAny(urls, trust, { socketFactory: underlayDial(), signal });
+  const dial = underlayDial(underlaySockets(plan.fwmark ?? DEFAULT_FWMARK));
+  const http = await connectToAny(urls, trust, { socketFactory: dial, signal });
   return http.info.network.name;
 }
 
@@ -113,6 +116,7 @@ async function membershipOf(
   plan: PeerPlan,
   directory: string,
   existing: Enrolment | undefined,
+  { fwmark }: Settings,
   { logger, progress, signal }: RunPeerDeps,
 ) {
   if (plan.mode === "up") {
@@ -125,7 +129,8 @@ async function membershipOf(
   // Checked before keys are made: a join that cannot go anywhere leaves nothing behind.
   coordinatorOf(plan, existing);
   const keys = await loadOrCreateKeys(directory);
-  const enrolment = await enrol({ plan, keys, existing, progress, logger, signal });
+  const dial = underlayDial(underlaySockets(fwmark));
+  const enrolment = await enrol({ plan, keys, existing, dial, progress, logger, signal });
   // Removed by the coordinator and registered anew: the address in the cached map is this machine's no more.
   if (existing !== undefined && existing.self.ip4 !== enrolment.self.ip4) {
     await new MapCache(directory, logger).dropMap();
@@ -151,7 +156,9 @@ function settingsOf(plan: PeerPlan, stored: Settings | undefined): Settings {
     interface: plan.interface ?? base.interface,
     listenPort: plan.listenPort ?? base.listenPort,
     mtu: plan.mtu ?? base.mtu,
-    sshPorts: base.sshPorts,
+    sshPorts: plan.sshPorts ?? base.sshPorts,
+    sshJump: plan.sshJump === undefined ? base.sshJump : plan.sshJump,
+    fwmark: plan.fwmark ?? base.fwmark,
     transports: plan.transports ?? base.transports,
     peerPreferences: plan.peerPreferences ?? base.peerPreferences,
   };

@@ -1,13 +1,24 @@
 import { networkInterfaces } from "node:os";
 import type { NetworkMap } from "../api/network-map.ts";
+import type { SshJump } from "../api/ssh-jump.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
 import type { PeerKeys } from "../control/peer-keys.ts";
+import type { UnderlaySockets } from "../host/underlay/underlay-sockets.ts";
 import type { Tunnel } from "../router/tunnel.ts";
 import { SshTransport } from "../transports/ssh/ssh-transport.ts";
 
+export interface SshLinkOptions {
+  readonly keys: PeerKeys;
+  /** Where our server listens; none: we only dial. */
+  readonly ports: readonly number[];
+  /** Through which all is dialled. */
+  readonly jump: SshJump | null;
+}
+
 export interface SshLinkDeps {
   readonly tunnel: Tunnel;
+  readonly sockets: UnderlaySockets;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -26,13 +37,17 @@ export class SshLink implements AsyncDisposable {
   }
 
   /** A port that is taken is told in `problem`, and keeps nothing else from working. */
-  static async open(keys: PeerKeys, ports: readonly number[], deps: SshLinkDeps): Promise<SshLink> {
-    const { tunnel, clock, logger } = deps;
+  static async open({ keys, ports, jump }: SshLinkOptions, deps: SshLinkDeps): Promise<SshLink> {
+    const { tunnel, sockets, clock, logger } = deps;
+    const { dial: socketFactory, bindListener } = sockets;
     const machineSeed = keys.exportMachineSeed();
     try {
       const listen = ports.flatMap((port) => ANY_ADDRESS.map((host) => ({ host, port })));
       const transport = await tunnel.paths.attachOpened((handlers) =>
-        SshTransport.open({ machineSeed, listen }, { handlers, logger, clock }),
+        SshTransport.open(
+          { machineSeed, listen, ...(jump === null ? {} : { jump }) },
+          { handlers, logger, clock, socketFactory, bindListener },
+        ),
       );
       return new SshLink(transport, tunnel);
     } finally {

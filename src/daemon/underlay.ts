@@ -7,6 +7,7 @@ import type { AnnouncedEndpoints } from "../control/control-channel-types.ts";
 import { localEndpoints } from "../control/endpoints.ts";
 import type { PeerKeys } from "../control/peer-keys.ts";
 import { defaultGateway } from "../host/default-gateway.ts";
+import type { UnderlaySockets } from "../host/underlay/underlay-sockets.ts";
 import type { NatReport } from "../nat/mapping.ts";
 import { type PortMapping, portMappingNonce } from "../nat/port-mapping/port-mapper.ts";
 import { PortMappingClient } from "../nat/port-mapping/port-mapping-client.ts";
@@ -29,6 +30,7 @@ export interface UnderlayOptions {
 
 export interface UnderlayDeps {
   readonly tunnel: Tunnel;
+  readonly sockets: UnderlaySockets;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -65,7 +67,7 @@ export class Underlay implements AsyncDisposable {
     this.#options = options;
     this.#deps = deps;
     this.#ssh = ssh;
-    this.#nat = new NatWatch({ ...deps, onChange: () => this.#onChange() });
+    this.#nat = new NatWatch({ ...deps, resolve: deps.sockets.resolve, onChange: () => this.#onChange() });
     this.#mapping = new PortMappingClient(
       {
         internalPort: deps.tunnel.info.listenPort,
@@ -75,17 +77,19 @@ export class Underlay implements AsyncDisposable {
           this.#onChange();
         },
       },
-      deps,
+      { ...deps, openUdp: deps.sockets.openUdp },
     );
     this.#relay = new RelayLink(
       { networkId: enrolment.network.id, trust: enrolment.trust, keys },
-      { ...deps, socketFactory: underlayDial() },
+      { ...deps, socketFactory: underlayDial(deps.sockets) },
     );
   }
 
   static async open(options: UnderlayOptions, deps: UnderlayDeps): Promise<Underlay> {
     const { keys, settings, preferences } = options;
-    const ssh = preferences.isUsed("ssh") ? await SshLink.open(keys, settings.sshPorts, deps) : undefined;
+    const ssh = preferences.isUsed("ssh")
+      ? await SshLink.open({ keys, ports: settings.sshPorts, jump: settings.sshJump }, deps)
+      : undefined;
     return new Underlay(options, deps, ssh);
   }
 
@@ -162,12 +166,12 @@ export class Underlay implements AsyncDisposable {
 
   /** What this network lets through, measured anew. */
   netcheck(signal: AbortSignal): Promise<NetcheckReply> {
-    const { tunnel, clock } = this.#deps;
+    const { tunnel, sockets, clock } = this.#deps;
     const { urls, trust } = this.#options.enrolment;
     const sources = {
       urls,
       trust,
-      dial: underlayDial(),
+      dial: underlayDial(sockets),
       clock,
       tunnel: () => tunnel.info,
       measureNat: (limit: AbortSignal) => this.#measureNat(limit),

@@ -1,4 +1,4 @@
-import { connect, type Socket } from "node:net";
+import { connect, type Server, type Socket } from "node:net";
 
 export interface SocketTarget {
   readonly host: string;
@@ -18,6 +18,14 @@ export const plainSocket: SocketFactory = ({ host, port }) => {
   const socket = connect({ host, port, autoSelectFamily: true });
   socket.setNoDelay(true);
   return socket;
+};
+
+/** Makes `server` listen on an address of one family. What fails is an `error` event of the server. */
+export type BindListener = (server: Server, address: SocketTarget) => void;
+
+/** Each address is of one family, or the second of two wildcards would find the port taken by the first. */
+export const bindPlainly: BindListener = (server, { host, port }) => {
+  server.listen({ host, port, ipv6Only: host.includes(":") });
 };
 
 /** A socket of `dial`, connected. Rejects with the reason of `signal` when that aborts; nothing stays open then. */

@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
 import { eventually } from "../support/lab/eventually.ts";
+import { startHttpProxy } from "../support/lab/http-proxy.ts";
 import { Lab } from "../support/lab/lab.ts";
 import { meshJson } from "../support/lab/mesh-command.ts";
 import { MeshPeer } from "../support/lab/mesh-peer.ts";
@@ -8,26 +9,6 @@ import { MeshServer } from "../support/lab/mesh-server.ts";
 // The peer's only way out is an HTTP proxy with a password:
 //
 //   alice 10.0.0.2 ── proxy 10.0.0.1 | 203.0.113.2 ── coordinator 203.0.113.1, and bob 203.0.113.3
-
-const PROXY = `
-  const { createServer } = require("node:http");
-  const { connect } = require("node:net");
-  const server = createServer();
-  server.on("connect", (request, client) => {
-    client.on("error", () => {});
-    const isKnown = request.headers["proxy-authorization"] === "Basic " + Buffer.from("alice:secret").toString("base64");
-    if (!isKnown) return client.end("HTTP/1.1 407 Proxy Authentication Required\\r\\n\\r\\n");
-    const { hostname, port } = new URL("http://" + request.url);
-    const upstream = connect(Number(port || 80), hostname, () => {
-      client.write("HTTP/1.1 200 Connection Established\\r\\n\\r\\n");
-      upstream.pipe(client).pipe(upstream);
-    });
-    upstream.on("error", () => client.destroy());
-    client.on("close", () => upstream.destroy());
-    console.log("tunnel to " + request.url);
-  });
-  server.listen(3128, "10.0.0.1", () => console.log("listening"));
-`;
 
 it("a peer whose only way out is an HTTP proxy joins and reaches the others by the relay", async () => {
   await using lab = await Lab.open();
@@ -45,8 +26,7 @@ it("a peer whose only way out is an HTTP proxy joins and reaches the others by t
   await internet.attach(proxyHost, "out0", ["203.0.113.2/24"]);
   await internet.attach(bobHost, "eth0", ["203.0.113.3/24"]);
   await internet.attach(serverHost, "eth0", ["203.0.113.1/24"]);
-  const proxy = await proxyHost.start(process.execPath, ["-e", PROXY]);
-  await proxy.waitForOutput(/listening/);
+  const proxy = await startHttpProxy(proxyHost, "10.0.0.1");
 
   const server = await MeshServer.start(serverHost, { publicUrl: "https://203.0.113.1:8443" });
   const bob = await MeshPeer.join(bobHost, { server: server.url, ...(await server.createToken()) });

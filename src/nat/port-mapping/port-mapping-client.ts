@@ -1,7 +1,7 @@
-import { createSocket, type Socket } from "node:dgram";
-import { isIPv6 } from "node:net";
+import type { Socket } from "node:dgram";
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
+import { type OpenUdp, plainUdp } from "../../host/udp.ts";
 import { type GatewayNetwork, PortMapper, type PortMapperEvent, type PortMapping } from "./port-mapper.ts";
 
 export interface PortMappingClientOptions {
@@ -16,6 +16,8 @@ export interface PortMappingClientOptions {
 export interface PortMappingClientDeps {
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Towards the gateway; a daemon's sockets carry its firewall mark. */
+  readonly openUdp?: OpenUdp;
 }
 
 /** `PortMapper` on a UDP socket of its own, bound to our address towards the gateway. */
@@ -60,15 +62,25 @@ export class PortMappingClient implements AsyncDisposable {
     return this.close();
   }
 
-  #open(localAddress: string): Socket {
-    const socket = createSocket(isIPv6(localAddress) ? { type: "udp6", ipv6Only: true } : { type: "udp4" });
+  #open(localAddress: string): Socket | undefined {
+    const { openUdp = plainUdp } = this.#deps;
+    let socket: Socket;
+    try {
+      socket = openUdp(localAddress);
+    } catch (error) {
+      this.#noSocket(error);
+      return undefined;
+    }
     socket.on("message", (bytes, { address, port }) => {
       if (socket === this.#socket) this.#tell({ type: "datagram", bytes, source: { address, port } });
     });
-    // An address that is gone again cannot be bound; the network will be another then, and we are told.
-    socket.on("error", (error) => this.#deps.logger.debug({ error: error.message }, "no socket towards the gateway"));
-    socket.bind(0, localAddress);
+    socket.on("error", (error) => this.#noSocket(error));
     return socket;
+  }
+
+  /** An address that is gone again cannot be bound; the network will be another then, and we are told. */
+  #noSocket(err: unknown): void {
+    this.#deps.logger.debug({ err }, "no socket towards the gateway");
   }
 
   #tell(event: PortMapperEvent): void {

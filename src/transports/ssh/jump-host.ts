@@ -3,7 +3,7 @@ import ssh2, { type ServerHostKeyAlgorithm } from "ssh2";
 import { Backoff } from "../../base/backoff.ts";
 import { MeshError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
-import { openTcp, type SocketFactory, type SocketTarget } from "../../host/tcp.ts";
+import { type Dial, openTcp, type SocketTarget } from "../../host/tcp.ts";
 import { formatTarget } from "./endpoint.ts";
 import { ForwardError, JumpConnection, type JumpConnectionContext } from "./jump-connection.ts";
 import { type HostKeyVerdict, KnownHosts } from "./known-hosts.ts";
@@ -12,7 +12,7 @@ import { LoginError, logIn } from "./outgoing-connection.ts";
 
 export interface JumpContext extends JumpConnectionContext {
   readonly logger: Logger;
-  readonly socketFactory: SocketFactory;
+  readonly socketFactory: Dial;
 }
 
 /**

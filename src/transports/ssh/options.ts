@@ -1,4 +1,3 @@
-import type { Server } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Algorithms } from "ssh2";
 import type { SocketTarget } from "../../host/tcp.ts";
@@ -35,9 +34,6 @@ export interface SshPeer {
   /** `ADDRESS:PORT` or `[V6]:PORT` of its SSH server, best first. */
   readonly sshEndpoints: readonly string[];
 }
-
-/** Makes `server` listen. What fails is an `error` event of the server. */
-export type BindListener = (server: Server, address: SocketTarget) => void;
 
 /** What SSH runs over: a TCP socket, or a channel through a jump host. */
 export interface Underlay extends Duplex {

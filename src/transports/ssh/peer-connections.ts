@@ -1,7 +1,7 @@
 import { Backoff } from "../../base/backoff.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
-import type { DialAttempt } from "./dial-race.ts";
+import type { DialAttempt } from "../../host/dial-race.ts";
 import { chooseLink } from "./link-choice.ts";
 import type { SshTimings } from "./options.ts";
 import { type DialContext, PeerDial } from "./peer-dial.ts";

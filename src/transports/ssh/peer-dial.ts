@@ -1,7 +1,7 @@
 import type { Client } from "ssh2";
 import type { Clock } from "../../base/clock.ts";
+import { type DialAttempt, interleaveFamilies, raceEndpoints } from "../../host/dial-race.ts";
 import type { SocketTarget } from "../../host/tcp.ts";
-import { type DialAttempt, interleaveFamilies, raceEndpoints } from "./dial-race.ts";
 import { parseTarget } from "./endpoint.ts";
 import { ALGORITHMS, SSH_USER, type SshTimings, type Underlay } from "./options.ts";
 import { logIn, openSubsystem } from "./outgoing-connection.ts";

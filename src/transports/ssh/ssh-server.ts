@@ -3,11 +3,11 @@ import ssh2, { type ParsedKey } from "ssh2";
 import type { Clock } from "../../base/clock.ts";
 import { errnoOf, MeshError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
-import type { SocketTarget } from "../../host/tcp.ts";
+import type { BindListener, SocketTarget } from "../../host/tcp.ts";
 import { Admission } from "./admission.ts";
 import { formatTarget } from "./endpoint.ts";
 import { IncomingConnection } from "./incoming-connection.ts";
-import type { BindListener, SshLimits, SshStats, SshTimings } from "./options.ts";
+import type { SshLimits, SshStats, SshTimings } from "./options.ts";
 import type { PeerDirectory } from "./peer-directory.ts";
 import type { OpenedConnection } from "./ssh-link.ts";
 
@@ -31,11 +31,6 @@ export interface ListenResult {
   readonly listening: SocketTarget | null;
   readonly error: MeshError | null;
 }
-
-/** Each address is of one family, or the second of two wildcards would find the port taken by the first. */
-export const bindPlainly: BindListener = (server, { host, port }) => {
-  server.listen({ host, port, ipv6Only: host.includes(":") });
-};
 
 /** The SSH server of a peer, on as many ports as it gets. */
 export class SshServer implements AsyncDisposable {

@@ -3,18 +3,17 @@ import { setTimeout as delay } from "node:timers/promises";
 import { type Clock, systemClock } from "../../base/clock.ts";
 import type { MeshError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
-import { openTcp, plainSocket, type SocketFactory, type SocketTarget } from "../../host/tcp.ts";
+import type { DialAttempt } from "../../host/dial-race.ts";
+import { type BindListener, bindPlainly, type Dial, openTcp, plainSocket, type SocketTarget } from "../../host/tcp.ts";
 import {
   emptyPipeStats,
   MAX_PIPE_DATAGRAM_BYTES,
   type PipeHandlers,
   type PipeTransport,
 } from "../pipe/pipe-transport.ts";
-import type { DialAttempt } from "./dial-race.ts";
 import { JumpHost } from "./jump-host.ts";
 import { machineKeyOfSeed, openSshPrivateKey } from "./machine-key.ts";
 import {
-  type BindListener,
   type JumpOptions,
   SSH_LIMITS,
   SSH_TIMINGS,
@@ -26,7 +25,7 @@ import {
 import { PeerConnections, type PeerConnectionsContext } from "./peer-connections.ts";
 import type { DialContext } from "./peer-dial.ts";
 import { PeerDirectory } from "./peer-directory.ts";
-import { bindPlainly, type ListenResult, SshServer } from "./ssh-server.ts";
+import { type ListenResult, SshServer } from "./ssh-server.ts";
 
 export interface SshTransportOptions {
   /** Ed25519 seed, 32 bytes: our host key and our client key. */
@@ -43,7 +42,7 @@ export interface SshTransportDependencies {
   readonly logger: Logger;
   readonly clock?: Clock;
   /** For all that we dial. */
-  readonly socketFactory?: SocketFactory;
+  readonly socketFactory?: Dial;
   readonly bindListener?: BindListener;
 }
 

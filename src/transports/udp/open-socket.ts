@@ -1,8 +1,9 @@
 import { MeshError } from "../../base/errors.ts";
 import * as abi from "../../host/ffi/constants.ts";
-import { checked, EAFNOSUPPORT, EPERM, lastErrno, SyscallError } from "../../host/ffi/errno.ts";
+import { checked, EAFNOSUPPORT, lastErrno, SyscallError } from "../../host/ffi/errno.ts";
 import * as libc from "../../host/ffi/libc.ts";
 import { NativeMemory } from "../../host/ffi/native-memory.ts";
+import { setMark } from "../../host/underlay/firewall-mark.ts";
 
 /** Room for a burst of two gigabits' 25 ms; the kernel books about twice the payload. */
 const SOCKET_BUFFER_BYTES = 7 << 20;
@@ -53,16 +54,6 @@ export function openSocket(family: number, port: number, fwmark: number): OpenSo
     libc.close(fd);
     throw failure;
   }
-}
-
-/** Changes the mark of packets that the socket sends (`SO_MARK`, which policy routing and nftables see). */
-export function setMark(fd: number, fwmark: number): void {
-  if (setInt(fd, abi.SOL_SOCKET, abi.SO_MARK, fwmark) === 0) return;
-  const errno = lastErrno();
-  if (errno !== EPERM) throw new SyscallError("setsockopt(SO_MARK)", errno);
-  throw new MeshError("not-permitted", "a firewall mark on the UDP socket needs CAP_NET_ADMIN", {
-    hint: "Run as root, or grant CAP_NET_ADMIN.",
-  });
 }
 
 function bindAny(fd: number, family: number, port: number): number | undefined {

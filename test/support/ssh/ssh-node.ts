@@ -2,10 +2,10 @@ import { randomBytes } from "node:crypto";
 import { connect, type Server, type Socket } from "node:net";
 import { promisify } from "node:util";
 import { silentLogger } from "../../../src/base/logger.ts";
+import { bindPlainly } from "../../../src/host/tcp.ts";
 import { formatTarget } from "../../../src/transports/ssh/endpoint.ts";
 import { machineKeyOfSeed } from "../../../src/transports/ssh/machine-key.ts";
 import type { SshPeer } from "../../../src/transports/ssh/options.ts";
-import { bindPlainly } from "../../../src/transports/ssh/ssh-server.ts";
 import {
   SshTransport,
   type SshTransportDependencies,

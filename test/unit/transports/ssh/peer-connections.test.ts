@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { systemClock } from "../../../../src/base/clock.ts";
 import { silentLogger } from "../../../../src/base/logger.ts";
-import { openTcp, plainSocket } from "../../../../src/host/tcp.ts";
+import { bindPlainly, openTcp, plainSocket } from "../../../../src/host/tcp.ts";
 import { emptyPipeStats } from "../../../../src/transports/pipe/pipe-transport.ts";
 import { formatTarget } from "../../../../src/transports/ssh/endpoint.ts";
 import { machineKeyOfSeed, openSshPrivateKey } from "../../../../src/transports/ssh/machine-key.ts";
@@ -11,7 +11,7 @@ import { PeerConnections } from "../../../../src/transports/ssh/peer-connections
 import { PeerDial } from "../../../../src/transports/ssh/peer-dial.ts";
 import { type KnownPeer, PeerDirectory } from "../../../../src/transports/ssh/peer-directory.ts";
 import type { OpenedConnection } from "../../../../src/transports/ssh/ssh-link.ts";
-import { bindPlainly, SshServer } from "../../../../src/transports/ssh/ssh-server.ts";
+import { SshServer } from "../../../../src/transports/ssh/ssh-server.ts";
 import { eventually } from "../../../support/lab/eventually.ts";
 import { orderedSeeds } from "../../../support/ssh/ssh-node.ts";
 

@@ -1,7 +1,7 @@
 import { connect, type Server } from "node:net";
 import { describe, expect, it } from "vitest";
 import type { SocketTarget } from "../../../../src/host/tcp.ts";
-import { bindPlainly } from "../../../../src/transports/ssh/ssh-server.ts";
+import { bindPlainly } from "../../../../src/host/tcp.ts";
 import { eventually } from "../../../support/lab/eventually.ts";
 import { rawClient, subsystem } from "../../../support/ssh/raw-client.ts";
 import { openPair, type SshNode } from "../../../support/ssh/ssh-node.ts";

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import { systemClock } from "../../../../src/base/clock.ts";
-import { type DialAttempt, interleaveFamilies, raceEndpoints } from "../../../../src/transports/ssh/dial-race.ts";
-import { eventually } from "../../../support/lab/eventually.ts";
+import { systemClock } from "../../../src/base/clock.ts";
+import { type DialAttempt, interleaveFamilies, raceEndpoints } from "../../../src/host/dial-race.ts";
+import { eventually } from "../../support/lab/eventually.ts";
 
 /** Runs a race; `behave` says what each endpoint does once it is tried. */
 function race(

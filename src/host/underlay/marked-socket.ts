@@ -1,0 +1,74 @@
+import { isIPv6 } from "node:net";
+import { parseAddress } from "../../packet/address.ts";
+import * as abi from "../ffi/constants.ts";
+import { checked } from "../ffi/errno.ts";
+import { interfaceIndex } from "../ffi/interface-index.ts";
+import * as libc from "../ffi/libc.ts";
+import { NativeMemory } from "../ffi/native-memory.ts";
+import { setMark } from "./firewall-mark.ts";
+
+export interface MarkedSocketOptions {
+  readonly type: "tcp" | "udp";
+  readonly fwmark: number;
+  /** Of one family, a zone allowed: the far end, or where it is bound. */
+  readonly address: string;
+}
+
+/**
+ * The descriptor of a socket of its own family only, not yet bound nor connected, for Node to take over. Node gives its own
+ * sockets a descriptor only when they already send.
+ * @throws MeshError `not-permitted`; SyscallError
+ */
+export function openMarkedSocket({ type, fwmark, address }: MarkedSocketOptions): number {
+  const isV6 = isIPv6(address);
+  const kind = (type === "tcp" ? abi.SOCK_STREAM : abi.SOCK_DGRAM) | abi.SOCK_NONBLOCK | abi.SOCK_CLOEXEC;
+  const fd = checked("socket", libc.socket(isV6 ? abi.AF_INET6 : abi.AF_INET, kind, 0));
+  return closedOnFailure(fd, () => {
+    setMark(fd, fwmark);
+    if (isV6) setFlag(fd, abi.IPPROTO_IPV6, abi.IPV6_V6ONLY);
+  });
+}
+
+/**
+ * As `openMarkedSocket`, bound to `address` and `port`; 0: any.
+ * @throws MeshError `not-permitted`; SyscallError `EADDRINUSE`, `EACCES`, `EADDRNOTAVAIL` and others
+ */
+export function openBoundSocket(options: MarkedSocketOptions & { readonly port: number }): number {
+  const { type, address, port } = options;
+  const fd = openMarkedSocket(options);
+  return closedOnFailure(fd, () => {
+    // As Node does: the connections of a server that has ended need not be waited for.
+    if (type === "tcp") setFlag(fd, abi.SOL_SOCKET, abi.SO_REUSEADDR);
+    const name = socketAddress(address, port);
+    checked("bind", libc.bindSocket(fd, name.address, name.sizeBytes));
+  });
+}
+
+function closedOnFailure(fd: number, prepare: () => void): number {
+  try {
+    prepare();
+    return fd;
+  } catch (failure) {
+    libc.close(fd);
+    throw failure;
+  }
+}
+
+function setFlag(fd: number, level: number, option: number): void {
+  const value = new NativeMemory(4);
+  value.view.setUint32(0, 1, true);
+  checked("setsockopt", libc.setsockopt(fd, level, option, value.address, 4));
+}
+
+/** `struct sockaddr_in { u16 family; u16 port; u8 address[4]; … }`, or `sockaddr_in6` with flow label and scope. */
+function socketAddress(text: string, port: number): NativeMemory {
+  const [address = "", zone] = text.split("%");
+  const bytes = parseAddress(address);
+  const isV6 = bytes.length === 16;
+  const memory = new NativeMemory(isV6 ? 28 : 16);
+  memory.view.setUint16(0, isV6 ? abi.AF_INET6 : abi.AF_INET, true);
+  memory.view.setUint16(2, port);
+  memory.bytes.set(bytes, isV6 ? 8 : 4);
+  if (isV6 && zone !== undefined) memory.view.setUint32(24, interfaceIndex(zone), true);
+  return memory;
+}
