@@ -39,7 +39,7 @@ export default defineConfig({
         },
       },
       { test: { name: "beside", include: BESIDE, ...lab } },
-      { test: { name: "soak", include: ["test/soak/**/*.test.ts"], ...lab } },
+      { test: { name: "soak", include: ["test/soak/**/*.test.ts"], ...lab, maxConcurrency: 12 } },
     ],
   },
 });

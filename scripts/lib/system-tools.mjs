@@ -25,6 +25,7 @@ const TOOLS = [
   { command: "miniupnpd", package: "miniupnpd-nftables", for: ["test"] },
   { command: "nginx", package: "nginx", service: "nginx.service", for: ["test"] },
   { command: "dnsmasq", package: "dnsmasq-base", for: ["test"] },
+  { command: "tinyproxy", package: "tinyproxy-bin", for: ["test"] },
   { command: "git", package: "git", for: ["test"] },
   { command: "nebula", package: "nebula", for: ["bench"] },
   { command: "g++", package: "g++", for: ["compiler"] },

@@ -1,8 +1,13 @@
 import { type Status, type StatusPeer, statusSchema } from "../../../src/api/local.ts";
+import { LocalClient } from "../../../src/cli/local-client.ts";
+import { resolveHome } from "../../../src/daemon/home.ts";
 import { eventually } from "./eventually.ts";
 import type { LabHost } from "./lab-host.ts";
 import type { LabProcess } from "./lab-process.ts";
 import { meshJson, startMesh } from "./mesh-command.ts";
+
+/** What `mesh serve` calls its network where nobody says otherwise. */
+const NETWORK = "mesh";
 
 export interface MeshPeerOptions {
   readonly server: string;
@@ -64,6 +69,11 @@ export class MeshPeer implements AsyncDisposable {
     );
     if (!peer.process.isRunning) throw new Error(`the daemon ended\n${peer.process.tail()}`);
     return peer;
+  }
+
+  /** Its local API, for who asks too often to start a `mesh …` each time. */
+  get local(): LocalClient {
+    return new LocalClient(resolveHome(this.home), NETWORK);
   }
 
   /** `mesh status --json`. */

@@ -20,18 +20,25 @@ interface Answer {
 
 /** An endless ping, one request every `intervalMs`: what it is without for a while, every application would be without. */
 export class PingFlow implements AsyncDisposable {
+  /** Wall clock, ms: when the first request was sent, and when the first answer to any came. */
+  readonly firstSentMs: number;
+  readonly firstAnswerMs: number;
   readonly #process: LabProcess;
   #from: Answer | undefined;
 
-  private constructor(process: LabProcess) {
+  private constructor(process: LabProcess, firstSentMs: number, firstAnswerMs: number) {
     this.#process = process;
+    this.firstSentMs = firstSentMs;
+    this.firstAnswerMs = firstAnswerMs;
   }
 
   /** Flows by the time it returns. */
   static async start(from: LabHost, address: string, intervalMs = 10): Promise<PingFlow> {
     const process = await from.start("ping", ["-n", "-D", "-i", String(intervalMs / 1000), address]);
-    const flow = new PingFlow(process);
-    await process.waitForOutput(/icmp_seq=/, 15_000);
+    const first = await process.waitForOutput(/^\[(\d+\.\d+)\].* icmp_seq=(\d+) .*time=([\d.]+)/m, 15_000);
+    const [seconds, sequence, rttMs] = first.slice(1).map(Number) as [number, number, number];
+    const answeredMs = seconds * 1000;
+    const flow = new PingFlow(process, answeredMs - rttMs - (sequence - 1) * intervalMs, answeredMs);
     flow.restart();
     return flow;
   }

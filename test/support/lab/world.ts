@@ -1,105 +1,79 @@
+import { Internet } from "./internet.ts";
 import { Lab } from "./lab.ts";
 import type { LabHost } from "./lab-host.ts";
-import { makeRouter, type NatKind } from "./lab-router.ts";
-import type { LabSegment } from "./lab-segment.ts";
-import { MeshPeer } from "./mesh-peer.ts";
+import { MeshPeer, type MeshPeerOptions } from "./mesh-peer.ts";
 import { MeshServer } from "./mesh-server.ts";
+import { buildSite, type SiteOptions } from "./site.ts";
+import { type SiteKind, siteSpec } from "./site-kinds.ts";
 
-/**
- * What stands between a peer and the world.
- * - `open`: nothing, it has a public address.
- * - `easy`: a home router. `hard`: one with another port for every destination. `double`: a home router behind another.
- * - `no-udp`: a home router that forwards no UDP. `only-443`: a firewall that lets nothing out but TCP to port 443.
- */
-export type SiteKind = "open" | "easy" | "hard" | "double" | "no-udp" | "only-443";
+export type { SiteKind } from "./site-kinds.ts";
 
-const SERVER_ADDRESS = "203.0.113.1";
 const SERVER_PORT = 443;
 
-/** A network of sites around a coordinator with a public address, reached on port 443. */
+/** A network of sites around a coordinator with public addresses of both families, reached on port 443. */
 export class World implements AsyncDisposable {
   readonly #lab: Lab;
-  readonly #internet: LabSegment;
+  readonly #internet: Internet;
   readonly server: MeshServer;
+  /** How the daemons of hosts reach the coordinator, where not by its IPv4 address. */
+  readonly #reaching = new Map<LabHost, Partial<MeshPeerOptions>>();
+  readonly #ipv6Url: string;
   #sites = 0;
 
-  private constructor(lab: Lab, internet: LabSegment, server: MeshServer) {
+  private constructor(lab: Lab, internet: Internet, server: MeshServer, ipv6Url: string) {
     this.#lab = lab;
     this.#internet = internet;
     this.server = server;
+    this.#ipv6Url = ipv6Url;
   }
 
   static async open(): Promise<World> {
     const lab = await Lab.open();
     try {
-      const internet = await lab.segment("internet");
+      const internet = await Internet.create(lab);
       const host = await lab.host("server");
-      await internet.attach(host, "eth0", [`${SERVER_ADDRESS}/24`]);
-      const publicUrl = `https://${SERVER_ADDRESS}:${SERVER_PORT}`;
-      const server = await MeshServer.start(host, { publicUrl, args: ["--listen", `:${SERVER_PORT}`] });
-      return new World(lab, internet, server);
+      const [v4, v6] = await internet.uplink(0, [4, 6]).attach(host, "eth0", 1);
+      const publicUrl = `https://${v4}:${SERVER_PORT}`;
+      const ipv6Url = `https://[${v6}]:${SERVER_PORT}`;
+      const args = ["--public-url", ipv6Url, "--listen", `:${SERVER_PORT}`];
+      return new World(lab, internet, await MeshServer.start(host, { publicUrl, args }), ipv6Url);
     } catch (failure) {
       await lab[Symbol.asyncDispose]();
       throw failure;
     }
   }
 
-  /** Hosts of one site of this kind: all of them behind the same router. */
-  async site(kind: SiteKind, ...labels: readonly string[]): Promise<LabHost[]> {
-    const site = ++this.#sites;
-    const hosts: LabHost[] = [];
-    if (kind === "open") {
-      for (const [i, label] of labels.entries()) {
-        const host = await this.#lab.host(label);
-        await this.#internet.attach(host, "eth0", [`203.0.113.${site * 10 + i}/24`]);
-        hosts.push(host);
-      }
-      return hosts;
-    }
-    const router = await this.#lab.host("router");
-    const segment = await this.#lab.segment("site");
-    await segment.attach(router, "in0", [`10.${site}.0.1/24`]);
-    for (const [i, label] of labels.entries()) {
-      const host = await this.#lab.host(label);
-      await segment.attach(host, "eth0", [`10.${site}.0.${i + 2}/24`]);
-      await host.ip("route", "add", "default", "via", `10.${site}.0.1`);
-      hosts.push(host);
-    }
-    await this.#connectRouter(router, kind, site);
-    return hosts;
+  /** Hosts of one site of this kind: all of them on one LAN. */
+  site(
+    site: SiteKind | { readonly kind: SiteKind; readonly hairpin: boolean },
+    ...labels: readonly string[]
+  ): Promise<LabHost[]> {
+    return this.#build({ ...(typeof site === "string" ? { kind: site } : site), homes: [labels] });
   }
 
-  /** Joins in the foreground with a token of its own. */
-  async join(host: LabHost): Promise<MeshPeer> {
-    const { token } = await this.server.createToken();
-    return MeshPeer.join(host, { server: this.server.url, token });
+  /** Hosts that have a home router each, all behind one carrier's NAT. */
+  neighbours(carrier: { readonly hairpin: boolean }, ...labels: readonly string[]): Promise<LabHost[]> {
+    return this.#build({ kind: "cgnat", homes: labels.map((label) => [label]), ...carrier });
+  }
+
+  /** Joins in the foreground, with a token of its own unless `options` have one. */
+  async join(host: LabHost, options: Partial<MeshPeerOptions> = {}): Promise<MeshPeer> {
+    const { token } = options.token === undefined ? await this.server.createToken() : { token: options.token };
+    return MeshPeer.join(host, { server: this.server.url, token, ...this.#reaching.get(host), ...options });
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.#lab[Symbol.asyncDispose]();
   }
 
-  async #connectRouter(router: LabHost, kind: SiteKind, site: number): Promise<void> {
-    const nat: NatKind = kind === "hard" ? "endpoint-dependent" : "port-restricted";
-    if (kind === "double") {
-      const carrier = await this.#lab.host("carrier");
-      await this.#lab.connect(
-        { host: router, device: "out0", addresses: [`100.64.${site}.2/24`] },
-        { host: carrier, device: "in0", addresses: [`100.64.${site}.1/24`] },
-      );
-      await router.ip("route", "add", "default", "via", `100.64.${site}.1`);
-      await this.#internet.attach(carrier, "out0", [`203.0.113.${site * 10}/24`]);
-      await makeRouter(carrier, { nat, outside: "out0", inside: "in0" });
-    } else {
-      await this.#internet.attach(router, "out0", [`203.0.113.${site * 10}/24`]);
+  async #build(options: Omit<SiteOptions, "number">): Promise<LabHost[]> {
+    const isIpv6Only = !siteSpec(options.kind).families.includes(4);
+    const built = await buildSite(this.#lab, this.#internet, { ...options, number: ++this.#sites });
+    for (const { host, proxyUrl } of built) {
+      if (isIpv6Only) this.#reaching.set(host, { server: this.#ipv6Url });
+      // Namespaces take no proxy over from the outside: `env` sets it inside.
+      if (proxyUrl !== undefined) this.#reaching.set(host, { wrapper: ["env", `HTTPS_PROXY=${proxyUrl}`] });
     }
-    await makeRouter(router, { nat, outside: "out0", inside: "in0" });
-    const refusal = { "no-udp": "meta l4proto udp drop", "only-443": "tcp dport != 443 drop; meta l4proto udp drop" };
-    if (kind !== "no-udp" && kind !== "only-443") return;
-    const hook = "type filter hook forward priority filter - 1;";
-    await router.must(
-      "nft",
-      `table inet wall { chain out { ${hook} iifname "in0" ${refusal[kind].replace("; ", `; iifname "in0" `)}; }; }`,
-    );
+    return built.map(({ host }) => host);
   }
 }
