@@ -48,6 +48,36 @@ describe("a path in use is blackholed while data flows", () => {
   });
 });
 
+/** Everything that is UDP dies at once, some time after the first contact: while the ends still agree on a path, perhaps. */
+function gapsWhenAllUdpDies(seed: number): number[] {
+  const pair = new SimPair({
+    seed,
+    leader: seed % 2 === 0 ? 0 : 1,
+    links: [
+      { transport: "udp", rttMs: 1, jitterMs: 2, label: "v4" },
+      { transport: "udp", rttMs: 1, jitterMs: 2, label: "v6" },
+      { transport: "relay", rttMs: 3, jitterMs: 1 },
+    ],
+  });
+  const [v4, v6] = pair.links;
+  // Each end first hears the other by another path.
+  for (const [end, peer] of pair.peers.entries()) peer.comeUp(peer.idOf((seed + end) % 2));
+  const flows = pings(pair);
+  pair.time.run(500 + 2500 * pair.random());
+  const diedMs = pair.time.nowMs;
+  v4!.set({ dropsAll: true });
+  v6!.set({ dropsAll: true });
+  pair.time.run(3000);
+  return flows.map((flow) => flow.longestGapMs(diedMs));
+}
+
+it("all UDP paths die at once, at any time after the first contact", async ({ annotate }) => {
+  const gaps = Array.from({ length: 300 }, (_, seed) => gapsWhenAllUdpDies(seed)).flat();
+  await annotate(`gap: ${figures(gaps)}`);
+  expect(median(gaps)).toBeLessThanOrEqual(250);
+  expect(Math.max(...gaps)).toBeLessThanOrEqual(500);
+});
+
 it("UDP, then SSH, then the relay, and back, and no path ever shows twice on the way", () => {
   const pair = new SimPair({
     links: [

@@ -143,6 +143,8 @@ export class Selection {
     const { theirs } = this.#agreement;
     if (theirs === null || theirs === current || !paths.includes(theirs)) return undefined;
     if (ranking.tierOf(theirs) !== Tier.proven || ranking.tierOf(current) !== Tier.proven) return undefined;
+    // The peer may not know yet that its path has died: what is in doubt is no disagreement.
+    if (ranking.isOverdue(theirs) || this.isInDoubt) return undefined;
     return ranking.nowMs < this.#agreement.dueMs(ranking.preference.isExplicit) ? undefined : theirs;
   }
 
@@ -251,7 +253,8 @@ export class Selection {
     const { primary } = this;
     if (primary === null) return null;
     const former = this.#trial?.former;
-    if (former !== undefined) return paths.includes(former) && !former.isSilent ? former : null;
+    // One that may have died as well is no help.
+    if (former !== undefined && paths.includes(former) && !former.isSilent && !ranking.isOverdue(former)) return former;
     const tier = ranking.tierOf(primary);
     if (tier === Tier.proven && this.#doubt === undefined) return this.#probation?.path ?? null;
     const helpers = paths.filter((path) => path !== primary && isHelpful(path, tier, ranking));
