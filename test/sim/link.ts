@@ -23,6 +23,10 @@ export type SimMessage =
 
 export const LARGE_BYTES = 1000;
 
+const NO_LIMIT = Number.POSITIVE_INFINITY;
+
+const NO_TROUBLE = { dropsAll: false, dropsData: false, dropsLarge: false, maxPerSecond: NO_LIMIT };
+
 /** What happens to messages that go one way. */
 export interface Way {
   /** One-way delay, and at most so much more by chance. */
@@ -33,7 +37,12 @@ export interface Way {
   dropsAll: boolean;
   dropsData: boolean;
   dropsLarge: boolean;
+  /** What comes faster is dropped, as by a policer. */
+  maxPerSecond: number;
 }
+
+/** A policer lets so much of a second pass at once. */
+const BURST_SECONDS = 0.1;
 
 export interface LinkOptions {
   readonly transport: PathTransport;
@@ -52,8 +61,10 @@ export class Link {
   isOpen: boolean;
   /** Whether it would connect when it is wanted. */
   canConnect: boolean;
+  readonly #usualLoss: number;
   readonly #time: VirtualTime;
   readonly #random: () => number;
+  readonly #buckets = new Map<Way, { readonly tokens: number; readonly atMs: number }>();
 
   constructor(
     { transport, rttMs, label, jitterMs = 0, loss = 0 }: LinkOptions,
@@ -64,8 +75,14 @@ export class Link {
     this.label = label ?? transport;
     this.isOpen = transport !== "ssh";
     this.canConnect = transport === "ssh";
-    const way = () => ({ delayMs: rttMs / 2, jitterMs, loss, dropsAll: false, dropsData: false, dropsLarge: false });
+    const way = () => ({
+      delayMs: rttMs / 2,
+      jitterMs,
+      loss,
+      ...NO_TROUBLE,
+    });
     this.ways = [way(), way()];
+    this.#usualLoss = loss;
     this.#time = time;
     this.#random = random;
   }
@@ -90,7 +107,7 @@ export class Link {
   }
 
   heal(): void {
-    this.set({ dropsAll: false, dropsData: false, dropsLarge: false });
+    this.set({ ...NO_TROUBLE, loss: this.#usualLoss });
   }
 
   send(direction: 0 | 1, message: SimMessage, deliver: (message: SimMessage) => void): void {
@@ -102,8 +119,19 @@ export class Link {
     });
   }
 
+  #isTooFast(way: Way): boolean {
+    const { maxPerSecond } = way;
+    if (maxPerSecond === NO_LIMIT) return false;
+    const { nowMs } = this.#time;
+    const bucket = this.#buckets.get(way) ?? { tokens: 0, atMs: nowMs };
+    const earned = ((nowMs - bucket.atMs) / 1000) * maxPerSecond;
+    const tokens = Math.min(bucket.tokens + earned, maxPerSecond * BURST_SECONDS);
+    this.#buckets.set(way, { tokens: tokens < 1 ? tokens : tokens - 1, atMs: nowMs });
+    return tokens < 1;
+  }
+
   #isDropped(way: Way, message: SimMessage): boolean {
-    if (way.dropsAll || this.#random() < way.loss) return true;
+    if (way.dropsAll || this.#random() < way.loss || this.#isTooFast(way)) return true;
     if (message.kind !== "data") return false;
     return way.dropsData || (way.dropsLarge && message.sizeBytes >= LARGE_BYTES);
   }

@@ -8,6 +8,7 @@ export class DeliveryWatch {
   /** How often the peer's count has risen. */
   progress = 0;
   #base: { readonly sent: number; readonly received: number } | undefined;
+  #isWaiting = false;
   /** The first probe that found too many missing. */
   #missing: { readonly sent: number; readonly sinceMs: number } | undefined;
 
@@ -26,6 +27,7 @@ export class DeliveryWatch {
     }
     // What fell into a gap is no data loss of its own.
     if (isAfterGap) return this.#rebase(sent, received);
+    this.#isWaiting = sent > base.sent;
     if (sent - base.sent < needed) return false;
     this.#missing ??= { sent, sinceMs: probeSentMs };
     // Probe and data may overtake one another, and the end of a burst may be lost to a full queue: only what was missing a
@@ -33,15 +35,22 @@ export class DeliveryWatch {
     return sent > this.#missing.sent && probeSentMs - this.#missing.sinceMs >= PATH_TIMINGS.lostMs;
   }
 
+  /** Messages left, and none of them is known to have arrived. */
+  get isWaiting(): boolean {
+    return this.#isWaiting;
+  }
+
   /** Forgets what is missing: it counts from the next answer. */
   reset(): void {
     this.#base = undefined;
     this.#missing = undefined;
+    this.#isWaiting = false;
   }
 
   #rebase(sent: number, received: number): boolean {
     this.#base = { sent, received };
     this.#missing = undefined;
+    this.#isWaiting = false;
     return false;
   }
 }

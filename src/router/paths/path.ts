@@ -1,5 +1,6 @@
 import { DeliveryWatch } from "./delivery.ts";
 import type { PathCandidate, PathTransport } from "./events.ts";
+import { LossWatch } from "./loss-watch.ts";
 import { NEVER, PATH_TIMINGS } from "./timings.ts";
 
 /** A probe on its way, and our counts when it left. */
@@ -15,8 +16,8 @@ interface PeerCounts {
   readonly rxLarge: number;
 }
 
-/** What dies on a path although its probes pass. */
-export type Loss = "data" | "large";
+/** What dies on a path although its probes pass, all of them or some. */
+export type Loss = "data" | "large" | "some";
 
 const MAX_UNANSWERED = 128;
 /** Weight of one probe in the loss rate. */
@@ -64,6 +65,7 @@ export class Path {
 
   readonly data = new DeliveryWatch();
   readonly large = new DeliveryWatch();
+  readonly loss = new LossWatch();
   /** The peer tells how much of our data arrives. */
   reportsDelivery = false;
   hold: { readonly loss: Loss; readonly untilMs: number } | undefined;
@@ -116,6 +118,7 @@ export class Path {
     this.urgentAtMs = nowMs;
     this.data.reset();
     this.large.reset();
+    this.loss.reset();
   }
 
   /** To be probed at once and in a burst, unless it works or the burst has only begun: the other end does the same. */
@@ -157,8 +160,7 @@ export class Path {
     this.#unanswered.splice(0, lost + 1);
     if (this.isSilent) this.#rttFromMs = nowMs;
     if (probe.sentMs >= this.#rttFromMs || this.srttMs === undefined) this.#takeRtt(rttMs);
-    for (let i = 0; i < Math.min(lost, MAX_LOST_AT_ONCE); i++) this.lossRate += LOSS_GAIN * (1 - this.lossRate);
-    this.lossRate -= LOSS_GAIN * this.lossRate;
+    this.#takeLoss(lost);
     if (this.isSilent) this.repliesInRow = 0;
     if (this.repliesInRow === 0) this.#answeringSinceMs = nowMs;
     this.isSilent = false;
@@ -168,6 +170,7 @@ export class Path {
     this.lastHeardMs = nowMs;
     this.reportsDelivery = counts !== undefined;
     if (counts !== undefined) this.#observe(probe, counts, lost >= GAP_PROBES, nowMs);
+    if (this.loss.isBad) this.#holdDown("some", nowMs);
     return true;
   }
 
@@ -218,9 +221,11 @@ export class Path {
     this.round = Math.max(this.#wasEverProven ? 0 : this.round, ROUND_AFTER_SILENCE);
   }
 
-  /** It was left because it fell silent, after `usedForMs` of use. */
-  fell(usedForMs: number): void {
-    this.#falls = usedForMs >= PATH_TIMINGS.forgivenMs ? 1 : this.#falls + 1;
+  /** It was left because it fell silent. */
+  fell(usedSinceMs: number, nowMs: number): void {
+    this.#falls = nowMs - usedSinceMs >= PATH_TIMINGS.forgivenMs ? 1 : this.#falls + 1;
+    // It answers until data goes by it.
+    if (this.lastReplyMs - usedSinceMs < PATH_TIMINGS.diesAtOnceMs) this.#holdDown("data", nowMs);
   }
 
   /** From when on the path may take over from one that works. */
@@ -254,6 +259,9 @@ export class Path {
     const needed = this.#lostMessagesNeeded;
     const losesData = this.data.observe(txData, rxData, sentMs, needed, isAfterGap);
     const losesLarge = this.large.observe(txLarge, rxLarge, sentMs, needed, isAfterGap);
+    // What fell into a gap, or does not arrive at all, is no loss by chance.
+    if (isAfterGap) this.loss.skipData();
+    else if (!this.data.isWaiting && !this.large.isWaiting) this.loss.data({ sent: txData, received: rxData });
     if (losesData) this.#holdDown("data", nowMs);
     else if (losesLarge) this.#holdDown("large", nowMs);
   }
@@ -262,6 +270,7 @@ export class Path {
   #holdDown(loss: Loss, nowMs: number): void {
     this.data.reset();
     this.large.reset();
+    this.loss.reset();
     if (this.isHeld(nowMs)) return;
     const { holdMs, holdMaxMs } = PATH_TIMINGS;
     this.#holdMs = this.#holdMs === 0 ? holdMs : Math.min(holdMaxMs, this.#holdMs * 2);
@@ -274,6 +283,14 @@ export class Path {
 
   get #silentSinceMs(): number {
     return Math.max(this.lastReplyMs, this.#excusedMs, this.#unanswered[0]?.sentMs ?? NEVER);
+  }
+
+  #takeLoss(probes: number): void {
+    const lost = Math.min(probes, MAX_LOST_AT_ONCE);
+    for (let i = 0; i < lost; i++) this.lossRate += LOSS_GAIN * (1 - this.lossRate);
+    this.lossRate -= LOSS_GAIN * this.lossRate;
+    if (this.isSilent) this.loss.reset();
+    else this.loss.probes(lost);
   }
 
   #takeRtt(rttMs: number): void {

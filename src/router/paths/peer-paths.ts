@@ -220,7 +220,8 @@ export class PeerPaths {
     const { primary, sinceMs } = this.#selection;
     if (path === primary) {
       const isLongUsed = this.#nowMs - sinceMs >= PATH_TIMINGS.holdMaxMs;
-      if (isLongUsed && !path.isHeld(this.#nowMs)) path.forgetHolds();
+      const wasLossy = path.hold?.loss === "some" && path.loss.isGood;
+      if (wasLossy || (isLongUsed && !path.isHeld(this.#nowMs))) path.forgetHolds();
     } else if (primary !== null) {
       path.nearerInRow = isNearerBy(path, primary) ? path.nearerInRow + 1 : 0;
     }

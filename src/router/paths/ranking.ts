@@ -7,16 +7,19 @@ import { NEVER, PATH_TIMINGS } from "./timings.ts";
 export const Tier = {
   /** Answers, and loses no data that we know of. */
   proven: 0,
-  /** Answers, and was found to lose large messages, or all data, of late. */
-  losesLarge: 1,
-  losesData: 2,
+  /** Answers, and was found to lose many messages, all large ones, or all data, of late. */
+  losesSome: 1,
+  losesLarge: 2,
+  losesData: 3,
   /** Not proven, but the peer was heard by it. */
-  heard: 3,
-  open: 4,
+  heard: 4,
+  open: 5,
   /** Gives no answers. */
-  silent: 5,
+  silent: 6,
 } as const;
 export type Tier = (typeof Tier)[keyof typeof Tier];
+
+const TIER_OF = { some: Tier.losesSome, large: Tier.losesLarge, data: Tier.losesData } as const;
 
 /** Orders the paths of a peer at one moment. */
 export class Ranking {
@@ -41,8 +44,7 @@ export class Ranking {
   tierOf(path: Path): Tier {
     if (path.isSilent) return Tier.silent;
     if (path.isProven) {
-      if (!path.isHeld(this.nowMs)) return Tier.proven;
-      return path.hold?.loss === "large" ? Tier.losesLarge : Tier.losesData;
+      return path.hold !== undefined && path.isHeld(this.nowMs) ? TIER_OF[path.hold.loss] : Tier.proven;
     }
     return this.isHeard(path) ? Tier.heard : Tier.open;
   }
@@ -85,4 +87,11 @@ export function isNearerBy(path: Path, than: Path): boolean {
   if (path.srttMs === undefined || than.srttMs === undefined) return false;
   const { nearerShare, nearerMs } = PATH_TIMINGS;
   return path.srttMs + Math.max(nearerMs, nearerShare * than.srttMs) <= than.srttMs;
+}
+
+/** Of two paths that both lose many messages, whether this one is to be used instead of that. */
+export function losesLess(path: Path, than: Path, isPreferred: boolean): boolean {
+  const { lessLossyTimes, aboutAsLossyTimes } = PATH_TIMINGS;
+  if (path.loss.share * lessLossyTimes <= than.loss.share) return true;
+  return isPreferred && path.loss.share <= than.loss.share * aboutAsLossyTimes;
 }

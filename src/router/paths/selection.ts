@@ -1,6 +1,6 @@
 import type { Agreement } from "./agreement.ts";
 import type { Path } from "./path.ts";
-import { isNearerBy, type Ranking, Tier } from "./ranking.ts";
+import { isNearerBy, losesLess, type Ranking, Tier } from "./ranking.ts";
 import { NEVER, PATH_TIMINGS } from "./timings.ts";
 import { Trial } from "./trial.ts";
 import { beats, loses, nameOf, nearer, silentFor } from "./words.ts";
@@ -142,7 +142,8 @@ export class Selection {
   #toFollow(current: Path, paths: readonly Path[], ranking: Ranking): Path | undefined {
     const { theirs } = this.#agreement;
     if (theirs === null || theirs === current || !paths.includes(theirs)) return undefined;
-    if (ranking.tierOf(theirs) !== Tier.proven || ranking.tierOf(current) !== Tier.proven) return undefined;
+    const tier = ranking.tierOf(theirs);
+    if (tier > Tier.losesSome || tier > ranking.tierOf(current)) return undefined;
     // The peer may not know yet that its path has died: what is in doubt is no disagreement.
     if (ranking.isOverdue(theirs) || this.isInDoubt) return undefined;
     return ranking.nowMs < this.#agreement.dueMs(ranking.preference.isExplicit) ? undefined : theirs;
@@ -155,10 +156,26 @@ export class Selection {
     if (tier === Tier.proven) {
       return this.#agreement.isFollowing(current) ? undefined : this.#upgrade(current, steady, ranking);
     }
+    if (tier === Tier.losesSome) return this.#lessLossy(current, paths, ranking);
     if (tier === Tier.heard || tier === Tier.open) return this.#firstProof(current, tier, others, ranking);
     const best = ranking.best(steady) ?? ranking.best(others.filter((path) => !ranking.isOverdue(path)));
     if (best === undefined || ranking.tierOf(best) >= tier) return undefined;
     return { path: best, reason: this.#whyLeft(current, ranking) };
+  }
+
+  /** Something that loses less than a path that works, but badly: there is no hurry. */
+  #lessLossy(current: Path, paths: readonly Path[], ranking: Ranking): Choice | undefined {
+    const rank = ranking.rankOf(current);
+    const isFollowing = this.#agreement.isFollowing(current);
+    const isBetter = (path: Path) =>
+      ranking.isSteady(path) ||
+      (!isFollowing &&
+        ranking.tierOf(path) === Tier.losesSome &&
+        losesLess(path, current, ranking.rankOf(path) < rank));
+    const best = ranking.best(paths.filter((path) => path !== current && !ranking.isOverdue(path) && isBetter(path)));
+    if (best === undefined) return undefined;
+    const choice = { path: best, reason: this.#whyLeft(current, ranking) };
+    return ranking.tierOf(best) === Tier.proven ? this.#afterProbation(choice, current, ranking) : choice;
   }
 
   /** Something better than a path that works. */
@@ -179,7 +196,10 @@ export class Selection {
   #afterProbation(choice: Choice, current: Path, ranking: Ranking): Choice | undefined {
     const { path } = choice;
     if (path.hold === undefined) return choice;
-    if (this.#probation?.path !== path) this.#probation = new Trial(path, current, ranking);
+    if (this.#probation?.path !== path) {
+      this.#probation = new Trial(path, current, ranking);
+      path.loss.reset();
+    }
     if (!this.#probation.hasPassed(ranking.counters)) return undefined;
     path.hold = undefined;
     return choice;
@@ -213,7 +233,7 @@ export class Selection {
 
   #whyLeft(path: Path, { nowMs }: Ranking): string {
     if (path.isSilent) return silentFor(path.transport, nowMs - Math.max(path.lastReplyMs, this.sinceMs));
-    return loses(path.transport, path.hold?.loss ?? "data");
+    return loses(path);
   }
 
   #whyGone(path: Path, ranking: Ranking): string {
@@ -224,7 +244,7 @@ export class Selection {
   #switch({ path, reason, isNearer }: Choice, paths: readonly Path[], ranking: Ranking): Change | undefined {
     const former = this.primary;
     const { nowMs } = ranking;
-    if (former?.isSilent) former.fell(nowMs - this.sinceMs);
+    if (former?.isSilent) former.fell(this.sinceMs, nowMs);
     if (isNearer) former?.leftForNearer(nowMs);
     const isTried = this.#trial?.former === path || this.#probation?.path === path;
     const change = this.#use(path, reason, nowMs);
@@ -256,7 +276,8 @@ export class Selection {
     // One that may have died as well is no help.
     if (former !== undefined && paths.includes(former) && !former.isSilent && !ranking.isOverdue(former)) return former;
     const tier = ranking.tierOf(primary);
-    if (tier === Tier.proven && this.#doubt === undefined) return this.#probation?.path ?? null;
+    const works = tier === Tier.proven || tier === Tier.losesSome;
+    if (works && this.#doubt === undefined) return this.#probation?.path ?? null;
     const helpers = paths.filter((path) => path !== primary && isHelpful(path, tier, ranking));
     const heard = helpers.filter((path) => ranking.tierOf(path) <= Tier.heard);
     // Whatever killed the first may have killed its like.

@@ -58,6 +58,11 @@ export const PATH_TIMINGS = {
   /** Data is lost when this many messages (more on a lossy path) are missing for this long beyond the round trip. */
   lostMessages: 3,
   lostMs: 150,
+  /** Silent as soon as it was in use: it is the data that kills it. */
+  diesAtOnceMs: 200,
+  /** Of two that both lose many messages, half the loss is better, and up to so much more about the same. */
+  lessLossyTimes: 2,
+  aboutAsLossyTimes: 1.5,
   /** How long a path that loses data is left alone; doubles. */
   holdMs: 10_000,
   holdMaxMs: 300_000,

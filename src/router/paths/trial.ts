@@ -28,6 +28,7 @@ export class Trial {
   /** Without data, some more answers are enough. */
   hasPassed(counters: PathCounters): boolean {
     const { path } = this;
+    if (path.hold?.loss === "some" && !path.loss.isGood) return false;
     const { reportsDelivery } = path;
     const wasDataSent = reportsDelivery && counters.txData(path.id) > this.#txData;
     const wasLargeSent = reportsDelivery && counters.txLarge(path.id) > this.#txLarge;

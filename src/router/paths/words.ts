@@ -1,5 +1,5 @@
 import type { PathTransport } from "./events.ts";
-import type { Loss } from "./path.ts";
+import type { Path } from "./path.ts";
 
 /** The reasons of path selection, in words for people: `mesh status`, logs and race receipts show them. */
 
@@ -23,10 +23,13 @@ export function silentFor(transport: PathTransport, silentMs: number): string {
   return `${nameOf(transport)} was silent for ${formatMs(silentMs)}`;
 }
 
-export function loses(transport: PathTransport, loss: Loss): string {
-  return loss === "large"
-    ? `${nameOf(transport)} loses large messages, small ones pass`
-    : `${nameOf(transport)} loses data although its probes pass`;
+/** Why it was left, or is not used. */
+export function loses({ transport, hold, loss }: Path): string {
+  const name = nameOf(transport);
+  if (hold?.loss === "some") return `${name} loses ${Math.round(100 * loss.share)} % of what goes by it`;
+  return hold?.loss === "large"
+    ? `${name} loses large messages, small ones pass`
+    : `${name} loses data although its probes pass`;
 }
 
 export function formatMs(ms: number): string {

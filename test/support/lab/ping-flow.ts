@@ -64,6 +64,16 @@ export class PingFlow implements AsyncDisposable {
     return { answered: answers.length, lost, longestGapMs };
   }
 
+  /** Requests without an answer that left after this moment (epoch, ms), but for those of the last moment. */
+  lostSince(momentMs: number): number {
+    const inOrder = this.#answers().toSorted((a, b) => a.sequence - b.sequence);
+    const first = inOrder.findIndex(({ atMs }) => atMs >= momentMs);
+    if (first < 0) return 0;
+    let lost = 0;
+    for (let i = first + 1; i < inOrder.length; i++) lost += inOrder[i]!.sequence - inOrder[i - 1]!.sequence - 1;
+    return lost;
+  }
+
   /** How many answers there are by now. */
   get answered(): number {
     return this.result().answered;

@@ -153,6 +153,7 @@ describe("a path that fell silent", () => {
   it("must answer for longer each time that it does so again", () => {
     const bench = flowing();
     const tookMs = [0, 1, 2, 3, 4, 5, 6].map(() => {
+      bench.run(500);
       bench.mute(UDP);
       until(bench, () => bench.primary === RELAY.id);
       bench.answer(UDP, 20);
@@ -161,6 +162,18 @@ describe("a path that fell silent", () => {
     });
     const seconds = tookMs.map((ms) => Math.round(ms / 1000));
     expect(seconds).toEqual([0, 1, 2, 4, 8, 8, 8]);
+  });
+
+  it("is left alone for a while when it did so as soon as data went by it", () => {
+    const bench = flowing();
+    bench.mute(UDP);
+    until(bench, () => bench.primary === RELAY.id);
+    bench.answer(UDP, 20);
+    until(bench, () => bench.primary === UDP.id);
+    bench.mute(UDP);
+    until(bench, () => bench.primary === RELAY.id);
+    bench.answer(UDP, 20);
+    expect(until(bench, () => bench.primary === UDP.id)).toBeGreaterThan(9000);
   });
 
   it("has made up for it after a minute of use", () => {
