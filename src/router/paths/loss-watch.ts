@@ -7,7 +7,7 @@ const BAD_SHARE = 0.25;
 const PER_LOST = Math.log(BAD_SHARE / GOOD_SHARE);
 const PER_ARRIVED = Math.log((1 - GOOD_SHARE) / (1 - BAD_SHARE));
 /**
- * How sure is sure. A path that loses 10 % is taken for a bad one once in 10⁶ messages, one that loses nothing for a good
+ * How sure is sure. A path that loses 10 % is taken for a bad one once in 10⁵ messages, one that loses nothing for a good
  * one after 66; one that loses 20 % is found out after about 300 messages, one that loses half after 35.
  */
 const SURE = 12;
@@ -32,7 +32,7 @@ export class LossWatch {
   /** Since there was the least evidence against the path. */
   #lost = 0;
   #messages = 0;
-  /** Share of the messages that were lost when the path was last found to be bad, 0–1. */
+  /** Share of the messages that were lost when the path was found to be bad, of late, 0–1. */
   share = 0;
 
   get isBad(): boolean {
@@ -82,6 +82,8 @@ export class LossWatch {
     this.#good = Math.max(0, this.#good - evidence);
     this.#lost = this.#bad === 0 ? 0 : this.#lost + lost;
     this.#messages = this.#bad === 0 ? 0 : this.#messages + lost + arrived;
-    if (this.isBad) this.share = this.#lost / this.#messages;
+    if (!this.isBad) return;
+    const share = this.#lost / this.#messages;
+    this.share = this.share === 0 ? share : (this.share + share) / 2;
   }
 }
