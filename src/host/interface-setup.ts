@@ -1,4 +1,5 @@
 import type { Logger } from "../base/logger.ts";
+import { IPV6_MIN_MTU_BYTES } from "../packet/mtu.ts";
 import { type CommandRunner, systemCommandRunner } from "./command.ts";
 import { currentBoot, type HostStep, hostStepSchema, undoHostStep } from "./host-steps.ts";
 import { IpRoute, Ipv6DisabledError } from "./ip-route.ts";
@@ -10,9 +11,6 @@ import {
   requireTunDevice,
 } from "./preflight.ts";
 import { UndoJournal } from "./undo-journal.ts";
-
-/** RFC 8200 §5; Linux takes the IPv6 addresses away from an interface with a smaller MTU. */
-const IPV6_MIN_MTU_BYTES = 1280;
 
 export interface InterfaceSetupOptions {
   readonly journalFile: string;
@@ -120,6 +118,7 @@ export class InterfaceSetup implements AsyncDisposable {
   }
 
   async #addIpv6Addresses(addresses: readonly string[]): Promise<NoIpv6Reason | undefined> {
+    // Linux takes the IPv6 addresses away from such an interface.
     if (this.#options.mtuBytes < IPV6_MIN_MTU_BYTES) return "mtu-below-1280";
     try {
       for (const address of addresses) await this.#addAddress(address, 128);

@@ -23,6 +23,17 @@ export type DataCommand =
       readonly primary: number | null;
       readonly second: number | null;
     }
+  /**
+   * Packets of up to `mtuBytes` go by this path in one piece, and TCP is cut to that; larger ones than `limitBytes` are
+   * refused.
+   */
+  | {
+      readonly type: "set-path-mtu";
+      readonly peer: number;
+      readonly path: number;
+      readonly mtuBytes: number;
+      readonly limitBytes: number;
+    }
   /** Forgets the peer, its prefixes and its staged packets; its keypairs are removed by the engine's own actions. */
   | { readonly type: "remove-peer"; readonly peer: number }
   /** Sends packets to this prefix to the peer, and takes packets from it from that peer only. */
@@ -38,6 +49,8 @@ export type DataCommand =
       readonly path: number | null;
       readonly id: number;
       readonly sequence: number;
+      /** Makes it larger, up to a plaintext of so many bytes; whole: the underlay may not fragment it. */
+      readonly padding?: { readonly sizeBytes: number; readonly isWhole: boolean };
     }
   /** Tells the peer by this path where we are reached, and that we send to it just now. */
   | { readonly type: "send-call"; readonly peer: number; readonly path: number; readonly call: Call };
@@ -65,6 +78,14 @@ export type DataEvent =
       readonly isTheirPrimary: boolean;
       /** Where our request came from, in the eyes of the peer; null by a pipe. */
       readonly seenFrom: Endpoint | null;
+    }
+  /** A padded probe was too large for our own host to let it out whole. */
+  | {
+      readonly type: "probe-refused";
+      readonly peer: number;
+      readonly path: number;
+      readonly id: number;
+      readonly sequence: number;
     }
   /** The peer has asked by this path, and says whether it sends by it. */
   | { readonly type: "probe-request"; readonly peer: number; readonly path: number; readonly isTheirPrimary: boolean }

@@ -3,7 +3,7 @@ import { acceptAll, type CompiledFilter } from "../filter/compiled-filter.ts";
 import type { Endpoint } from "../packet/endpoint.ts";
 import { PacketBuffer } from "../packet/packet-buffer.ts";
 import { PrefixTrie } from "../packet/prefix-trie.ts";
-import type { DatagramTransport } from "../transports/datagram-transport.ts";
+import { type DatagramTransport, SendOutcome } from "../transports/datagram-transport.ts";
 import { EndpointRecord } from "../transports/endpoint-record.ts";
 import type { TunDevice } from "../tun/tun-device.ts";
 import type { AeadProvider } from "../wireguard/aead/provider.ts";
@@ -19,7 +19,7 @@ import { IcmpResponder } from "./icmp-responder.ts";
 import { Inbound } from "./inbound.ts";
 import { Outbound } from "./outbound.ts";
 import type { PathCells } from "./path-cells.ts";
-import { type DataPeer, PeerTable } from "./peer-table.ts";
+import { type DataPath, type DataPeer, PeerTable } from "./peer-table.ts";
 import { ProbeFlag, ProbeRecord, ProbeType } from "./probe.ts";
 import { Triage } from "./triage.ts";
 import { Uplink, type UplinkGauge, type UplinkMessage } from "./uplink.ts";
@@ -52,8 +52,9 @@ export class DataPlane {
   readonly #clock: Clock;
   readonly #pathCells: PathCells;
   readonly #crypto: HandshakeCrypto;
-  readonly #peers = new PeerTable();
+  readonly #peers: PeerTable;
   readonly #routes = new PrefixTrie();
+  readonly #uplink: Uplink;
   readonly #sessions: SessionTable;
   readonly #outbound: Outbound;
   readonly #inbound: Inbound;
@@ -69,7 +70,9 @@ export class DataPlane {
     this.#clock = clock;
     this.#pathCells = pathCells;
     this.#crypto = deps.crypto;
+    this.#peers = new PeerTable(tun.mtuBytes);
     const uplink = new Uplink(gauge, post);
+    this.#uplink = uplink;
     this.#sessions = new SessionTable({
       provider,
       slots,
@@ -181,6 +184,7 @@ export class DataPlane {
           | "drop-staged"
           | "set-endpoint"
           | "set-path"
+          | "set-path-mtu"
           | "remove-path"
           | "use-paths"
           | "remove-peer"
@@ -210,6 +214,9 @@ export class DataPlane {
         this.#pathCells.clear(peer.index, command.path);
         peer.setPath(command.path, command.endpoint);
         break;
+      case "set-path-mtu":
+        this.#resize(peer.path(command.path), command.mtuBytes, command.limitBytes);
+        break;
       case "remove-path":
         peer.removePath(command.path);
         break;
@@ -222,7 +229,7 @@ export class DataPlane {
         this.#peers.remove(peer.index);
         break;
       case "send-probe":
-        this.#sendEcho(peer, command.path, command.id, command.sequence);
+        this.#sendEcho(peer, command);
         break;
       case "send-call": {
         const path = peer.path(command.path);
@@ -232,7 +239,14 @@ export class DataPlane {
     }
   }
 
-  #sendEcho(peer: DataPeer, pathNumber: number | null, id: number, sequence: number): void {
+  #resize(path: DataPath | undefined, mtuBytes: number, limitBytes: number): void {
+    if (path === undefined) return;
+    path.size.mtuBytes = mtuBytes;
+    path.size.limitBytes = limitBytes;
+  }
+
+  #sendEcho(peer: DataPeer, command: Extract<DataCommand, { type: "send-probe" }>): void {
+    const { path: pathNumber, id, sequence, padding } = command;
     const path = pathNumber === null ? peer.primary : peer.path(pathNumber);
     if (path === undefined && pathNumber !== null) return;
     const probe = this.#probe;
@@ -245,9 +259,11 @@ export class DataPlane {
     probe.seenFrom.clear();
     probe.stampMs = this.#clock.monotonicMs();
     const destination = path?.endpoint ?? peer.endpoint;
-    const isSent = this.#outbound.sendProbe(peer, probe, destination);
+    const outcome = this.#outbound.sendProbe(peer, probe, destination, padding?.sizeBytes, padding?.isWhole);
+    if (outcome === SendOutcome.tooBig && path !== undefined)
+      this.#uplink.post({ type: "probe-refused", peer: peer.index, path: path.number, id, sequence });
     // Path selection probes sessions that there are; whoever asks for the peer itself wants one.
-    if (!isSent && pathNumber === null) this.#outbound.askForHandshake(peer, probe.stampMs);
+    if (outcome === undefined && pathNumber === null) this.#outbound.askForHandshake(peer, probe.stampMs);
   }
 
   #disallow(address: Uint8Array, prefixBits: number, peer: number): void {

@@ -11,7 +11,8 @@
  */
 import type { Clock } from "../base/clock.ts";
 import { type CompiledFilter, Verdict } from "../filter/compiled-filter.ts";
-import { PacketRecord } from "../packet/packet-record.ts";
+import { clampMss } from "../packet/mss-clamp.ts";
+import { IpProtocol, PacketRecord, TcpFlag } from "../packet/packet-record.ts";
 import { parsePacket } from "../packet/parse.ts";
 import type { PrefixTrie } from "../packet/prefix-trie.ts";
 import { type DatagramTransport, ReceivedRun } from "../transports/datagram-transport.ts";
@@ -241,6 +242,9 @@ export class Inbound {
     } else if (filter.inbound(buffer, packet, peer.index, this.#nowMs) !== Verdict.accept) {
       counters.drop("in-filtered");
     } else {
+      // What the host sends on this connection goes by the same path.
+      if (packet.protocol === IpProtocol.tcp && (packet.tcpFlags & TcpFlag.syn) !== 0)
+        clampMss(buffer, packet, peer.size.limitBytes, true);
       this.#joiner.add(buffer, packet);
     }
   }

@@ -3,9 +3,10 @@
  *
  *   1. read     one TUN frame: a packet, or up to 64 KiB of one TCP or UDP flow
  *   2. route    parse once, longest prefix → peer, filter
- *   3. stage    no usable session: keep a copy, ask the control thread for a handshake
- *   4. split    lay wire-sized packets side by side into a run, room for header and tag around each
- *   5. flush    seal the run in place with one call, send it with one call
+ *   3. fit      TCP is cut to what the path carries; other packets that it does not are fragmented, or refused
+ *   4. stage    no usable session: keep a copy, ask the control thread for a handshake
+ *   5. split    lay wire-sized packets side by side into a run, room for header and tag around each
+ *   6. flush    seal the run in place with one call, send it with one call
  *
  * A run ends when the peer changes, when the next message does not fit its row, and when the device has nothing more: small
  * packets of several frames share a run.
@@ -15,8 +16,9 @@ import type { CompiledFilter } from "../filter/compiled-filter.ts";
 import { Verdict } from "../filter/compiled-filter.ts";
 import type { IcmpErrorKind } from "../packet/icmp.ts";
 import { MessageRun } from "../packet/message-run.ts";
+import { clampMss } from "../packet/mss-clamp.ts";
 import { PacketBuffer } from "../packet/packet-buffer.ts";
-import { IpProtocol, type PacketRecord } from "../packet/packet-record.ts";
+import { IpProtocol, type PacketRecord, TcpFlag } from "../packet/packet-record.ts";
 import type { PrefixTrie } from "../packet/prefix-trie.ts";
 import { type DatagramTransport, SendOutcome } from "../transports/datagram-transport.ts";
 import type { EndpointRecord } from "../transports/endpoint-record.ts";
@@ -128,16 +130,29 @@ export class Outbound {
     }
   }
 
-  /** Sends it to `destination`, whichever path is in use. False when there is no session to send it in. */
-  sendProbe(peer: DataPeer, probe: ProbeRecord, destination: EndpointRecord): boolean {
-    if (!destination.isSet || !this.#open(peer, destination)) return false;
-    const offset = this.#run.reserve(PROBE_BYTES);
-    writeProbe(this.#run.buffer, offset, probe);
-    this.#flush(Payload.own, destination);
-    return true;
+  /**
+   * Sends it to `destination`, whichever path is in use, as a plaintext of at least `sizeBytes`; `isWhole`: the underlay
+   * may not fragment it. Undefined when there is no session to send it in.
+   */
+  sendProbe(
+    peer: DataPeer,
+    probe: ProbeRecord,
+    destination: EndpointRecord,
+    sizeBytes = 0,
+    isWhole = false,
+  ): SendOutcome | undefined {
+    if (!destination.isSet || !this.#open(peer, destination)) return undefined;
+    const run = this.#run;
+    const plaintextBytes = Math.max(PROBE_BYTES, sizeBytes);
+    // No padding to a multiple of 16: the size is what is asked about.
+    if (sizeBytes > 0) run.mtuBytes = plaintextBytes;
+    const offset = run.reserve(plaintextBytes);
+    run.buffer.bytes.fill(0, offset + PROBE_BYTES, offset + plaintextBytes);
+    writeProbe(run.buffer, offset, probe);
+    return this.#flush(Payload.own, destination, isWhole);
   }
 
-  /** As `sendProbe`. */
+  /** Sends it to `destination`; false when there is no session to send it in. */
   sendCall(peer: DataPeer, call: Call, destination: EndpointRecord): boolean {
     if (!destination.isSet || !this.#open(peer, destination)) return false;
     const offset = this.#run.reserve(callBytes(call));
@@ -177,8 +192,11 @@ export class Outbound {
       else counters.drop("out-filtered", splitter.segmentCount);
       return;
     }
-    if (!splitter.fitTo(this.#run.mtuBytes)) {
-      this.#refuse("out-too-big", "too-big");
+    const limitBytes = peer.size.limitOf(packet.version);
+    if (packet.protocol === IpProtocol.tcp && (packet.tcpFlags & TcpFlag.syn) !== 0)
+      clampMss(this.#frame, packet, peer.size.limitBytes, !splitter.isChecksumPartial);
+    if (!splitter.fitTo(peer.size.mtuBytes) && !splitter.isWithin(limitBytes) && !splitter.fragmentTo(limitBytes)) {
+      this.#refuse("out-too-big", "too-big", limitBytes);
       return;
     }
     const keypair = sessions.usable(peerIndex, this.#nowMs);
@@ -194,6 +212,7 @@ export class Outbound {
     this.#runPeerIndex = peerIndex;
     this.#runPeer = peer;
     this.#runKeypair = keypair;
+    if (this.#run.count === 0) this.#run.mtuBytes = peer.size.mtuBytes;
     while (!splitter.fill(this.#run)) this.#flush();
   }
 
@@ -207,10 +226,10 @@ export class Outbound {
     return peer.endpoint.isRemote(this.#frame.view, destinationOffset, addressBytes, destinationPort);
   }
 
-  #refuse(reason: DropReason, kind: IcmpErrorKind): void {
+  #refuse(reason: DropReason, kind: IcmpErrorKind, mtuBytes = 0): void {
     const { packet, segmentCount } = this.#splitter;
     this.#deps.counters.drop(reason, segmentCount);
-    this.#deps.icmp.answer(this.#frame, packet, kind, this.#nowMs, this.#run.mtuBytes);
+    this.#deps.icmp.answer(this.#frame, packet, kind, this.#nowMs, mtuBytes);
   }
 
   #stage(peer: DataPeer, frameBytes: number): void {
@@ -230,21 +249,24 @@ export class Outbound {
     this.#runPeerIndex = peer.index;
     this.#runPeer = peer;
     this.#runKeypair = keypair;
+    this.#run.mtuBytes = peer.size.mtuBytes;
     return true;
   }
 
-  #flush(payload: Payload = Payload.packets, destination?: EndpointRecord): void {
+  /** Undefined when nothing could be sealed. */
+  #flush(payload: Payload = Payload.packets, destination?: EndpointRecord, isWhole = false): SendOutcome | undefined {
     const run = this.#run;
     const peer = this.#runPeer;
     const keypair = this.#runKeypair;
-    if (run.count === 0 || peer === undefined || keypair === undefined) return;
+    if (run.count === 0 || peer === undefined || keypair === undefined) return undefined;
     const { counters, cells } = this.#deps;
     const { count, totalBytes, strideBytes } = run;
+    let outcome: SendOutcome | undefined;
     if (keypair.seal(run.buffer.bytes, run.offset, strideBytes, count, run.lastBytes)) {
-      const outcome = this.#send(destination ?? peer.endpoint);
+      outcome = this.#send(destination ?? peer.endpoint, isWhole);
       const isSent = outcome === SendOutcome.sent;
       const isSentBySecond = peer.hasPaths && payload === Payload.packets && this.#followPaths(peer);
-      if (!isSent && !isSentBySecond) counters.drop(dropReasonOf(outcome), count);
+      if (!isSent && !isSentBySecond && !isWhole) counters.drop(dropReasonOf(outcome), count);
       counters.add("messagesSealed", count);
       recordSent(cells, peer.index, this.#nowMs, count, totalBytes, payload !== Payload.keepalive);
       if (keypair.wantsRekeyAfterSend(this.#nowMs))
@@ -254,11 +276,12 @@ export class Outbound {
       this.askForHandshake(peer, this.#nowMs);
     }
     run.reset();
+    return outcome;
   }
 
-  #send(destination: EndpointRecord): SendOutcome {
+  #send(destination: EndpointRecord, isWhole = false): SendOutcome {
     const { buffer, offset, totalBytes, strideBytes } = this.#run;
-    return this.#deps.transport.send(buffer, offset, totalBytes, strideBytes, destination);
+    return this.#deps.transport.send(buffer, offset, totalBytes, strideBytes, destination, isWhole);
   }
 
   /** Packets went out by the path in use: its count, and the same messages by the second one; true when that took them. */

@@ -1,15 +1,18 @@
 import type { Endpoint } from "../packet/endpoint.ts";
 import { EndpointRecord } from "../transports/endpoint-record.ts";
 import { MAX_PATHS } from "./path-cells.ts";
+import { PathSize } from "./path-size.ts";
 import { Stage } from "./staging.ts";
 
 /** One way to a peer, by its number among that peer's paths. */
 export class DataPath {
   readonly number: number;
   readonly endpoint = new EndpointRecord();
+  readonly size: PathSize;
 
-  constructor(number: number, endpoint: Endpoint) {
+  constructor(number: number, endpoint: Endpoint, mtuBytes: number) {
     this.number = number;
+    this.size = new PathSize(mtuBytes);
     this.endpoint.set(endpoint);
   }
 }
@@ -24,6 +27,8 @@ export class DataPeer {
   readonly hasPaths: boolean;
   /** Where messages go; unset until the first handshake, or while no path is chosen. */
   endpoint: EndpointRecord;
+  /** What is carried there. */
+  size: PathSize;
   /** The path behind `endpoint`, and a second one that gets every message as well. */
   primary: DataPath | undefined;
   second: DataPath | undefined;
@@ -35,18 +40,22 @@ export class DataPeer {
   /** When it was last told of an address that is on no path, `Clock.monotonicMs`. */
   strangerToldAtMs = Number.NEGATIVE_INFINITY;
   readonly #none = new EndpointRecord();
+  /** The interface's, which holds where no path is chosen. */
+  readonly #wholeSize: PathSize;
   readonly #paths: (DataPath | undefined)[] = new Array(MAX_PATHS).fill(undefined);
 
-  constructor(index: number, hasPaths: boolean) {
+  constructor(index: number, hasPaths: boolean, mtuBytes: number) {
     this.index = index;
     this.hasPaths = hasPaths;
     this.endpoint = this.#none;
+    this.#wholeSize = new PathSize(mtuBytes);
+    this.size = this.#wholeSize;
   }
 
   setPath(number: number, endpoint: Endpoint): void {
     if (number >= MAX_PATHS) return;
     const path = this.#paths[number];
-    if (path === undefined) this.#paths[number] = new DataPath(number, endpoint);
+    if (path === undefined) this.#paths[number] = new DataPath(number, endpoint, this.#wholeSize.mtuBytes);
     else path.endpoint.set(endpoint);
   }
 
@@ -63,6 +72,7 @@ export class DataPeer {
     this.primary = primary === undefined ? undefined : this.#paths[primary];
     this.second = second === undefined ? undefined : this.#paths[second];
     this.endpoint = this.primary?.endpoint ?? this.#none;
+    this.size = this.primary?.size ?? this.#wholeSize;
   }
 
   forgetSources(): void {
@@ -86,14 +96,20 @@ export class DataPeer {
 
 /** Peers by the engine's index. */
 export class PeerTable {
+  readonly #mtuBytes: number;
   readonly #peers: (DataPeer | undefined)[] = [];
+
+  /** @param mtuBytes the interface's */
+  constructor(mtuBytes: number) {
+    this.#mtuBytes = mtuBytes;
+  }
 
   get(index: number): DataPeer | undefined {
     return this.#peers[index];
   }
 
   add(index: number, hasPaths: boolean): DataPeer {
-    const peer = new DataPeer(index, hasPaths);
+    const peer = new DataPeer(index, hasPaths, this.#mtuBytes);
     while (this.#peers.length <= index) this.#peers.push(undefined);
     this.#peers[index] = peer;
     return peer;

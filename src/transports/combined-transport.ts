@@ -37,9 +37,10 @@ export class CombinedTransport implements DatagramTransport {
     totalBytes: number,
     segmentBytes: number,
     destination: EndpointRecord,
+    isWhole?: boolean,
   ): SendOutcome {
     const transport = destination.isPipe ? this.#pipes : this.#udp;
-    return transport.send(buffer, offset, totalBytes, segmentBytes, destination);
+    return transport.send(buffer, offset, totalBytes, segmentBytes, destination, isWhole);
   }
 
   close(): void {

@@ -65,6 +65,9 @@ export interface DatagramTransport {
   /**
    * Sends `totalBytes` of `buffer` from `offset`, cut every `segmentBytes` (the last may be shorter), to `destination`.
    * `destination` may lose its local address: when that is gone, the kernel chooses another.
+   * `isWhole`: a datagram arrives in one piece or not at all, and `tooBig` says that our own device does not take it. By
+   * default routers may fragment over IPv4 (no DF, as the kernel's WireGuard), and the kernel does over IPv6 where it was
+   * told that the path carries less.
    */
   send(
     buffer: PacketBuffer,
@@ -72,6 +75,7 @@ export interface DatagramTransport {
     totalBytes: number,
     segmentBytes: number,
     destination: EndpointRecord,
+    isWhole?: boolean,
   ): SendOutcome;
   /** Idempotent. */
   close(): void;

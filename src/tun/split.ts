@@ -7,6 +7,7 @@ import {
   sumPseudoHeader,
   swapBytes16,
 } from "../packet/checksum.ts";
+import { Ipv4Fragmenter } from "../packet/ipv4-fragmenter.ts";
 import { MAX_RUN_PACKET_BYTES, type MessageRun } from "../packet/message-run.ts";
 import { PacketBuffer } from "../packet/packet-buffer.ts";
 import { IpProtocol, PacketRecord, type ParseFailure, TcpFlag } from "../packet/packet-record.ts";
@@ -33,7 +34,7 @@ const MIN_CUT_PAYLOAD_BYTES = 8;
  *
  *     if (!splitter.begin(frame, offset, bytes)) drop(splitter.failure);
  *     // route and filter by splitter.packet
- *     if (!splitter.fitTo(run.mtuBytes)) answer with ICMP "too big";
+ *     if (!splitter.fitTo(mtuBytes) && !splitter.fragmentTo(mtuBytes)) answer with ICMP "too big";
  *     else while (!splitter.fill(run)) flush(run);
  *
  * The segments of a superpacket share its headers but for lengths, checksums, the IPv4 identification (which counts up)
@@ -50,10 +51,12 @@ export class Splitter {
   segmentBytes = 0;
 
   readonly #virtio = new VirtioHeader();
+  readonly #fragmenter = new Ipv4Fragmenter();
   #frame = new PacketBuffer(0);
   #nextSegment = 0;
-  /** 0 when the packet goes as it is. */
+  /** 0 when the packet goes as it is, or in fragments. */
   #segmentPayloadBytes = 0;
+  #isFragmented = false;
   /** All headers, IP to transport: the same for every segment, and a multiple of 4. */
   #headerBytes = 0;
   /** Sums of the headers without the fields that differ between segments. */
@@ -71,6 +74,7 @@ export class Splitter {
     readVirtioHeader(frame, offset, this.#virtio);
     this.#frame = frame;
     this.#nextSegment = 0;
+    this.#isFragmented = false;
     const gsoType = this.#virtio.gsoType & ~GsoType.ecn;
     return gsoType === GsoType.none ? this.#beginPlain() : this.#beginSuperpacket(gsoType);
   }
@@ -134,10 +138,50 @@ export class Splitter {
     return true;
   }
 
+  /** Whether nothing that the packet is cut to is larger. */
+  isWithin(mtuBytes: number): boolean {
+    return this.segmentBytes <= Math.min(mtuBytes, MAX_RUN_PACKET_BYTES);
+  }
+
+  /** Whether the transport's checksum is still to be completed, by whoever lays the packet out for the wire. */
+  get isChecksumPartial(): boolean {
+    return (this.#virtio.flags & VirtioFlag.needsChecksum) !== 0;
+  }
+
+  /**
+   * Makes fragments of at most `mtuBytes` of a packet that allows it; false when it does not (DF, and IPv6, of which
+   * only the sender makes fragments; a UDP superpacket, whose sender is told of the MTU and sends less).
+   */
+  fragmentTo(mtuBytes: number): boolean {
+    const { packet } = this;
+    if (packet.dontFragment || this.#segmentPayloadBytes > 0) return false;
+    if (!this.#fragmenter.begin(this.#frame, packet, mtuBytes)) return false;
+    this.#completeChecksum();
+    this.#isFragmented = true;
+    return true;
+  }
+
+  /** In the frame: the sum runs over all fragments. */
+  #completeChecksum(): void {
+    if (!this.isChecksumPartial) return;
+    const { packet } = this;
+    const { checksumStart, checksumOffset } = this.#virtio;
+    const start = packet.offset + checksumStart;
+    const sum = sumBytes(this.#frame, start, packet.totalBytes - checksumStart, 0);
+    this.#frame.view.setUint16(start + checksumOffset, checksumOf(sum) || 0xffff, true);
+    this.#virtio.flags &= ~VirtioFlag.needsChecksum;
+    this.#writeVirtioHeader();
+  }
+
+  /** The frame must stay true to itself: it may be put aside now and begun again later. */
+  #writeVirtioHeader(): void {
+    writeVirtioHeader(this.#frame, this.packet.offset - VIRTIO_HEADER_BYTES, this.#virtio);
+  }
+
   /** Replaces a complete TCP checksum by the sum of the pseudo header; false when it is wrong, and must stay wrong. */
   #makePartial(): boolean {
     const { packet } = this;
-    if ((this.#virtio.flags & VirtioFlag.needsChecksum) !== 0) return false;
+    if (this.isChecksumPartial) return false;
     const tcpBytes = packet.totalBytes - packet.ipHeaderBytes;
     const pseudo = sumPseudoHeader(this.#frame, packet.sourceOffset, packet.addressBytes, IpProtocol.tcp, tcpBytes);
     if (foldSum(sumBytes(this.#frame, packet.transportOffset, tcpBytes, pseudo)) !== 0xffff) return false;
@@ -145,8 +189,7 @@ export class Splitter {
     this.#virtio.flags |= VirtioFlag.needsChecksum;
     this.#virtio.checksumStart = packet.ipHeaderBytes;
     this.#virtio.checksumOffset = TCP_CHECKSUM;
-    // The frame must stay true to itself: it may be put aside now and begun again later.
-    writeVirtioHeader(this.#frame, packet.offset - VIRTIO_HEADER_BYTES, this.#virtio);
+    this.#writeVirtioHeader();
     return true;
   }
 
@@ -179,7 +222,7 @@ export class Splitter {
 
   /** Appends segments to `run`. True when all are laid; false when `run` must be flushed and `fill` called again. */
   fill(run: MessageRun): boolean {
-    if (this.#segmentPayloadBytes === 0) return this.#fillPlain(run);
+    if (this.#segmentPayloadBytes === 0) return this.#isFragmented ? this.#fragmenter.fill(run) : this.#fillPlain(run);
     const payloadBytes = this.packet.payloadBytes;
     while (this.#nextSegment < this.segmentCount) {
       const start = this.#nextSegment * this.#segmentPayloadBytes;

@@ -54,6 +54,8 @@ export class MemoryNetwork {
 export class MemoryTransport implements DatagramTransport {
   readonly pollFds: readonly number[] = [];
   address: UdpEndpoint;
+  /** The largest datagram that leaves. */
+  limitBytes = MAX_DATAGRAM_BYTES;
   readonly #stats: TransportStats = emptyTransportStats();
   readonly #network: MemoryNetwork;
   readonly #waiting: Waiting[] = [];
@@ -121,7 +123,7 @@ export class MemoryTransport implements DatagramTransport {
 
   #sendOne(bytes: Uint8Array, to: UdpEndpoint | null): SendOutcome {
     const outcome =
-      bytes.length > MAX_DATAGRAM_BYTES
+      bytes.length > this.limitBytes
         ? SendOutcome.tooBig
         : to !== null && this.#network.carry(this.address, to, bytes)
           ? SendOutcome.sent

@@ -3,7 +3,9 @@ import * as abi from "../../host/ffi/constants.ts";
 import { checked, EAFNOSUPPORT, lastErrno, SyscallError } from "../../host/ffi/errno.ts";
 import * as libc from "../../host/ffi/libc.ts";
 import { NativeMemory } from "../../host/ffi/native-memory.ts";
+import { setInt } from "../../host/ffi/socket-option.ts";
 import { setMark } from "../../host/underlay/firewall-mark.ts";
+import { setFragmentation } from "./fragmentation.ts";
 
 /** Room for a burst of two gigabits' 25 ms; the kernel books about twice the payload. */
 const SOCKET_BUFFER_BYTES = 7 << 20;
@@ -38,6 +40,7 @@ export function openSocket(family: number, port: number, fwmark: number): OpenSo
     growBuffer(fd, abi.SO_SNDBUFFORCE, abi.SO_SNDBUF);
     if (isV6) checked("setsockopt(IPV6_RECVPKTINFO)", setInt(fd, abi.IPPROTO_IPV6, abi.IPV6_RECVPKTINFO, 1));
     else checked("setsockopt(IP_PKTINFO)", setInt(fd, abi.IPPROTO_IP, abi.IP_PKTINFO, 1));
+    setFragmentation(fd, family, true);
     const boundPort = bindAny(fd, family, port);
     if (boundPort === undefined) {
       libc.close(fd);
@@ -86,10 +89,4 @@ function hasSegmentation(fd: number): boolean {
   const value = new NativeMemory(8);
   value.view.setUint32(4, 4, true);
   return libc.getsockopt(fd, abi.SOL_UDP, abi.UDP_SEGMENT, value.address, value.address + 4) === 0;
-}
-
-function setInt(fd: number, level: number, option: number, value: number): number {
-  const memory = new NativeMemory(4);
-  memory.view.setUint32(0, value, true);
-  return libc.setsockopt(fd, level, option, memory.address, 4);
 }

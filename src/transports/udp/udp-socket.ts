@@ -18,6 +18,7 @@ import { NativeMemory } from "../../host/ffi/native-memory.ts";
 import type { PacketBuffer } from "../../packet/packet-buffer.ts";
 import { MAX_RECEIVE_BYTES, type ReceivedRun, SendOutcome, type TransportStats } from "../datagram-transport.ts";
 import { type EndpointRecord, MAX_SOCKADDR_BYTES } from "../endpoint-record.ts";
+import { setFragmentation } from "./fragmentation.ts";
 import type { OpenSocket } from "./open-socket.ts";
 
 /** UDP_GRO (4 bytes) and in6_pktinfo (20 bytes) with their headers, and room to spare. */
@@ -26,6 +27,8 @@ const RECEIVE_CONTROL_BYTES = 128;
 /** One UDP socket of one family: rows of datagrams in and out with one system call each. */
 export class UdpSocket {
   readonly fd: number;
+  readonly #family: number;
+  #sendsWhole = false;
   /** Off when the kernel lacks it, or has refused it since (`EIO`). */
   #segmentation: boolean;
   readonly #stats: TransportStats;
@@ -37,6 +40,7 @@ export class UdpSocket {
 
   constructor(socket: OpenSocket, stats: TransportStats, onSegmentationLost: () => void) {
     this.fd = socket.fd;
+    this.#family = socket.family;
     this.#segmentation = socket.segmentation;
     this.#stats = stats;
     this.#onSegmentationLost = onSegmentationLost;
@@ -79,8 +83,10 @@ export class UdpSocket {
     totalBytes: number,
     segmentBytes: number,
     destination: EndpointRecord,
+    isWhole: boolean,
   ): SendOutcome {
     const address = this.#addresses.of(buffer) + offset;
+    if (isWhole !== this.#sendsWhole) this.#sendWhole(isWhole);
     if (totalBytes <= segmentBytes) return this.#sendOne(address, totalBytes, destination);
     if (!this.#segmentation) return this.#sendEach(address, totalBytes, segmentBytes, destination);
     destination.setSegmentBytes(segmentBytes);
@@ -106,6 +112,11 @@ export class UdpSocket {
       return this.#sendEach(address, totalBytes, segmentBytes, destination);
     this.#stats.sendFailures += datagrams;
     return outcomeOf(errno);
+  }
+
+  #sendWhole(isWhole: boolean): void {
+    setFragmentation(this.fd, this.#family, !isWhole);
+    this.#sendsWhole = isWhole;
   }
 
   #loseSegmentation(): void {

@@ -112,11 +112,12 @@ export class UdpTransport implements DatagramTransport {
     totalBytes: number,
     segmentBytes: number,
     destination: EndpointRecord,
+    isWhole = false,
   ): SendOutcome {
     if (this.#isClosed) return SendOutcome.closed;
     const socket = destination.family === AF_INET ? this.#v4 : this.#v6;
     if (socket !== undefined && destination.isSet)
-      return socket.send(buffer, offset, totalBytes, segmentBytes, destination);
+      return socket.send(buffer, offset, totalBytes, segmentBytes, destination, isWhole);
     this.#stats.sendFailures += Math.ceil(totalBytes / segmentBytes);
     return SendOutcome.unreachable;
   }

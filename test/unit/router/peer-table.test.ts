@@ -7,7 +7,7 @@ const OTHER = { address: "2001:db8::9", port: 51_820 };
 
 describe("peers in the data thread", () => {
   it("forget by which address of ours they know us, and nothing else, when we are in another network", () => {
-    const peers = new PeerTable();
+    const peers = new PeerTable(1420);
     const stock = peers.add(2, false);
     stock.endpoint.set({ ...FAR, ...NEAR });
     const ours = peers.add(5, true);
