@@ -39,6 +39,7 @@ export const statusPeerSchema = z.object({
       transport: transportNameSchema,
       endpoint: z.string(),
       rttMs: z.number().nullable(),
+      mtu: z.number().int().nullable(),
       since: instantSchema,
       reason: z.string(),
     })
@@ -48,6 +49,8 @@ export const statusPeerSchema = z.object({
       transport: transportNameSchema,
       endpoint: z.string(),
       rttMs: z.number().nullable(),
+      /** The largest packet inside the tunnel that goes by it in one piece, bytes; null until that is known. */
+      mtu: z.number().int().nullable(),
       /** The peer has answered by it of late, and it may be used. */
       usable: z.boolean(),
       /** How it stands, in words. */

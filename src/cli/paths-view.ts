@@ -28,6 +28,7 @@ function pathTable({ path, paths }: StatusPeer): string {
       { title: "TRANSPORT", cell: ({ transport }) => transport },
       { title: "ENDPOINT", cell: ({ endpoint }) => endpoint || "-" },
       { title: "RTT", cell: ({ rttMs }) => (rttMs === null ? "-" : formatRtt(rttMs)), align: "right" },
+      { title: "MTU", cell: ({ mtu }) => (mtu === null ? "-" : String(mtu)), align: "right" },
       { title: "USABLE", cell: ({ usable }) => (usable ? paint("yes", "green") : "no") },
       { title: "STATE", cell: ({ detail }) => detail },
     ],

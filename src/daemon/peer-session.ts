@@ -107,6 +107,11 @@ export class PeerSession implements AsyncDisposable {
       );
       deps.onChange();
     });
+    this.#tunnel.paths.onMtu(({ publicKey, path, mtuBytes, reason }) => {
+      const by = `${path.transport} ${path.endpoint}`;
+      deps.logger.info({ peer: this.#nameOf(publicKey), path: by, mtu: mtuBytes, reason }, "path MTU found");
+      deps.onChange();
+    });
     const { urls, trust, network } = options.enrolment;
     this.#underlay.onChange(() => this.#look());
     const calls = new CallBatch((peers) => this.#channel.call(peers));

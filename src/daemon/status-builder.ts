@@ -99,10 +99,11 @@ function peerStatus(peer: MapPeer, live: TunnelPeerStatus | undefined, session: 
     // A live session outweighs a coordinator that is away or has lost sight of the peer.
     online: path !== null || (peer.online && session.channel.connected),
     path,
-    paths: (live?.paths?.all ?? []).map(({ transport, endpoint, rttMs, isUsable, detail }) => ({
+    paths: (live?.paths?.all ?? []).map(({ transport, endpoint, rttMs, mtuBytes, isUsable, detail }) => ({
       transport,
       endpoint,
       rttMs: roundedMs(rttMs),
+      mtu: mtuBytes,
       usable: isUsable,
       detail,
     })),
@@ -116,8 +117,8 @@ function peerStatus(peer: MapPeer, live: TunnelPeerStatus | undefined, session: 
 
 function currentPath(current: TunnelPathsStatus["current"]): StatusPeer["path"] {
   if (current === null) return null;
-  const { transport, endpoint, rttMs, sinceMs, reason } = current;
-  return { transport, endpoint, rttMs: roundedMs(rttMs), since: new Date(sinceMs).toISOString(), reason };
+  const { transport, endpoint, rttMs, mtuBytes: mtu, sinceMs, reason } = current;
+  return { transport, endpoint, rttMs: roundedMs(rttMs), mtu, since: new Date(sinceMs).toISOString(), reason };
 }
 
 function attemptStatus(attempt: TunnelPathsStatus["attempts"][number]): StatusPeer["attempts"][number] {

@@ -4,12 +4,13 @@ import { type Endpoint, isPipe, isSameRemote, type UdpEndpoint } from "../packet
 import { MAX_CALL_ENDPOINTS } from "./call.ts";
 import type { DataCommand, DataEvent } from "./commands.ts";
 import { MAX_PATHS, PathCell, type PathCells } from "./path-cells.ts";
+import { PeerMtus } from "./path-mtu/peer-mtus.ts";
 import { NO_PREFERENCE, type TransportPreference } from "./paths/events.ts";
 import { type PathAction, type PathEvent, PeerPaths } from "./paths/peer-paths.ts";
 import { pathsStatus } from "./paths-status.ts";
 import type { ActivePeer } from "./peer-set.ts";
 import type { PipeTable } from "./pipe-table.ts";
-import type { DescribePath, PathDecision, TunnelPathsStatus } from "./tunnel-types.ts";
+import type { DescribePath, PathDecision, PathMtuFinding, TunnelPathsStatus } from "./tunnel-types.ts";
 
 export interface PathControlDeps {
   readonly clock: Clock;
@@ -17,8 +18,12 @@ export interface PathControlDeps {
   readonly pipes: PipeTable;
   readonly describe: DescribePath;
   readonly onDecision: (decision: PathDecision) => void;
-  /** Tells the probes of path selection from others. */
+  readonly onMtu: (finding: PathMtuFinding) => void;
+  /** Tell the probes of path selection and of path MTU discovery from others. */
   readonly probeId: number;
+  readonly mtuProbeId: number;
+  /** The interface's. */
+  readonly mtuBytes: number;
   /** Whether we are the end that the other one follows when the two disagree. */
   readonly leads: (publicKey: string) => boolean;
   /** Whether there is a session with the peer that both ends can use. */
@@ -35,7 +40,10 @@ export interface PathControlDeps {
   readonly onPrimary: (peer: number, endpoint: Endpoint) => void;
 }
 
-export type PathProbeEvent = Extract<DataEvent, { type: "probe-reply" | "probe-request" | "stranger" | "active" }>;
+export type PathProbeEvent = Extract<
+  DataEvent,
+  { type: "probe-reply" | "probe-refused" | "probe-request" | "stranger" | "active" }
+>;
 
 /** Paths of a peer that are left for addresses from which it is heard, though nobody has told of them. */
 const LEARNED_PATHS = 2;
@@ -52,6 +60,7 @@ interface Controlled {
   readonly publicKey: string;
   readonly slots: (Slot | undefined)[];
   readonly selection: PeerPaths;
+  readonly mtus: PeerMtus;
   preference: TransportPreference;
   candidates: readonly Endpoint[];
   /** Numbers of those paths that are pipes, and open. */
@@ -129,13 +138,16 @@ export class PathControl {
   /** Every path is to be proven anew, at once. */
   networkChanged(nowMs: number): DataCommand[] {
     for (const peer of this.#peers.values()) this.#forgetSources(peer);
-    const commands = [...this.#peers.values()].flatMap((peer) => this.#tell(peer, { type: "network-changed" }, nowMs));
+    const commands = [...this.#peers.values()].flatMap((peer) => [
+      ...peer.mtus.restart(nowMs),
+      ...this.#tell(peer, { type: "network-changed" }, nowMs),
+    ]);
     return [{ type: "forget-sources" }, ...commands];
   }
 
-  /** Whether the reply is to a probe of path selection. */
-  isOwnReply(event: Extract<DataEvent, { type: "probe-reply" }>): boolean {
-    return event.id === this.#deps.probeId;
+  /** Whether the reply is to a probe of path selection, or of path MTU discovery. */
+  isOwnReply({ id }: Extract<DataEvent, { type: "probe-reply" }>): boolean {
+    return id === this.#deps.probeId || id === this.#deps.mtuProbeId;
   }
 
   take(event: PathProbeEvent, nowMs: number): DataCommand[] {
@@ -148,23 +160,30 @@ export class PathControl {
         return this.#tell(peer, { type: "active" }, nowMs);
       case "probe-request":
         return this.#tell(peer, { type: "request", id: event.path, isTheirPrimary: event.isTheirPrimary }, nowMs);
+      case "probe-refused":
+        return this.#measured(peer, peer.mtus.handle(event.path, { ...event, type: "refused" }, nowMs), nowMs);
       case "probe-reply": {
         const { path: id, sequence, rttMs, counts, isTheirPrimary } = event;
         if (id === null) return [];
-        return this.#tell(peer, { type: "reply", id, sequence, rttMs, ...counts, isTheirPrimary }, nowMs);
+        if (event.id === this.#deps.mtuProbeId)
+          return this.#measured(peer, peer.mtus.handle(id, { type: "answered", sequence }, nowMs), nowMs);
+        const commands = this.#tell(peer, { type: "reply", id, sequence, rttMs, ...counts, isTheirPrimary }, nowMs);
+        return [...commands, ...this.#measured(peer, peer.mtus.alive(id, rttMs, nowMs), nowMs)];
       }
     }
   }
 
   nextDeadlineMs(): number {
     let nextMs = Number.POSITIVE_INFINITY;
-    for (const { selection } of this.#peers.values()) nextMs = Math.min(nextMs, selection.nextDeadlineMs());
+    for (const { selection, mtus } of this.#peers.values())
+      nextMs = Math.min(nextMs, selection.nextDeadlineMs(), mtus.nextDeadlineMs());
     return nextMs;
   }
 
   tick(nowMs: number): DataCommand[] {
     const commands: DataCommand[] = [];
     for (const peer of this.#peers.values()) {
+      commands.push(...this.#measured(peer, peer.mtus.tick(nowMs), nowMs));
       if (peer.selection.nextDeadlineMs() > nowMs) continue;
       const event: PathEvent = this.#deps.hasSession(peer.id) ? { type: "tick" } : { type: "session", isUp: false };
       commands.push(...this.#tell(peer, event, nowMs));
@@ -177,11 +196,13 @@ export class PathControl {
     if (peer === undefined) return undefined;
     const { clock } = this.#deps;
     const endpointOf = (path: number) => this.#describe(peer, path)?.endpoint;
-    return pathsStatus(peer.selection.status(), { endpointOf, wallAheadMs: clock.wallMs() - clock.monotonicMs() });
+    const mtuOf = (path: number) => peer.mtus.capacityOf(path);
+    const wallAheadMs = clock.wallMs() - clock.monotonicMs();
+    return pathsStatus(peer.selection.status(), { endpointOf, mtuOf, wallAheadMs });
   }
 
   #create(id: number, publicKey: string): Controlled {
-    const { cells, leads } = this.#deps;
+    const { cells, leads, mtuProbeId: probeId, mtuBytes } = this.#deps;
     const slots: (Slot | undefined)[] = new Array(MAX_PATHS).fill(undefined);
     const newest = (cell: PathCell) => Math.max(...slots.map((_, path) => cells.get(id, path, cell)));
     const selection = new PeerPaths({
@@ -197,7 +218,8 @@ export class PathControl {
         lastDataReceivedMs: () => newest(PathCell.lastDataReceivedMs),
       },
     });
-    return { id, publicKey, slots, selection, preference: NO_PREFERENCE, candidates: [], openPipes: new Set() };
+    const mtus = new PeerMtus({ peer: id, probeId, mtuBytes, cells });
+    return { id, publicKey, slots, selection, mtus, preference: NO_PREFERENCE, candidates: [], openPipes: new Set() };
   }
 
   #setPreference(peer: Controlled, wanted: TransportPreference | undefined, nowMs: number): DataCommand[] {
@@ -224,6 +246,7 @@ export class PathControl {
       }
       peer.slots[path] = undefined;
       peer.openPipes.delete(path);
+      peer.mtus.remove(path);
       commands.push({ type: "remove-path", peer: peer.id, path });
     }
     for (const endpoint of told) commands.push(...this.#assign(peer, endpoint, false));
@@ -242,7 +265,7 @@ export class PathControl {
     if (path < 0) path = slots.findIndex((slot, id) => slot?.isLearned && !peer.selection.isInUse(id));
     if (path < 0) return [];
     slots[path] = { endpoint, isLearned };
-    return [{ type: "set-path", peer: peer.id, path, endpoint }];
+    return [{ type: "set-path", peer: peer.id, path, endpoint }, ...peer.mtus.add(path, endpoint)];
   }
 
   #announceCandidates(peer: Controlled, nowMs: number): DataCommand[] {
@@ -287,6 +310,19 @@ export class PathControl {
     const id = peer.slots.findIndex((slot) => slot !== undefined && isSameRemote(slot.endpoint, endpoint));
     if (id >= 0) commands.push(...this.#tell(peer, { type: "heard", id }, nowMs));
     return commands;
+  }
+
+  /** Path MTU discovery wants this; what it has found out is news for path selection. */
+  #measured(peer: Controlled, commands: readonly DataCommand[], nowMs: number): DataCommand[] {
+    return commands.flatMap((command) => {
+      const capacity = command.type === "set-path-mtu" ? peer.mtus.capacityOf(command.path) : undefined;
+      if (command.type !== "set-path-mtu" || !capacity?.isSettled) return [command];
+      const { path: id } = command;
+      const path = this.#describe(peer, id);
+      const { mtuBytes, reason } = capacity;
+      if (path !== null) this.#deps.onMtu({ publicKey: peer.publicKey, path, mtuBytes, reason });
+      return [command, ...this.#tell(peer, { type: "capacity", id, isNarrow: !capacity.carriesIpv6 }, nowMs)];
+    });
   }
 
   #tell(peer: Controlled | undefined, event: PathEvent, nowMs: number): DataCommand[] {

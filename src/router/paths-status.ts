@@ -1,9 +1,11 @@
+import type { PathCapacity } from "./path-mtu/peer-mtus.ts";
 import type { PeerPathsStatus } from "./paths/peer-paths.ts";
 import type { TunnelPath, TunnelPathsStatus } from "./tunnel-types.ts";
 
 export interface PathsStatusContext {
   /** Where the path of this number leads, for people. */
   readonly endpointOf: (path: number) => string | undefined;
+  readonly mtuOf: (path: number) => PathCapacity | undefined;
   /** Wall clock minus monotonic clock. */
   readonly wallAheadMs: number;
 }
@@ -11,10 +13,10 @@ export interface PathsStatusContext {
 /** The view of path selection in what a status speaks: addresses instead of numbers, wall-clock times. */
 export function pathsStatus(
   status: PeerPathsStatus,
-  { endpointOf, wallAheadMs }: PathsStatusContext,
+  { endpointOf, mtuOf, wallAheadMs }: PathsStatusContext,
 ): TunnelPathsStatus {
   const wall = (monotonicMs: number | null) => (monotonicMs === null ? null : monotonicMs + wallAheadMs);
-  const paths = new Map(status.paths.map((path) => [path.id, publicPath(path, endpointOf(path.id))]));
+  const paths = new Map(status.paths.map((path) => [path.id, publicPath(path, endpointOf(path.id), mtuOf(path.id))]));
   const current = status.primary === null || !status.isWorking ? undefined : paths.get(status.primary);
   const second = status.second === null ? undefined : paths.get(status.second);
   return {
@@ -37,9 +39,14 @@ export function pathsStatus(
   };
 }
 
-function publicPath(path: PeerPathsStatus["paths"][number], endpoint: string | undefined): TunnelPath {
+function publicPath(
+  path: PeerPathsStatus["paths"][number],
+  endpoint: string | undefined,
+  capacity: PathCapacity | undefined,
+): TunnelPath {
   const { transport, label, rttMs, isUsable, detail } = path;
-  return { transport, endpoint: nameOf(label, endpoint), rttMs, isUsable, detail };
+  const mtuBytes = capacity?.isSettled ? capacity.mtuBytes : null;
+  return { transport, endpoint: nameOf(label, endpoint), rttMs, mtuBytes, isUsable, detail };
 }
 
 /** A pipe has no address before it is open: selection calls it by its number, which tells people nothing. */

@@ -15,7 +15,13 @@ import { Preference } from "./paths/preference.ts";
 import { PeerCalls } from "./peer-calls.ts";
 import type { PeerSet } from "./peer-set.ts";
 import { PipeTable } from "./pipe-table.ts";
-import type { DescribePath, PathDecision, TunnelPathsStatus, TunnelPeerConfig } from "./tunnel-types.ts";
+import type {
+  DescribePath,
+  PathDecision,
+  PathMtuFinding,
+  TunnelPathsStatus,
+  TunnelPeerConfig,
+} from "./tunnel-types.ts";
 
 const NO_KEY = new Uint8Array(32);
 
@@ -24,6 +30,8 @@ export interface TunnelPathsDeps {
   readonly device: Device;
   readonly peers: PeerSet;
   readonly maxPeers: number;
+  /** The interface's. */
+  readonly mtuBytes: number;
   /** Makes the data thread look into its ring. */
   readonly wake: () => void;
   readonly carryOut: (commands: readonly DataCommand[]) => void;
@@ -44,6 +52,7 @@ export class TunnelPaths {
   readonly #decisionHandlers: ((decision: PathDecision) => void)[] = [];
   readonly #callHandlers: ((publicKey: string) => void)[] = [];
   #ownEndpoints: readonly UdpEndpoint[] = [];
+  readonly #mtuHandlers: ((finding: PathMtuFinding) => void)[] = [];
 
   constructor(deps: TunnelPathsDeps) {
     this.#deps = deps;
@@ -62,9 +71,14 @@ export class TunnelPaths {
       pipes: this.#pipes,
       describe: this.describe,
       probeId: randomBytes(4).readUInt32BE(),
+      mtuProbeId: randomBytes(4).readUInt32BE(),
+      mtuBytes: deps.mtuBytes,
       leads: (publicKey) => Buffer.compare(device.publicKey ?? NO_KEY, Buffer.from(publicKey, "base64")) < 0,
       onDecision: (decision) => {
         for (const handler of this.#decisionHandlers) handler(decision);
+      },
+      onMtu: (finding) => {
+        for (const handler of this.#mtuHandlers) handler(finding);
       },
       hasSession: (peer) => device.peerStatus(peer, clock.monotonicMs())?.sessionAgeMs !== undefined,
       onOpened: (peer, endpoint) => device.initiateBy(peer, endpoint),
@@ -158,6 +172,11 @@ export class TunnelPaths {
     this.#decisionHandlers.push(handler);
   }
 
+  /** Called whenever it was found out how large packets a path carries. */
+  onMtu(handler: (finding: PathMtuFinding) => void): void {
+    this.#mtuHandlers.push(handler);
+  }
+
   /** For the tunnel: `peer` with its pipes and what it said in calls, and without what may not be used for it: handshakes go to every candidate. */
   withPipes(peer: TunnelPeerConfig): TunnelPeerConfig {
     if (peer.hasPaths !== true) return peer;
@@ -184,6 +203,7 @@ export class TunnelPaths {
       case "probe-reply":
         if (!this.#control.isOwnReply(event)) return false;
         break;
+      case "probe-refused":
       case "probe-request":
       case "stranger":
       case "active":

@@ -77,6 +77,8 @@ export interface TunnelPath {
   readonly transport: TransportName;
   readonly endpoint: string;
   readonly rttMs: number | null;
+  /** The largest packet inside the tunnel that goes by it in one piece; null until that is known. */
+  readonly mtuBytes: number | null;
   /** The peer has answered by it of late, and it may be used. */
   readonly isUsable: boolean;
   /** How it stands, in words for people. */
@@ -106,6 +108,15 @@ export interface TunnelPathAttempt {
 export interface PathDecision {
   readonly publicKey: string;
   readonly path: { readonly transport: TransportName; readonly endpoint: string } | null;
+  /** In words for people. */
+  readonly reason: string;
+}
+
+/** It was found out what a path carries. */
+export interface PathMtuFinding {
+  readonly publicKey: string;
+  readonly path: { readonly transport: TransportName; readonly endpoint: string };
+  readonly mtuBytes: number;
   /** In words for people. */
   readonly reason: string;
 }

@@ -138,6 +138,7 @@ export class Tunnel implements AsyncDisposable {
       peers: this.#peers,
       maxPeers: MAX_PEERS,
       ranges: (options.ranges ?? []).map(parseCidr),
+      mtuBytes: options.mtu,
       wake: () => this.#thread.wake(),
       carryOut: (commands) => this.#carryOut(commands),
       onCandidates: () => this.configurePeers(this.#desired),

@@ -51,6 +51,11 @@ export type PathEvent =
     }
   /** The peer has probed us by this path. */
   | { readonly type: "request"; readonly id: number; readonly isTheirPrimary: boolean }
+  /**
+   * It was found out anew how large messages by this path may be, and from now on they are no larger. `isNarrow`: a packet
+   * of IPv6's minimum MTU does not get through by it.
+   */
+  | { readonly type: "capacity"; readonly id: number; readonly isNarrow: boolean }
   /** Somebody asked for certain transports. */
   | ({ readonly type: "preference" } & TransportPreference)
   /** Our own addresses or routes changed, or the machine slept: nothing proven before counts any more. */

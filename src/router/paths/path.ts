@@ -66,6 +66,8 @@ export class Path {
   readonly data = new DeliveryWatch();
   readonly large = new DeliveryWatch();
   readonly loss = new LossWatch();
+  /** Too small for packets that every path has to carry. */
+  isNarrow = false;
   /** The peer tells how much of our data arrives. */
   reportsDelivery = false;
   hold: { readonly loss: Loss; readonly untilMs: number } | undefined;
@@ -234,6 +236,13 @@ export class Path {
     if (this.#falls < 2) return this.#answeringSinceMs;
     const { steadyMs, steadyMaxMs } = PATH_TIMINGS;
     return this.#answeringSinceMs + Math.min(steadyMaxMs, steadyMs * 2 ** (this.#falls - 2));
+  }
+
+  /** Messages are of another size from now on: that large ones were lost is over. */
+  resize(isNarrow: boolean): void {
+    this.isNarrow = isNarrow;
+    this.large.reset();
+    if (this.hold?.loss === "large") this.hold = undefined;
   }
 
   /** It has carried everything for so long that old holds are forgotten. */

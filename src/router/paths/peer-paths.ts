@@ -147,6 +147,9 @@ export class PeerPaths {
       case "request":
         this.#requested(event);
         break;
+      case "capacity":
+        this.#paths.get(event.id)?.resize(event.isNarrow);
+        break;
       case "preference":
         this.#preference = new Preference(event.order, event.excluded, event.preferred);
         this.#agreement.release();

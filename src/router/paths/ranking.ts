@@ -7,7 +7,7 @@ import { NEVER, PATH_TIMINGS } from "./timings.ts";
 export const Tier = {
   /** Answers, and loses no data that we know of. */
   proven: 0,
-  /** Answers, and was found to lose many messages, all large ones, or all data, of late. */
+  /** Answers, and was found to lose many messages, all large ones, or all data, of late; or is too narrow for large ones. */
   losesSome: 1,
   losesLarge: 2,
   losesData: 3,
@@ -44,7 +44,9 @@ export class Ranking {
   tierOf(path: Path): Tier {
     if (path.isSilent) return Tier.silent;
     if (path.isProven) {
-      return path.hold !== undefined && path.isHeld(this.nowMs) ? TIER_OF[path.hold.loss] : Tier.proven;
+      const hold = path.isHeld(this.nowMs) ? path.hold : undefined;
+      const tier = hold === undefined ? Tier.proven : TIER_OF[hold.loss];
+      return path.isNarrow && tier < Tier.losesLarge ? Tier.losesLarge : tier;
     }
     return this.isHeard(path) ? Tier.heard : Tier.open;
   }

@@ -82,7 +82,7 @@ function detailOf(path: Path, { primary, second, whySecond }: Selection, ranking
   if (!ranking.preference.isAllowed(path.transport)) return `${name} is excluded for this peer`;
   if (!path.isOpen) return "not connected";
   if (path.isSilent) return path.totalReplies > 0 ? "fell silent" : "no answer";
-  if (path.hold !== undefined && path.isHeld(ranking.nowMs)) return loses(path);
+  if (path.isNarrow || (path.hold !== undefined && path.isHeld(ranking.nowMs))) return loses(path);
   if (path === primary) return "in use";
   if (path === second && whySecond !== null) return `carries everything as well: ${whySecond}`;
   if (path.repliesInRow === 0) return path.lastHeardMs > -Infinity ? "heard, no answer yet" : "no answer yet";

@@ -24,8 +24,9 @@ export function silentFor(transport: PathTransport, silentMs: number): string {
 }
 
 /** Why it was left, or is not used. */
-export function loses({ transport, hold, loss }: Path): string {
+export function loses({ transport, hold, isNarrow, loss }: Path): string {
   const name = nameOf(transport);
+  if (isNarrow && hold?.loss !== "data") return `${name} does not carry IPv6's minimum of 1280 bytes`;
   if (hold?.loss === "some") return `${name} loses ${Math.round(100 * loss.share)} % of what goes by it`;
   return hold?.loss === "large"
     ? `${name} loses large messages, small ones pass`

@@ -4,7 +4,7 @@ import { resolveHome } from "../../../src/daemon/home.ts";
 import { eventually } from "./eventually.ts";
 import type { LabHost } from "./lab-host.ts";
 import type { LabProcess } from "./lab-process.ts";
-import { meshJson, startMesh } from "./mesh-command.ts";
+import { meshJson, runMesh, startMesh } from "./mesh-command.ts";
 
 /** What `mesh serve` calls its network where nobody says otherwise. */
 const NETWORK = "mesh";
@@ -79,6 +79,13 @@ export class MeshPeer implements AsyncDisposable {
   /** `mesh status --json`. */
   async status(): Promise<Status> {
     return statusSchema.parse(await meshJson(this.host, this.home, "status"));
+  }
+
+  /** `mesh …` with this daemon, which must succeed. @returns what it printed */
+  async mesh(...args: string[]): Promise<string> {
+    const { status, stdout, stderr } = await runMesh(this.host, this.home, ...args);
+    if (status === 0) return stdout;
+    throw new Error(`${this.host.label}: \`mesh ${args.join(" ")}\` ended with ${status}\n${stderr}`);
   }
 
   /** What this peer's status says of another, or undefined while it does not know it. */

@@ -71,6 +71,7 @@ export class PathsToBob {
       device,
       peers: this.#peers,
       maxPeers: MAX_PEERS,
+      mtuBytes: 1420,
       ranges: [parseCidr("10.86.0.0/16")],
       wake: () => {},
       carryOut: (commands) => this.note(commands),
