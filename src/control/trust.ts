@@ -2,6 +2,7 @@ import { createHash, X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
 import type { ConnectionOptions } from "node:tls";
 import { MeshError } from "../base/errors.ts";
+import { systemAuthorities } from "./system-authorities.ts";
 
 /** Whom we believe to be the coordinator. */
 export type CoordinatorTrust =
@@ -9,7 +10,7 @@ export type CoordinatorTrust =
   | { readonly kind: "pinned-ca"; readonly caPem: string; readonly fingerprint: string }
   /** Only the fingerprint so far: the CA certificate has to be fetched and compared first. */
   | { readonly kind: "fingerprint"; readonly fingerprint: string }
-  /** The system's CAs and the host name in the URL. */
+  /** The system's CAs (`systemAuthorities`) and the host name in the URL. */
   | { readonly kind: "system" };
 
 /** The name in every certificate that a coordinator's own CA issues, whatever host name or address reaches it. */
@@ -20,8 +21,9 @@ export type UsableTrust = Exclude<CoordinatorTrust, { kind: "fingerprint" }>;
 export function tlsOptionsFor(trust: UsableTrust, host: string): ConnectionOptions {
   const common: ConnectionOptions = { minVersion: "TLSv1.2", ALPNProtocols: ["http/1.1"] };
   if (trust.kind === "pinned-ca") return { ...common, ca: trust.caPem, servername: COORDINATOR_SERVER_NAME };
+  const system = { ...common, ca: [...systemAuthorities()] };
   // RFC 6066 §3 knows no addresses as server names; the certificate is checked against `host` all the same.
-  return isIP(host) === 0 ? { ...common, host, servername: host } : { ...common, host };
+  return isIP(host) === 0 ? { ...system, host, servername: host } : { ...system, host };
 }
 
 /**
