@@ -8,15 +8,15 @@ type Path = StatusPeer["paths"][number];
 type Attempt = StatusPeer["attempts"][number];
 type Candidate = Attempt["candidates"][number];
 
-/** `mesh paths` for people: every path to the peer and how it stands, and the receipt of the latest race. */
+/** `mesh paths` for people: every path to the peer and how it stands, and the receipt of the latest race of each kind. */
 export function renderPaths(peer: StatusPeer): string {
   const { path, paths, attempts, preference } = peer;
   const head = path === null ? "no path" : `${path.transport} ${path.endpoint}: ${path.reason}`;
   const asked = preference === null ? "" : `\nasked for: ${renderPreference(preference)}`;
   const blocks = [`${paint(peer.name, "bold")}  ${head}${asked}`];
   if (paths.length > 0) blocks.push(pathTable(peer));
-  const latest = attempts.at(-1);
-  if (latest !== undefined) blocks.push(`${attemptHead(latest)}\n${attemptTable(latest)}`);
+  const latest = new Map(attempts.map((attempt) => [attempt.cause, attempt]));
+  for (const attempt of latest.values()) blocks.push(`${attemptHead(attempt)}\n${attemptTable(attempt)}`);
   return blocks.join("\n\n");
 }
 

@@ -182,8 +182,6 @@ export class PeerSession implements AsyncDisposable {
     const underlay = resources.use(
       await Underlay.open({ enrolment, settings, keys, preferences }, { tunnel, sockets, clock, logger }),
     );
-    if (underlay.sshProblem === undefined) deps.warnings.clear("ssh");
-    else deps.warnings.set("ssh", `no SSH server for peers here: ${underlay.sshProblem}`);
 
     const session = new PeerSession(options, deps, { tunnel, view, preferences, sockets, underlay, resources });
     if (view.map !== undefined) session.#applyMap(view.map);
@@ -194,7 +192,11 @@ export class PeerSession implements AsyncDisposable {
     const { interfaceName } = tunnel.info;
     const onChange = (change: { readonly sleptMs: number }) => session.#networkChanged(change);
     resources.use(new NetworkWatch({ interfaceName }, { clock, logger, onChange }));
-    const ticker = setInterval(() => deps.onChange(), STATUS_INTERVAL_MS);
+    session.#tellOfSsh();
+    const ticker = setInterval(() => {
+      session.#tellOfSsh();
+      deps.onChange();
+    }, STATUS_INTERVAL_MS);
     resources.defer(() => clearInterval(ticker));
     return session;
   }
@@ -214,6 +216,7 @@ export class PeerSession implements AsyncDisposable {
       endpoints: this.#underlay.endpoints,
       nat: this.#underlay.nat,
       preferenceOf: (peer) => this.#preferences.of(peer),
+      sshAttemptsOf: (peer) => this.#underlay.sshAttemptsOf(peer),
     };
   }
 
@@ -316,6 +319,12 @@ export class PeerSession implements AsyncDisposable {
     this.#tunnel.paths.networkChanged();
     this.#channel.checkNow();
     this.#deps.onChange();
+  }
+
+  #tellOfSsh(): void {
+    const { sshProblem } = this.#underlay;
+    if (sshProblem === undefined) this.#deps.warnings.clear("ssh");
+    else this.#deps.warnings.set("ssh", sshProblem);
   }
 
   #look(): void {

@@ -10,6 +10,7 @@ import { IpRoute } from "../host/ip-route.ts";
 import { requireFreeInterface, requireNetAdmin, requireTunDevice } from "../host/preflight.ts";
 import { DEFAULT_FWMARK } from "../host/underlay/firewall-mark.ts";
 import { underlaySockets } from "../host/underlay/underlay-sockets.ts";
+import { requireUsableJump } from "../transports/ssh/jump-host.ts";
 import type { AeadProviderName } from "../wireguard/aead/provider.ts";
 import { Daemon } from "./daemon.ts";
 import { coordinatorOf, enrol } from "./enrol.ts";
@@ -64,6 +65,7 @@ async function startPeer(plan: PeerPlan, deps: RunPeerDeps, resources: DisposeSt
   // What can be known to fail fails before a token is spent.
   await requireFreeInterface(settings.interface, new IpRoute());
   await requireFreePort(settings.listenPort);
+  if (settings.sshJump !== null && settings.transports.includes("ssh")) requireUsableJump(settings.sshJump);
   const { keys, enrolment } = await membershipOf(plan, paths.directory, existing, settings, deps);
   await state.enrolment.write(enrolment);
   await state.settings.write(settings);

@@ -4,6 +4,7 @@ import type { SshJump } from "../api/ssh-jump.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
 import type { PeerKeys } from "../control/peer-keys.ts";
+import type { DialAttempt } from "../host/dial-race.ts";
 import type { UnderlaySockets } from "../host/underlay/underlay-sockets.ts";
 import type { Tunnel } from "../router/tunnel.ts";
 import { SshTransport } from "../transports/ssh/ssh-transport.ts";
@@ -60,11 +61,18 @@ export class SshLink implements AsyncDisposable {
     return [...new Set(this.#transport.listening.flatMap(({ listening }) => listening?.port ?? []))];
   }
 
-  /** What the user should know: a port on which nothing listens in either family. */
+  /** What the user should know: a port on which nothing listens in either family, a jump host that is of no use. */
   get problem(): string | undefined {
     const ports = new Set(this.ports);
-    const failed = this.#transport.listening.find(({ wanted, error }) => error !== null && !ports.has(wanted.port));
-    return failed?.error?.message;
+    const { listening, jumpProblem } = this.#transport;
+    const failed = listening.find(({ wanted, error }) => error !== null && !ports.has(wanted.port));
+    if (failed?.error != null) return `no SSH server for peers here: ${failed.error.message}`;
+    return jumpProblem?.message;
+  }
+
+  /** What came of the endpoints of the latest dial to this peer (WireGuard key). */
+  attemptsOf(peer: string): readonly DialAttempt[] {
+    return this.#transport.attemptsOf(peer);
   }
 
   setPeers(map: NetworkMap): void {

@@ -2,6 +2,7 @@ import type { ActivePreference, DaemonState, Status, StatusPeer } from "../api/l
 import type { MapPeer, NetworkMap, SelfInfo } from "../api/network-map.ts";
 import { softwareVersion } from "../base/version.ts";
 import type { ControlChannelState } from "../control/control-channel-types.ts";
+import type { DialAttempt } from "../host/dial-race.ts";
 import type { NatReport } from "../nat/mapping.ts";
 import type { TunnelInfo, TunnelPathsStatus, TunnelPeerStatus } from "../router/tunnel.ts";
 
@@ -26,6 +27,8 @@ export interface SessionSources {
   /** Undefined until it was measured. */
   readonly nat: NatReport | undefined;
   readonly preferenceOf: (peer: string) => ActivePreference | null;
+  /** What came of the endpoints of the latest SSH dial to a peer (WireGuard key). */
+  readonly sshAttemptsOf: (peer: string) => readonly DialAttempt[];
 }
 
 export function buildStatus(sources: StatusSources): Status {
@@ -107,12 +110,40 @@ function peerStatus(peer: MapPeer, live: TunnelPeerStatus | undefined, session: 
       usable: isUsable,
       detail,
     })),
-    attempts: (live?.paths?.attempts ?? []).map(attemptStatus),
+    attempts: [
+      ...(live?.paths?.attempts ?? []).map(attemptStatus),
+      ...sshDial(session.sshAttemptsOf(peer.wireguardKey)),
+    ],
     preference: session.preferenceOf(peer.name),
     lastHandshakeAt: instant(live?.lastHandshakeAtMs ?? null),
     rxBytes: live?.rxBytes ?? 0,
     txBytes: live?.txBytes ?? 0,
   };
+}
+
+const SSH_OUTCOMES = { won: "logged in", lost: "another endpoint was faster" } as const;
+
+/** The receipt of an SSH dial: a race of its own, among the endpoints of the peer's SSH server. */
+function sshDial(attempts: readonly DialAttempt[]): StatusPeer["attempts"] {
+  if (attempts.length === 0) return [];
+  const startedAtMs = Math.min(...attempts.map((attempt) => attempt.startedAtMs));
+  const endedAtMs = Math.max(...attempts.map((attempt) => attempt.startedAtMs + attempt.tookMs));
+  const candidates = attempts.map(({ endpoint, startedAtMs: triedAtMs, tookMs, outcome, reason }) => {
+    const answeredAt = outcome === "won" ? instant(triedAtMs + tookMs) : null;
+    return {
+      transport: "ssh" as const,
+      endpoint,
+      triedAt: instant(triedAtMs),
+      probes: 0,
+      heardAt: answeredAt,
+      answeredAt,
+      rttMs: null,
+      won: outcome === "won",
+      outcome: outcome === "failed" ? reason : SSH_OUTCOMES[outcome],
+    };
+  });
+  const cause = "SSH was dialled";
+  return [{ cause, startedAt: new Date(startedAtMs).toISOString(), endedAt: instant(endedAtMs), candidates }];
 }
 
 function currentPath(current: TunnelPathsStatus["current"]): StatusPeer["path"] {

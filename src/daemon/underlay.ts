@@ -7,6 +7,7 @@ import type { AnnouncedEndpoints } from "../control/control-channel-types.ts";
 import { localEndpoints } from "../control/endpoints.ts";
 import type { PeerKeys } from "../control/peer-keys.ts";
 import { defaultGateway } from "../host/default-gateway.ts";
+import type { DialAttempt } from "../host/dial-race.ts";
 import type { UnderlaySockets } from "../host/underlay/underlay-sockets.ts";
 import type { NatReport } from "../nat/mapping.ts";
 import { type PortMapping, portMappingNonce } from "../nat/port-mapping/port-mapper.ts";
@@ -113,9 +114,14 @@ export class Underlay implements AsyncDisposable {
     };
   }
 
-  /** Why there is no SSH server for peers where there should be one. */
+  /** What the user should know of SSH, in words. */
   get sshProblem(): string | undefined {
     return this.#ssh?.problem;
+  }
+
+  /** What came of the endpoints of the latest SSH dial to this peer (WireGuard key). */
+  sshAttemptsOf(peer: string): readonly DialAttempt[] {
+    return this.#ssh?.attemptsOf(peer) ?? [];
   }
 
   get nat(): NatReport | undefined {

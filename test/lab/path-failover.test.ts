@@ -35,8 +35,8 @@ describe("paths that die silently, one after the other", () => {
     const { path, paths, attempts } = (await network.alice.peer("bob"))!;
     expect(path?.reason).not.toBe("");
     expect(new Set(paths.map(({ transport }) => transport))).toEqual(new Set(["udp", "ssh", "relay"]));
-    const race = attempts.at(-1)!;
-    expect(race.candidates.filter(({ won }) => won)).toHaveLength(1);
-    for (const { outcome } of race.candidates) expect(outcome).not.toBe("");
+    const races = attempts.filter(({ cause }) => cause !== "SSH was dialled");
+    expect(races.at(-1)?.candidates.filter(({ won }) => won)).toHaveLength(1);
+    for (const { outcome } of attempts.flatMap(({ candidates }) => candidates)) expect(outcome).not.toBe("");
   });
 });

@@ -77,7 +77,7 @@ describe("a stock OpenSSH server as a jump host", { timeout: 60_000 }, () => {
   });
 
   it("gets new keys by bytes, and data flows on", async () => {
-    await using sshd = await StockSshd.start(["LogLevel DEBUG1"]);
+    await using sshd = await StockSshd.start({ settings: ["LogLevel DEBUG1"] });
     const limits = { rekeyAfterBytes: 300_000 };
     await using pair = await openPair(jumpOptions(sshd), { limits, timings: { ...QUICK, keepaliveMs: 50 } });
     const { near, far, dialled } = pair;
@@ -162,7 +162,7 @@ describe("a jump host that is of no use", { timeout: 60_000 }, () => {
   });
 
   it("forwards nothing", async () => {
-    await using sshd = await StockSshd.start(["AllowTcpForwarding no"]);
+    await using sshd = await StockSshd.start({ settings: ["AllowTcpForwarding no"] });
     await fails(jumpOptions(sshd), "ssh-jump-refused");
   });
 

@@ -15,6 +15,12 @@ export interface JumpContext extends JumpConnectionContext {
   readonly socketFactory: Dial;
 }
 
+/** What is wrong with the files shows before anything starts. @throws MeshError `ssh-identity-unusable`, `ssh-host-key-unknown` */
+export function requireUsableJump(options: JumpOptions): void {
+  readIdentity(options.identityFile);
+  algorithmsOf(options, readKnownHosts(options.knownHostsFile));
+}
+
 /**
  * A stock SSH server between us and the peers, as `ssh -J`: one connection to it, made when the first peer is dialled and
  * closed when none has been for a while, and a forwarded TCP connection in it for each dial.
@@ -34,8 +40,7 @@ export class JumpHost {
     this.#options = options;
     this.#context = context;
     this.#backoff = new Backoff(context.timings.firstRetryMs, context.timings.lastRetryMs);
-    readIdentity(options.identityFile);
-    this.#algorithms(readKnownHosts(options.knownHostsFile));
+    requireUsableJump(options);
   }
 
   /** Why it is of no use at the moment; null while nothing is known against it. */
@@ -117,7 +122,7 @@ export class JumpHost {
     // Read each time: what an admin corrects in them takes effect with the next attempt.
     const privateKey = readIdentity(identityFile);
     const knownHosts = readKnownHosts(knownHostsFile);
-    const algorithms = { serverHostKey: this.#algorithms(knownHosts), compress: ["none" as const] };
+    const algorithms = { serverHostKey: algorithmsOf(this.#options, knownHosts), compress: ["none" as const] };
     const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(timings.handshakeMs)]);
     const socket = await openTcp(socketFactory, this.#options, signal);
     let verdict: HostKeyVerdict = "unknown";
@@ -137,14 +142,6 @@ export class JumpHost {
     return connection;
   }
 
-  /** By which the host can prove a key that stands in the file: it may have others, which prove nothing to us. */
-  #algorithms(knownHosts: KnownHosts): ServerHostKeyAlgorithm[] {
-    const algorithms = knownHosts.algorithmsFor(this.#options);
-    if (algorithms.length > 0) return algorithms;
-    const file = this.#options.knownHostsFile;
-    throw new MeshError("ssh-host-key-unknown", `${file} has no usable key of the jump host ${this.#name}`);
-  }
-
   #explain(failure: unknown, verdict: HostKeyVerdict): unknown {
     if (!(failure instanceof LoginError)) return failure;
     const { user, knownHostsFile: file } = this.#options;
@@ -161,6 +158,17 @@ export class JumpHost {
     this.#problem = problem;
     return problem;
   }
+}
+
+/**
+ * By which the host can prove a key that stands in the file: it may have others, which prove nothing to us.
+ * @throws MeshError `ssh-host-key-unknown`
+ */
+function algorithmsOf(options: JumpOptions, knownHosts: KnownHosts): ServerHostKeyAlgorithm[] {
+  const algorithms = knownHosts.algorithmsFor(options);
+  if (algorithms.length > 0) return algorithms;
+  const message = `${options.knownHostsFile} has no usable key of the jump host ${formatTarget(options)}`;
+  throw new MeshError("ssh-host-key-unknown", message);
 }
 
 /** @throws MeshError `ssh-identity-unusable` */

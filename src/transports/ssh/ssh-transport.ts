@@ -115,7 +115,12 @@ export class SshTransport implements PipeTransport {
 
   /** What the user should know although the rest works. */
   get problems(): readonly MeshError[] {
-    return [...this.#listening.map(({ error }) => error), this.#jump?.problem ?? null].filter((each) => each !== null);
+    return [...this.#listening.map(({ error }) => error), this.jumpProblem].filter((each) => each !== null);
+  }
+
+  /** Why the jump host is of no use at the moment. */
+  get jumpProblem(): MeshError | null {
+    return this.#jump?.problem ?? null;
   }
 
   /**

@@ -4,10 +4,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { findCommand, mustRun } from "../../../scripts/lib/process.mjs";
 import { eventually } from "../lab/eventually.ts";
+import type { LabHost } from "../lab/lab-host.ts";
 import { LabProcess } from "../lab/lab-process.ts";
 
 /** Where Debian's sshd wants an empty directory; its init script makes it. */
 const PRIVILEGE_SEPARATION = "/run/sshd";
+
+/** On a lab host, where nothing else has it. */
+const PORT_OF_ITS_OWN = 2022;
 
 export type KeyType = "ed25519" | "ecdsa" | "rsa";
 
@@ -28,26 +32,32 @@ export async function makeKey(file: string, type: KeyType = "ed25519", passphras
   return file;
 }
 
-/** A stock OpenSSH server on loopback with a configuration, keys and a port of its own, letting root in by one key. */
+export interface StockSshdOptions {
+  /** Further lines of sshd_config. */
+  readonly settings?: readonly string[];
+  /** Where it runs, and listens; on loopback of this machine unless said otherwise. */
+  readonly on?: { readonly host: LabHost; readonly address: string };
+}
+
+/** A stock OpenSSH server with a configuration, keys and a port of its own, letting root in by one key. */
 export class StockSshd implements AsyncDisposable {
   readonly directory: string;
   readonly port: number;
   /** The client's private key. */
   readonly identityFile: string;
-  readonly #settings: readonly string[];
+  readonly #options: StockSshdOptions;
   #process: LabProcess | undefined;
 
-  private constructor(directory: string, port: number, settings: readonly string[]) {
+  private constructor(directory: string, port: number, options: StockSshdOptions) {
     this.directory = directory;
     this.port = port;
     this.identityFile = join(directory, "identity");
-    this.#settings = settings;
+    this.#options = options;
   }
 
-  /** @param settings further lines of sshd_config */
-  static async start(settings: readonly string[] = []): Promise<StockSshd> {
+  static async start(options: StockSshdOptions = {}): Promise<StockSshd> {
     const directory = mkdtempSync(join(tmpdir(), "stock-sshd-"));
-    const sshd = new StockSshd(directory, await freePort(), settings);
+    const sshd = new StockSshd(directory, options.on === undefined ? await freePort() : PORT_OF_ITS_OWN, options);
     try {
       await makeKey(sshd.identityFile);
       copyFileSync(`${sshd.identityFile}.pub`, join(directory, "authorized_keys"));
@@ -71,7 +81,9 @@ export class StockSshd implements AsyncDisposable {
     writeFileSync(config, `${this.#configuration().join("\n")}\n`);
     const program = findCommand("sshd");
     if (program === undefined) throw new Error("there is no sshd here");
-    this.#process = await LabProcess.start("sshd", program, ["-D", "-e", "-f", config]);
+    const args = ["-D", "-e", "-f", config];
+    const { on } = this.#options;
+    this.#process = await (on === undefined ? LabProcess.start("sshd", program, args) : on.host.start(program, args));
     await this.#process.waitForOutput(/Server listening on/);
   }
 
@@ -90,9 +102,13 @@ export class StockSshd implements AsyncDisposable {
     await ended;
   }
 
+  get address(): string {
+    return this.#options.on?.address ?? "127.0.0.1";
+  }
+
   /** A line of known_hosts with its host key. */
   knownHostsLine(type: KeyType = "ed25519"): string {
-    return `[127.0.0.1]:${this.port} ${readFileSync(`${this.#hostKeyFile(type)}.pub`, "utf8").trim()}\n`;
+    return `[${this.address}]:${this.port} ${readFileSync(`${this.#hostKeyFile(type)}.pub`, "utf8").trim()}\n`;
   }
 
   /** @returns the name of a file in its directory with this text */
@@ -114,8 +130,8 @@ export class StockSshd implements AsyncDisposable {
   #configuration(): string[] {
     return [
       // The first of two lines counts.
-      ...this.#settings,
-      "ListenAddress 127.0.0.1",
+      ...(this.#options.settings ?? []),
+      `ListenAddress ${this.address}`,
       `Port ${this.port}`,
       ...(["ed25519", "ecdsa", "rsa"] as const).map((type) => `HostKey ${this.#hostKeyFile(type)}`),
       `AuthorizedKeysFile ${join(this.directory, "authorized_keys")}`,
