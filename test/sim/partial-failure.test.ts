@@ -57,6 +57,31 @@ describe("a path that fails in part", () => {
     expect(Math.max(...gaps)).toBeLessThanOrEqual(1000);
   });
 
+  it("so are all paths of its kind that fail with it: data goes by another transport at once", async ({ annotate }) => {
+    const gaps: number[] = [];
+    for (let seed = 0; seed < 3 * RUNS; seed++) {
+      const pair = new SimPair({
+        seed,
+        links: [
+          { transport: "udp", rttMs: 20, jitterMs: 2, label: "v4" },
+          { transport: "udp", rttMs: 20, jitterMs: 2, label: "v6" },
+          { transport: "relay", rttMs: 60 },
+        ],
+      });
+      const [v4, v6, relay] = pair.links;
+      pair.connect(2);
+      const flows = [pair.flow(0, 10), pair.flow(1, 10)];
+      pair.time.run(10_000 + 1000 * pair.random());
+      const brokeMs = pair.time.nowMs;
+      for (const link of [v4!, v6!]) link.set({ dropsData: true });
+      pair.time.run(3000);
+      expect(pair.peers.map((peer) => peer.primaryLink)).toEqual([relay, relay]);
+      gaps.push(...flows.map((flow) => flow.longestGapMs(brokeMs)));
+    }
+    await annotate(`gap: ${figures(gaps)}`);
+    expect(Math.max(...gaps)).toBeLessThanOrEqual(500);
+  });
+
   it("is left alone for longer each time, tried beside the path in use, and taken back when it is whole", () => {
     const pair = new SimPair({
       links: [

@@ -272,12 +272,15 @@ export class Selection {
   #chooseSecond(paths: readonly Path[], ranking: Ranking): Path | null {
     const { primary } = this;
     if (primary === null) return null;
-    const former = this.#trial?.former;
-    // One that may have died as well is no help.
-    if (former !== undefined && paths.includes(former) && !former.isSilent && !ranking.isOverdue(former)) return former;
     const tier = ranking.tierOf(primary);
-    const works = tier === Tier.proven || tier === Tier.losesSome;
-    if (works && this.#doubt === undefined) return this.#probation?.path ?? null;
+    if (this.#trial !== undefined) {
+      const { former } = this.#trial;
+      // One that loses data, or may have died as well, is no help.
+      const isHelp = !NO_HELP.includes(ranking.tierOf(former)) && !ranking.isOverdue(former);
+      if (isHelp && paths.includes(former)) return former;
+    } else if (tier <= Tier.losesSome && this.#doubt === undefined) {
+      return this.#probation?.path ?? null;
+    }
     const helpers = paths.filter((path) => path !== primary && isHelpful(path, tier, ranking));
     const heard = helpers.filter((path) => ranking.tierOf(path) <= Tier.heard);
     // Whatever killed the first may have killed its like.
@@ -287,6 +290,8 @@ export class Selection {
     return this.second !== null && pool.includes(this.second) ? this.second : (ranking.best(pool) ?? null);
   }
 }
+
+const NO_HELP: readonly Tier[] = [Tier.losesLarge, Tier.losesData, Tier.silent];
 
 /** Is sending by this one as well better than nothing? */
 function isHelpful(path: Path, primaryTier: Tier, ranking: Ranking): boolean {

@@ -65,23 +65,25 @@ export class FailoverNetwork implements AsyncDisposable {
     }
   }
 
-  /** @returns since when each end does, epoch in ms */
-  bothUse(transport: string): Promise<number[]> {
-    const uses = (peer: MeshPeer, name: string) =>
-      eventually(
-        `${peer.host.label} reaches ${name} by ${transport}`,
-        async () => {
-          const path = (await peer.peer(name))?.path;
-          return path?.transport === transport && Date.parse(path.since);
-        },
-        PATIENCE,
-      );
-    return Promise.all([uses(this.alice, "bob"), uses(this.bob, "alice")]);
+  /** Nothing that was found out before counts any more: the network of both has changed. */
+  async forgive(): Promise<void> {
+    const address = ["192.0.2.200/32", "dev", "eth0"];
+    await this.#inBoth((host) => host.ip("address", "add", ...address));
+    await this.#inBoth((host) => host.ip("address", "delete", ...address));
   }
 
-  /** IPv4, from alice to bob. */
-  startPing(): Promise<PingFlow> {
-    return PingFlow.start(this.alice.host, this.#addresses.ip4);
+  /** @returns since when each end does, epoch in ms */
+  bothUse(transport: string): Promise<number[]> {
+    return this.#both(`by ${transport}`, (used) => used === transport);
+  }
+
+  bothLeave(transport: string): Promise<number[]> {
+    return this.#both(`not by ${transport}`, (used) => used !== transport);
+  }
+
+  /** IPv4, from alice to bob. `dataBytes` of each request, without headers. */
+  startPing(dataBytes?: number): Promise<PingFlow> {
+    return PingFlow.start(this.alice.host, this.#addresses.ip4, 10, dataBytes);
   }
 
   /** IPv6, from alice to bob. */
@@ -125,19 +127,32 @@ export class FailoverNetwork implements AsyncDisposable {
     await this.network[Symbol.asyncDispose]();
   }
 
+  #both(how: string, isWanted: (transport: string) => boolean): Promise<number[]> {
+    const reaches = (peer: MeshPeer, name: string) =>
+      eventually(
+        `${peer.host.label} reaches ${name} ${how}`,
+        async () => {
+          const path = (await peer.peer(name))?.path;
+          return path != null && isWanted(path.transport) && Date.parse(path.since);
+        },
+        PATIENCE,
+      );
+    return Promise.all([reaches(this.alice, "bob"), reaches(this.bob, "alice")]);
+  }
+
   #sshIsReady(): Promise<unknown> {
     const hasSsh = async () =>
       (await this.alice.peer("bob"))?.paths.some(({ transport, usable }) => transport === "ssh" && usable);
     return eventually("the peers are connected by SSH", hasSsh, PATIENCE);
   }
 
-  #inBoth(act: (host: LabHost) => Promise<void>): Promise<unknown> {
+  #inBoth(act: (host: LabHost) => Promise<unknown>): Promise<unknown> {
     return Promise.all([act(this.alice.host), act(this.bob.host)]);
   }
 }
 
-/** What TCP had to send again after a gap is gone, and what a path that was left has lost would show. */
-function settled(flow: PingFlow): Promise<unknown> {
+/** So many further answers: what TCP had to send again after a gap is gone, and what a path that was left has lost would show. */
+export function settled(flow: PingFlow): Promise<unknown> {
   const { answered } = flow;
   return eventually("the ping goes on", () => flow.answered >= answered + SETTLED_ANSWERS, PATIENCE);
 }

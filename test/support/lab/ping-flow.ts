@@ -32,9 +32,10 @@ export class PingFlow implements AsyncDisposable {
     this.firstAnswerMs = firstAnswerMs;
   }
 
-  /** Flows by the time it returns. */
-  static async start(from: LabHost, address: string, intervalMs = 10): Promise<PingFlow> {
-    const process = await from.start("ping", ["-n", "-D", "-i", String(intervalMs / 1000), address]);
+  /** Flows by the time it returns. `dataBytes`: of each request, without headers. */
+  static async start(from: LabHost, address: string, intervalMs = 10, dataBytes = 56): Promise<PingFlow> {
+    const args = ["-n", "-D", "-i", String(intervalMs / 1000), "-s", String(dataBytes), address];
+    const process = await from.start("ping", args);
     const first = await process.waitForOutput(/^\[(\d+\.\d+)\].* icmp_seq=(\d+) .*time=([\d.]+)/m, 15_000);
     const [seconds, sequence, rttMs] = first.slice(1).map(Number) as [number, number, number];
     const answeredMs = seconds * 1000;
