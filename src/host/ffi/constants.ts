@@ -49,6 +49,10 @@ export const IPV6_V6ONLY = 26;
 export const IPV6_RECVPKTINFO = 49;
 export const IPV6_PKTINFO = 50;
 
+// linux/tcp.h
+export const IPPROTO_TCP = 6;
+export const TCP_MAXSEG = 2;
+
 // linux/udp.h (and netinet/udp.h)
 export const SOL_UDP = 17;
 export const UDP_SEGMENT = 103;
