@@ -14,6 +14,7 @@ const BESIDE = [
   "test/lab/installation.test.ts",
   "test/lab/nat-pairs.test.ts",
   "test/lab/offloads-missing.test.ts",
+  "test/lab/path-mtu.test.ts",
   "test/lab/path-preference.test.ts",
   "test/lab/port-mapping.test.ts",
   "test/lab/removed-peer.test.ts",
