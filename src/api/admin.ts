@@ -9,6 +9,8 @@ import { instantSchema, ip4Schema, nameSchema } from "./primitives.ts";
  *     GET    /v1/admin/tokens       → tokenSchema[]
  *     DELETE /v1/admin/tokens/:id   → tokenSchema
  *     GET    /v1/admin/peers        → adminPeerSchema[]
+ *     GET    /v1/admin/relays       → adminRelaySchema[]
+ *     DELETE /v1/admin/relays/:name → adminRelaySchema   the relay serves nobody any more
  */
 export const tokenCreateSchema = z.strictObject({
   /** Binds the token to this peer name. */
@@ -29,6 +31,8 @@ export const tokenCreateSchema = z.strictObject({
     .default(14 * 86_400),
   /** Peers that join with it are removed when they have been away for long. */
   ephemeral: z.boolean().default(false),
+  /** For a stand-alone relay (`mesh relay`) instead of a peer. */
+  relay: z.boolean().default(false),
 });
 export type TokenCreate = z.infer<typeof tokenCreateSchema>;
 
@@ -42,6 +46,7 @@ export const tokenSchema = z.object({
   admin: z.boolean(),
   tags: z.array(nameSchema),
   ephemeral: z.boolean(),
+  relay: z.boolean(),
   /** Uses allowed, null for unlimited. */
   uses: z.number().int().nullable(),
   usesLeft: z.number().int().nullable(),
@@ -70,3 +75,18 @@ export const adminPeerSchema = z.object({
   tags: z.array(nameSchema),
 });
 export type AdminPeer = z.infer<typeof adminPeerSchema>;
+
+/** A stand-alone relay. */
+export const adminRelaySchema = z.object({
+  name: nameSchema,
+  id: z.string(),
+  /** Empty until it has told. */
+  urls: z.array(z.string()),
+  stunPorts: z.array(z.number().int()),
+  /** By whom its certificate is issued: the coordinator's CA, or one that systems trust. */
+  certificate: z.enum(["mesh", "public"]),
+  online: z.boolean(),
+  lastSeenAt: instantSchema.nullable(),
+  createdAt: instantSchema,
+});
+export type AdminRelay = z.infer<typeof adminRelaySchema>;

@@ -1,10 +1,11 @@
 import { z } from "zod";
 import { errorBodySchema } from "./error-body.ts";
+import { publicUrlSchema } from "./listening-config.ts";
 import { mapDeltaSchema, networkMapSchema } from "./network-map.ts";
 import { endpointSchema, ipSchema, key32Schema, pemSchema, portSchema, signatureSchema } from "./primitives.ts";
 import { protocolRangeSchema } from "./protocol-version.ts";
+import { relayTlsKeySchema } from "./relay.ts";
 import { policyDeltaSchema, relayPolicySchema } from "./relay-policy.ts";
-import { publicUrlSchema } from "./server-config.ts";
 
 /**
  * The control WebSocket: JSON text messages, one object each.
@@ -105,9 +106,10 @@ const relayAnnouncementSchema = z.strictObject({
   urls: z.array(publicUrlSchema).min(1).max(8),
   /** UDP ports at the same hosts that answer STUN. */
   stunPorts: z.array(portSchema).max(8),
-  /** The key of its TLS server (SubjectPublicKeyInfo, DER, base64), to be certified; null: its certificate is public. */
-  tlsKey: z.base64().max(1024).nullable(),
+  tlsKey: relayTlsKeySchema,
 });
+
+export type RelayAnnouncement = z.infer<typeof relayAnnouncementSchema>;
 
 /** What machines send, peers and relays. */
 export const machineMessageSchema = z.discriminatedUnion("type", [

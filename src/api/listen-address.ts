@@ -1,5 +1,5 @@
 import { MeshError } from "../base/errors.ts";
-import { listenSchema } from "./server-config.ts";
+import { listenSchema } from "./listening-config.ts";
 
 /** Where a server of ours listens. */
 export interface ListenAddress {

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { publicUrlSchema } from "./listening-config.ts";
 import {
   cidrSchema,
   endpointSchema,
@@ -7,7 +8,10 @@ import {
   ip6Schema,
   key32Schema,
   nameSchema,
+  pemSchema,
+  portSchema,
 } from "./primitives.ts";
+import { relayIdSchema } from "./relay.ts";
 
 /** The network as one peer may see it. The coordinator computes it; peers check it against their pins and apply it. */
 
@@ -22,6 +26,22 @@ export const networkInfoSchema = z.object({
 });
 export type NetworkInfo = z.infer<typeof networkInfoSchema>;
 
+/** A stand-alone relay. */
+export const relayInfoSchema = z.object({
+  id: relayIdSchema,
+  name: nameSchema,
+  /** Tried in order. */
+  urls: z.array(publicUrlSchema).min(1).max(8),
+  /** The CA whose certificate for `relayServerName(id)` it shows; null: one that the system trusts, for the URL's host. */
+  caPem: pemSchema.nullable(),
+  /** UDP ports at the same hosts that answer STUN. */
+  stunPorts: z.array(portSchema).max(8),
+});
+export type RelayInfo = z.infer<typeof relayInfoSchema>;
+
+/** Relays at which a peer can be found, best first: stand-alone ones, or that of the coordinator. */
+const homeRelaysSchema = z.array(relayIdSchema).max(8).default([]);
+
 export const selfInfoSchema = z.object({
   name: nameSchema,
   ip4: ip4Schema,
@@ -30,6 +50,7 @@ export const selfInfoSchema = z.object({
   admin: z.boolean(),
   tags: z.array(nameSchema),
   wireguardKey: key32Schema,
+  relays: homeRelaysSchema,
 });
 export type SelfInfo = z.infer<typeof selfInfoSchema>;
 
@@ -49,6 +70,7 @@ export const mapPeerSchema = z.object({
   endpoints: z.array(endpointSchema).max(64),
   /** Where its SSH server may be reached, best first. */
   sshEndpoints: z.array(endpointSchema).max(64).default([]),
+  relays: homeRelaysSchema,
   online: z.boolean(),
   lastSeenAt: instantSchema.nullable(),
 });
@@ -59,6 +81,8 @@ export const networkMapSchema = z.object({
   version: z.number().int().min(0),
   network: networkInfoSchema,
   self: selfInfoSchema,
+  /** Every stand-alone relay of the network. */
+  relays: z.array(relayInfoSchema).max(256).default([]),
   peers: z.array(mapPeerSchema).max(65536),
 });
 export type NetworkMap = z.infer<typeof networkMapSchema>;
@@ -69,6 +93,8 @@ export const mapDeltaSchema = z.object({
   toVersion: z.number().int().min(1),
   network: networkInfoSchema.optional(),
   self: selfInfoSchema.optional(),
+  /** All of them, when one has changed. */
+  relays: z.array(relayInfoSchema).max(256).optional(),
   /** Public WireGuard keys. */
   removed: z.array(key32Schema).max(65536),
   /** Whole entries, new or changed. */
@@ -86,6 +112,7 @@ export function applyDelta(map: NetworkMap, delta: MapDelta): NetworkMap | undef
     version: delta.toVersion,
     network: delta.network ?? map.network,
     self: delta.self ?? map.self,
+    relays: delta.relays ?? map.relays,
     peers: [...peers.values()],
   };
 }

@@ -19,6 +19,7 @@ export const relayPolicySchema = z.object({
   /** Those that are enabled. */
   peers: z.array(policyPeerSchema).max(65536),
 });
+export type RelayPolicyDocument = z.infer<typeof relayPolicySchema>;
 
 /** What changed between two versions. Other groups are another policy as a whole. */
 export const policyDeltaSchema = z.object({
@@ -28,3 +29,13 @@ export const policyDeltaSchema = z.object({
   removed: z.array(key32Schema).max(65536),
   upserted: z.array(policyPeerSchema).max(65536),
 });
+export type PolicyDelta = z.infer<typeof policyDeltaSchema>;
+
+/** Applies a delta that follows directly on `policy`; undefined when it does not (the caller asks for all of it). */
+export function applyPolicyDelta(policy: RelayPolicyDocument, delta: PolicyDelta): RelayPolicyDocument | undefined {
+  if (delta.fromVersion !== policy.version) return undefined;
+  const peers = new Map(policy.peers.map((peer) => [peer.machineKey, peer]));
+  for (const key of delta.removed) peers.delete(key);
+  for (const peer of delta.upserted) peers.set(peer.machineKey, peer);
+  return { version: delta.toVersion, groups: policy.groups, peers: [...peers.values()] };
+}

@@ -21,8 +21,21 @@ export const RELAY_PATH = "/v1/relay";
 /** The versions of the relay protocol that this build speaks, both ends included. */
 export const RELAY_PROTOCOL_VERSIONS = { min: 1, max: 1 } as const;
 
+export const relayIdSchema = z.string().min(1).max(64);
+
+/** The key of a relay's TLS server (SubjectPublicKeyInfo, DER, base64), to be certified; null: its certificate is public. */
+export const relayTlsKeySchema = z.base64().max(1024).nullable();
+
 /** `relayId` of the relay inside the coordinator. */
 export const COORDINATOR_RELAY_ID = "coordinator";
+
+/** A peer connects to so many at most to be found there. */
+export const MAX_HOME_RELAYS = 2;
+
+/** The name in the certificate that the coordinator's CA issues to a stand-alone relay, whatever host name leads to it. */
+export function relayServerName(relayId: string): string {
+  return `mesh-relay-${relayId}`;
+}
 
 export const relayMessageSchema = z.discriminatedUnion("type", [
   z.object({
@@ -30,7 +43,7 @@ export const relayMessageSchema = z.discriminatedUnion("type", [
     nonce: key32Schema,
     networkId: z.uuid(),
     /** Which of the network's relays this is. Part of the proof, so that one relay cannot pass it on to another. */
-    relayId: z.string().min(1).max(64),
+    relayId: relayIdSchema,
     protocol: protocolRangeSchema,
   }),
   z.object({

@@ -34,6 +34,11 @@ export const ERROR_CODES = {
     http: 403,
     hint: "Join under the name that the token is for: `mesh join TOKEN --name NAME`.",
   },
+  "token-wrong-kind": {
+    exit: 4,
+    http: 403,
+    hint: "`mesh join` takes a join token; `mesh relay` takes one of `mesh token create --relay`, or an admin's.",
+  },
   "name-taken": { exit: 6, http: 409, hint: "Choose another name with `--name`, or have the old peer leave first." },
   "key-taken": {
     exit: 6,

@@ -1,5 +1,7 @@
 import { z } from "zod";
 import {
+  type AdminRelay,
+  adminRelaySchema,
   type Token,
   type TokenCreated,
   tokenCreatedSchema,
@@ -42,5 +44,16 @@ export class AdminClient {
 
   revokeToken(id: string): Promise<Token> {
     return this.#http.call({ method: "DELETE", path: `/v1/admin/tokens/${encodeURIComponent(id)}` }, tokenSchema);
+  }
+
+  listRelays(): Promise<AdminRelay[]> {
+    return this.#http.call({ method: "GET", path: "/v1/admin/relays" }, z.array(adminRelaySchema));
+  }
+
+  removeRelay(name: string): Promise<AdminRelay> {
+    return this.#http.call(
+      { method: "DELETE", path: `/v1/admin/relays/${encodeURIComponent(name)}` },
+      adminRelaySchema,
+    );
   }
 }

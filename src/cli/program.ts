@@ -10,6 +10,7 @@ import { registerPeers } from "./commands/peers.ts";
 import { registerPing } from "./commands/ping.ts";
 import { registerPins } from "./commands/pins.ts";
 import { registerPrefer } from "./commands/prefer.ts";
+import { registerRelay } from "./commands/relay.ts";
 import { registerServe } from "./commands/serve.ts";
 import { registerStatus } from "./commands/status.ts";
 import { registerToken } from "./commands/token.ts";
@@ -47,6 +48,7 @@ function buildProgram(exit: ExitHolder): Command {
     .showSuggestionAfterError(true);
   addGlobalOptions(program);
   registerServe(program);
+  registerRelay(program);
   registerToken(program);
   registerJoin(program);
   registerUp(program);

@@ -2,13 +2,13 @@ import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Command } from "commander";
 import { loadServerConfig, type ServerConfig, serverConfigSchema } from "../api/server-config.ts";
-import { MeshError } from "../base/errors.ts";
 import { Coordinator } from "../coord/coordinator.ts";
 import { coordinatorSocketPath, resolveHome } from "../daemon/home.ts";
 import { createLogger } from "../daemon/log.ts";
 import { notifyService } from "../daemon/sd-notify.ts";
 import { findConfig } from "./config-search.ts";
 import { globalOptions } from "./globals.ts";
+import { definedOnly, listeningKeys, parseFlags } from "./listening-flags.ts";
 import { printJsonLine, printLine } from "./output.ts";
 import { relayUpgrade } from "./relay-upgrade.ts";
 import type { ServeFlags } from "./serve-flags.ts";
@@ -22,7 +22,7 @@ export async function serve(flags: ServeFlags, command: Command): Promise<void> 
   const globals = globalOptions(command);
   const file = findConfig("server", flags.config);
   const config = file === undefined ? undefined : await loadServerConfig(file);
-  const options = { ...config, ...definedOnly(parseFlags(flags)) };
+  const options = { ...config, ...definedOnly(configOf(flags)) };
   const home = resolveHome(globals.home ?? config?.home);
   const logger = createLogger({
     format: globals.explicit.logFormat ?? config?.logFormat ?? "pretty",
@@ -80,41 +80,16 @@ function announce(coordinator: Coordinator, json: boolean): void {
   printLine(`ready ${url}`);
 }
 
-/** Flags go through the schema of the file, so that both have the same rules. @throws MeshError `bad-usage` */
-function parseFlags(flags: ServeFlags): ServerConfig {
-  const parsed = serverConfigSchema.safeParse(
-    definedOnly({
-      listen: flags.listen,
-      stun_listen: flags.stunListen?.length === 1 ? flags.stunListen[0] : flags.stunListen,
-      public_url: flags.publicUrl,
-      name: flags.name,
-      domain: flags.domain,
-      network_cidr: flags.networkCidr,
-      network_cidr6: flags.networkCidr6,
-      relay: flags.relay,
-      tls: flags.tls === undefined ? undefined : parseTls(flags.tls),
-    }),
-  );
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0];
-  const flag = String(issue?.path[0] ?? "").replaceAll("_", "-");
-  throw new MeshError("bad-usage", `--${flag}: ${issue?.message ?? "a wrong value"}`);
-}
-
-function parseTls(text: string): "auto" | "off" | { readonly cert: string; readonly key: string } {
-  if (text === "auto" || text === "off") return text;
-  const [cert, key, ...rest] = text.split(",");
-  if (cert === undefined || cert === "" || key === undefined || key === "" || rest.length > 0) {
-    throw new MeshError("bad-usage", `--tls is auto, off or CERT,KEY, not ${JSON.stringify(text)}`);
-  }
-  return { cert, key };
-}
-
-/** Spreading an undefined field would hide the one underneath. */
-function definedOnly<T extends object>(fields: T): Partial<T> {
-  const defined: Partial<T> = { ...fields };
-  for (const key of Object.keys(defined) as (keyof T)[]) if (defined[key] === undefined) delete defined[key];
-  return defined;
+/** @throws MeshError `bad-usage` */
+function configOf(flags: ServeFlags): ServerConfig {
+  return parseFlags(serverConfigSchema, {
+    ...listeningKeys(flags),
+    name: flags.name,
+    domain: flags.domain,
+    network_cidr: flags.networkCidr,
+    network_cidr6: flags.networkCidr6,
+    relay: flags.relay,
+  });
 }
 
 function untilSignal(): Promise<void> {

@@ -1,6 +1,7 @@
 import type { PeerPlan } from "../daemon/peer-plan.ts";
 import { notifyService } from "../daemon/sd-notify.ts";
 import { announceToParent, isDetachedChild } from "./detached-child.ts";
+import { aborted, endSignal } from "./end-signal.ts";
 import type { GlobalOptions } from "./globals.ts";
 import { progressPrinter } from "./progress-view.ts";
 
@@ -10,7 +11,7 @@ export async function runInForeground(plan: PeerPlan, globals: GlobalOptions): P
   const { runPeer } = await import("../daemon/run-peer.ts");
   const logger = createLogger({ format: globals.logFormat, verbose: globals.verbose });
   const progress = isDetachedChild() ? announceToParent : progressPrinter(globals);
-  const stop = signalled();
+  const stop = endSignal();
   // A signal cuts short the wait for a coordinator; the rest of a start is quick, and ends right after it.
   const peer = await runPeer(plan, { logger, progress, signal: stop });
   try {
@@ -27,16 +28,4 @@ export async function runDetached(plan: PeerPlan, globals: GlobalOptions): Promi
   if (isDetachedChild()) return runInForeground(plan, globals);
   const { startDetached } = await import("./start-detached.ts");
   await startDetached(plan, progressPrinter(globals));
-}
-
-/** Aborted by the first signal that asks for the end; later ones change nothing. */
-function signalled(): AbortSignal {
-  const controller = new AbortController();
-  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, () => controller.abort());
-  return controller.signal;
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
 }

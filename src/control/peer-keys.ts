@@ -6,6 +6,7 @@ import {
   type KeyObject,
   sign,
 } from "node:crypto";
+import type { MachineKeys } from "../api/machine-signature.ts";
 import { MeshError } from "../base/errors.ts";
 
 // Fixed DER wrappings of a raw 32-byte key (RFC 8410 §4, §7): node:crypto takes no raw keys.
@@ -14,15 +15,42 @@ const X25519_PKCS8 = Buffer.from("302e020100300506032b656e04220420", "hex");
 const X25519_SPKI = Buffer.from("302a300506032b656e032100", "hex");
 const RAW_KEY_BYTES = 32;
 
+/** The machine key of a relay, which has no other. */
+export class MachineKey implements MachineKeys {
+  readonly machineKey: string;
+  readonly #key: KeyObject;
+  readonly #seed: Uint8Array;
+
+  /** @param seed Ed25519 seed (RFC 8032 §5.1.5), 32 bytes. @throws MeshError `bad-key` */
+  constructor(seed: Uint8Array) {
+    if (seed.length !== RAW_KEY_BYTES) throw new MeshError("bad-key", "a private key must be 32 bytes");
+    this.#seed = Uint8Array.from(seed);
+    this.#key = fromPkcs8(ED25519_PKCS8, seed);
+    this.machineKey = publicKeyText(this.#key);
+  }
+
+  static generate(): MachineKey {
+    return new MachineKey(rawPrivate(generateKeyPairSync("ed25519").privateKey));
+  }
+
+  /** A copy, 32 bytes. */
+  exportSeed(): Uint8Array {
+    return Uint8Array.from(this.#seed);
+  }
+
+  sign(message: Uint8Array): string {
+    return sign(null, message, this.#key).toString("base64");
+  }
+}
+
 /** The two private keys of a machine. They are made here and never leave it. */
-export class PeerKeys {
+export class PeerKeys implements MachineKeys {
   /** Ed25519, base64. */
   readonly machineKey: string;
   /** X25519, base64. */
   readonly wireguardKey: string;
-  readonly #machine: KeyObject;
+  readonly #machine: MachineKey;
   readonly #wireguard: KeyObject;
-  readonly #machineSeed: Uint8Array;
   readonly #wireguardPrivate: Uint8Array;
 
   /**
@@ -31,14 +59,11 @@ export class PeerKeys {
    * @throws MeshError `bad-key`
    */
   constructor(machineSeed: Uint8Array, wireguardPrivate: Uint8Array) {
-    if (machineSeed.length !== RAW_KEY_BYTES || wireguardPrivate.length !== RAW_KEY_BYTES) {
-      throw new MeshError("bad-key", "a private key must be 32 bytes");
-    }
-    this.#machineSeed = Uint8Array.from(machineSeed);
+    if (wireguardPrivate.length !== RAW_KEY_BYTES) throw new MeshError("bad-key", "a private key must be 32 bytes");
+    this.#machine = new MachineKey(machineSeed);
     this.#wireguardPrivate = Uint8Array.from(wireguardPrivate);
-    this.#machine = fromPkcs8(ED25519_PKCS8, machineSeed);
     this.#wireguard = fromPkcs8(X25519_PKCS8, wireguardPrivate);
-    this.machineKey = publicKeyText(this.#machine);
+    this.machineKey = this.#machine.machineKey;
     this.wireguardKey = publicKeyText(this.#wireguard);
   }
 
@@ -51,7 +76,7 @@ export class PeerKeys {
 
   /** Copies for the key file and the tunnel; 32 bytes each. */
   exportMachineSeed(): Uint8Array {
-    return Uint8Array.from(this.#machineSeed);
+    return this.#machine.exportSeed();
   }
 
   exportWireguardPrivate(): Uint8Array {
@@ -60,7 +85,7 @@ export class PeerKeys {
 
   /** An Ed25519 signature by the machine key, base64. */
   sign(message: Uint8Array): string {
-    return sign(null, message, this.#machine).toString("base64");
+    return this.#machine.sign(message);
   }
 
   /** X25519 of the WireGuard key and `publicKey` (base64); 32 bytes. */

@@ -56,7 +56,8 @@ export async function register(http: CoordinatorHttp, options: RegistrationOptio
   return response;
 }
 
-function assertCommonProtocol(http: CoordinatorHttp): void {
+/** @throws MeshError `protocol-mismatch` */
+export function assertCommonProtocol(http: CoordinatorHttp): void {
   const negotiation = negotiateProtocol(PROTOCOL_VERSIONS, http.info.protocol);
   if (negotiation.ok) return;
   const old = negotiation.tooOld === "ours" ? "this mesh is" : `the coordinator (${http.info.version}) is`;

@@ -3,10 +3,13 @@ import "reflect-metadata";
 import { createHash, randomBytes, webcrypto } from "node:crypto";
 import { isIP } from "node:net";
 import * as x509 from "@peculiar/x509";
+import { relayServerName } from "../api/relay.ts";
+import { MeshError } from "../base/errors.ts";
 
 /**
  * Our own certificate authority (X.509, RFC 5280): ECDSA P-256 throughout. Peers trust this CA alone and connect with
- * the server name `mesh-coordinator`, so the coordinator's address may change without a new certificate.
+ * the server name `mesh-coordinator`, so the coordinator's address may change without a new certificate. A relay's
+ * certificate names that relay and nothing else: it cannot pass for the coordinator, nor for another relay.
  */
 const COORDINATOR_SERVER_NAME = "mesh-coordinator";
 
@@ -70,19 +73,54 @@ export async function issueServerCertificate(
   hosts: readonly string[],
   nowMs: number,
 ): Promise<ServerCertificate> {
+  const keys = await webcrypto.subtle.generateKey(KEY_ALGORITHM, true, ["sign", "verify"]);
+  const names = [...new Set([COORDINATOR_SERVER_NAME, "localhost", "127.0.0.1", "::1", ...hosts])];
+  const { certificatePem, notAfterMs } = await issue(authority, keys.publicKey, names.slice(0, MAX_NAMES), nowMs);
+  return {
+    certificatePem,
+    privateKeyPem: await exportPrivateKey(keys.privateKey),
+    renewAtMs: notAfterMs - RENEW_BEFORE_MS,
+  };
+}
+
+/**
+ * A certificate for a relay's own key, PEM.
+ * @param publicKey SubjectPublicKeyInfo, DER, of an ECDSA key on P-256
+ * @throws MeshError `bad-key`
+ */
+export async function issueRelayCertificate(
+  authority: Authority,
+  relayId: string,
+  publicKey: Uint8Array,
+  nowMs: number,
+): Promise<string> {
+  let key: WebKey;
+  try {
+    key = await webcrypto.subtle.importKey("spki", publicKey, KEY_ALGORITHM, true, ["verify"]);
+  } catch (cause) {
+    throw new MeshError("bad-key", "the relay's TLS key is no ECDSA key on P-256", { cause });
+  }
+  return (await issue(authority, key, [relayServerName(relayId)], nowMs)).certificatePem;
+}
+
+/** A server certificate of our CA for `names`, the first of which is its subject. */
+async function issue(
+  authority: Authority,
+  publicKey: WebKey,
+  names: readonly string[],
+  nowMs: number,
+): Promise<{ readonly certificatePem: string; readonly notAfterMs: number }> {
   const issuer = new x509.X509Certificate(authority.certificatePem);
   const signingKey = await importPrivateKey(authority.privateKeyPem);
-  const keys = await webcrypto.subtle.generateKey(KEY_ALGORITHM, true, ["sign", "verify"]);
   const notAfterMs = Math.min(nowMs + SERVER_LIFETIME_MS, authority.notAfterMs);
-  const names = [...new Set([COORDINATOR_SERVER_NAME, "localhost", "127.0.0.1", "::1", ...hosts])];
   const certificate = await x509.X509CertificateGenerator.create(
     {
       serialNumber: randomSerial(),
-      subject: [{ CN: [COORDINATOR_SERVER_NAME] }],
+      subject: [{ CN: [names[0] ?? ""] }],
       issuer: issuer.subjectName,
       notBefore: new Date(nowMs - BACKDATE_MS),
       notAfter: new Date(notAfterMs),
-      publicKey: keys.publicKey,
+      publicKey,
       signingKey,
       signingAlgorithm: SIGNING_ALGORITHM,
       extensions: [
@@ -90,19 +128,15 @@ export async function issueServerCertificate(
         new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
         new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
         new x509.SubjectAlternativeNameExtension(
-          names.slice(0, MAX_NAMES).map((value) => ({ type: isIP(value) === 0 ? "dns" : "ip", value })),
+          names.map((value) => ({ type: isIP(value) === 0 ? "dns" : "ip", value })),
         ),
         await x509.AuthorityKeyIdentifierExtension.create(issuer.publicKey, false, webcrypto),
-        await x509.SubjectKeyIdentifierExtension.create(keys.publicKey, false, webcrypto),
+        await x509.SubjectKeyIdentifierExtension.create(publicKey, false, webcrypto),
       ],
     },
     webcrypto,
   );
-  return {
-    certificatePem: certificate.toString("pem"),
-    privateKeyPem: await exportPrivateKey(keys.privateKey),
-    renewAtMs: notAfterMs - RENEW_BEFORE_MS,
-  };
+  return { certificatePem: certificate.toString("pem"), notAfterMs };
 }
 
 type WebKey = Parameters<typeof webcrypto.subtle.exportKey>[1];

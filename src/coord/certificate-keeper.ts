@@ -1,10 +1,7 @@
-import { readFile } from "node:fs/promises";
 import type { Clock } from "../base/clock.ts";
-import { errnoOf, MeshError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import type { TlsMaterial } from "../web/listeners.ts";
 import { type Authority, issueServerCertificate } from "./ca.ts";
-import type { TlsOption } from "./options.ts";
 
 const CHECK_INTERVAL_MS = 3_600_000;
 
@@ -48,16 +45,4 @@ export class CertificateKeeper {
   close(): void {
     clearInterval(this.#timer);
   }
-}
-
-/** @throws MeshError `bad-config` */
-export async function readTlsFiles({ certFile, keyFile }: Exclude<TlsOption, string>): Promise<TlsMaterial> {
-  const read = async (path: string): Promise<string> => {
-    try {
-      return await readFile(path, "utf8");
-    } catch (cause) {
-      throw new MeshError("bad-config", `cannot read ${path}: ${errnoOf(cause) ?? cause}`, { cause });
-    }
-  };
-  return { certificatePem: await read(certFile), privateKeyPem: await read(keyFile) };
 }

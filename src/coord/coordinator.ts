@@ -4,9 +4,9 @@ import type { TokenCreated } from "../api/admin.ts";
 import { tokenCreateSchema } from "../api/admin.ts";
 import type { CoordinatorServices } from "../api/control-channel.ts";
 import { type ListenAddress, parseListenAddress } from "../api/listen-address.ts";
+import { publicUrlSchema } from "../api/listening-config.ts";
 import type { NetworkInfo } from "../api/network-map.ts";
 import { RELAY_PATH } from "../api/relay.ts";
-import { publicUrlSchema } from "../api/server-config.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { DisposeStack } from "../base/dispose.ts";
 import { errnoOf, MeshError } from "../base/errors.ts";
@@ -17,11 +17,13 @@ import { StunServer, withAlternatePort } from "../nat/stun/stun-server.ts";
 import { ClientAddresses } from "../web/client-address.ts";
 import { Listeners, type TlsMaterial } from "../web/listeners.ts";
 import { deriveUrls } from "../web/own-urls.ts";
-import { CertificateKeeper, readTlsFiles } from "./certificate-keeper.ts";
+import { readTlsFiles } from "../web/tls-files.ts";
+import { CertificateKeeper } from "./certificate-keeper.ts";
 import { Challenges } from "./challenges.ts";
 import { ChangeLog } from "./change-log.ts";
 import { ControlServer } from "./control/control-server.ts";
 import { PeerMembership } from "./control/peer-membership.ts";
+import { RelayMembership } from "./control/relay-membership.ts";
 import { Distribution } from "./distribution.ts";
 import { EphemeralPeers } from "./ephemeral.ts";
 import { adminRoutes } from "./http/admin-routes.ts";
@@ -36,6 +38,10 @@ import type { CoordinatorDeps, CoordinatorOptions } from "./options.ts";
 import { PeerPolicy } from "./peer-policy.ts";
 import { Registrar } from "./registration.ts";
 import { type Peer, Registry } from "./registry.ts";
+import { openRelays } from "./relays/open-relays.ts";
+import { PolicyBuilder } from "./relays/policy-builder.ts";
+import { RelayRegistrar } from "./relays/relay-registrar.ts";
+import type { RelayRegistry } from "./relays/relay-registry.ts";
 import type { RemovalDeps } from "./removal.ts";
 import { Store } from "./store/store.ts";
 import { createToken, type TokenAddressing } from "./tokens.ts";
@@ -128,26 +134,40 @@ async function assemble(
   const settings: Settings = { options, clock, logger, limits, directory: join(options.home, "coordinator") };
 
   const { store, network, authority, registry } = await openState(settings, resources);
-  const stun = resources.use(await openStun(settings, stunListen));
+  const stun = resources.use(
+    await StunServer.open({ listen: stunListen, mayFail: options.stunMayFail === true }, { clock, logger }),
+  );
+  const hasOwn = Object.hasOwn(deps.upgrades ?? {}, RELAY_PATH);
+  const relays = await openRelays({ store, registry, authority, hasOwn, limits, clock }, resources);
   const upgrades = openUpgrades(deps.upgrades ?? {}, network, registry, resources);
   const services: CoordinatorServices = {
-    relay: upgrades.has(RELAY_PATH),
+    relay: hasOwn,
     stunPorts: [...new Set(stun.addresses.map(({ port }) => port))],
   };
-  const control = openControl(settings, { network, services, registry, clientAddresses }, resources);
+  const parts = { network, services, store, registry, relays, authority, clientAddresses };
+  const control = openControl(settings, parts, resources);
   const removal: RemovalDeps = { registry, disconnect: (machineKey, why) => control.disconnect(machineKey, why) };
+  const challenges = new Challenges(limits.challengeLifetimeMs, limits.challengesOutstanding);
+  const relayRegistrar = new RelayRegistrar({ ...removal, network, store, relays, authority, challenges, clock });
   const registrar = new Registrar({
     ...removal,
     network,
     store,
-    challenges: new Challenges(limits.challengeLifetimeMs, limits.challengesOutstanding),
+    challenges,
     rateLimiter: new RateLimiter(limits.challengeBurst, limits.challengesPerSecond),
     clock,
   });
 
   const caInUse = tls === "auto" ? authority : undefined;
   const app = createApp({
-    handlers: publicRoutes({ network, softwareVersion: softwareVersion(), authority: caInUse, registrar, clock }),
+    handlers: publicRoutes({
+      network,
+      softwareVersion: softwareVersion(),
+      authority: caInUse,
+      registrar,
+      relayRegistrar,
+      clock,
+    }),
     callerOf: (request) => ({ kind: "anyone", address: clientAddresses.of(request) }),
     bodyBytes: limits.bodyBytes,
     logger,
@@ -182,7 +202,7 @@ async function assemble(
   const addressing: TokenAddressing = { network: network.name, urls, caFingerprint: caInUse?.fingerprint };
   const adminSocketPath = options.adminSocketPath ?? join(settings.directory, "admin.sock");
   const adminApp = createApp({
-    handlers: adminRoutes({ store, registry, clock, addressing }),
+    handlers: adminRoutes({ store, registry, relays, relayRegistrar, clock, addressing }),
     callerOf: () => ({ kind: "host" }),
     bodyBytes: limits.bodyBytes,
     logger,
@@ -194,18 +214,6 @@ async function assemble(
   const caFingerprint = caInUse?.fingerprint ?? null;
   const { addresses } = listeners;
   return { network, addresses, stunAddresses: stun.addresses, urls, caFingerprint, adminSocketPath, firstToken };
-}
-
-/** @throws MeshError `port-in-use`, unless the addresses are only the usual ones */
-async function openStun({ options, clock, logger }: Settings, listen: readonly ListenAddress[]): Promise<StunServer> {
-  try {
-    return await StunServer.open({ listen }, { clock, logger });
-  } catch (failure) {
-    const isTaken = failure instanceof MeshError && failure.code === "port-in-use";
-    if (!isTaken || options.stunMayFail !== true) throw failure;
-    logger.warn({ code: failure.code }, `no STUN here: ${failure.message}`);
-    return StunServer.open({ listen: [] }, { clock, logger });
-  }
 }
 
 interface State extends NetworkIdentity {
@@ -229,25 +237,28 @@ async function openState(settings: Settings, resources: DisposeStack): Promise<S
   return { store, network, authority, registry };
 }
 
-interface ControlParts {
-  readonly network: NetworkInfo;
+interface ControlParts extends State {
   readonly services: CoordinatorServices;
-  readonly registry: Registry;
+  readonly relays: RelayRegistry;
   readonly clientAddresses: ClientAddresses;
 }
 
 function openControl(settings: Settings, parts: ControlParts, resources: DisposeStack): ControlServer {
   const { clock, logger, limits } = settings;
-  const { network, registry, services, clientAddresses } = parts;
+  const { network, registry, relays, authority, store, services, clientAddresses } = parts;
   const distribution = new Distribution(registry, clock, limits.pushIntervalMs);
   resources.defer(() => distribution.close());
   const maps = new MapBuilder(network, registry);
+  const policies = new PolicyBuilder(registry);
   const control = new ControlServer({
     networkId: network.id,
     services,
     clientAddresses,
     softwareVersion: softwareVersion(),
-    memberships: [new PeerMembership({ network, registry, maps, distribution, limits, clock })],
+    memberships: [
+      new PeerMembership({ network, registry, maps, distribution, limits, clock }),
+      new RelayMembership({ relays, policies, distribution, authority, store, clock, logger }),
+    ],
     limits,
     clock,
     logger,

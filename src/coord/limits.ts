@@ -45,6 +45,8 @@ export interface CoordinatorLimits {
    * leftovers of a day's build jobs do not fill everybody's map.
    */
   readonly ephemeralAbsenceMs: number;
+  /** A stand-alone relay that has been out of sight for so long is nobody's first choice: most of its peers find it gone. */
+  readonly relayAwayMs: number;
 }
 
 export const DEFAULT_LIMITS: CoordinatorLimits = {
@@ -71,4 +73,5 @@ export const DEFAULT_LIMITS: CoordinatorLimits = {
   drainMs: 3_000,
   upkeepIntervalMs: 30_000,
   ephemeralAbsenceMs: 30 * 60_000,
+  relayAwayMs: 5 * 60_000,
 };

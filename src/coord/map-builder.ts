@@ -1,6 +1,6 @@
 import type { MapDelta, MapPeer, NetworkInfo, NetworkMap, SelfInfo } from "../api/network-map.ts";
 import type { View } from "./distribution.ts";
-import type { Peer, Registry } from "./registry.ts";
+import { type Peer, RELAYS_CHANGED, type Registry } from "./registry.ts";
 import { mayExchange, type PolicySubject } from "./visibility.ts";
 
 /** What one peer is told of the network: a whole map, or the difference to a version it has. Pure but for its caches. */
@@ -35,8 +35,8 @@ export class MapBuilder {
   }
 
   selfInfo(peer: Peer): SelfInfo {
-    const { name, ip4, ip6, cidr, admin, tags, wireguardKey } = peer;
-    return { name, ip4, ip6, cidr, admin, tags: [...tags], wireguardKey };
+    const { name, ip4, ip6, cidr, admin, tags, wireguardKey, relays } = peer;
+    return { name, ip4, ip6, cidr, admin, tags: [...tags], wireguardKey, relays: [...relays] };
   }
 
   /** The `map` message for `viewer`, as JSON text. */
@@ -49,6 +49,7 @@ export class MapBuilder {
       version: this.#registry.version,
       network: this.#network,
       self: this.selfInfo(viewer),
+      relays: [...this.#registry.relays],
     };
     return `{"type":"map","map":${JSON.stringify(head).slice(0, -1)},"peers":[${entries.join(",")}]}}`;
   }
@@ -73,11 +74,14 @@ export class MapBuilder {
     const { removed, upserted } = selfChanged
       ? this.#peerChanges(viewer, changed)
       : this.#sharedChanges(viewer, scannedVersion, changed);
-    if (self === undefined && removed.length === 0 && upserted.length === 0) return "nothing";
+    const relays = changed.has(RELAYS_CHANGED) ? [...this.#registry.relays] : undefined;
+    const isUnchanged = self === undefined && relays === undefined;
+    if (isUnchanged && removed.length === 0 && upserted.length === 0) return "nothing";
     const head: Omit<MapDelta, "upserted"> = {
       fromVersion,
       toVersion: this.#registry.version,
       ...(self === undefined ? {} : { self }),
+      ...(relays === undefined ? {} : { relays }),
       removed: [...removed],
     };
     return `{"type":"delta","delta":${JSON.stringify(head).slice(0, -1)},"upserted":[${upserted.join(",")}]}}`;
@@ -134,7 +138,8 @@ interface PeerChanges {
 }
 
 function mapPeer(peer: Peer): MapPeer {
-  const { name, ip4, ip6, cidr, tags, wireguardKey, machineKey, endpoints, sshEndpoints, online, lastSeenAtMs } = peer;
+  const { name, ip4, ip6, cidr, tags, wireguardKey, machineKey, online, lastSeenAtMs } = peer;
+  const { endpoints, sshEndpoints, relays } = peer;
   return {
     name,
     ip4,
@@ -146,6 +151,7 @@ function mapPeer(peer: Peer): MapPeer {
     allowedIps: [`${ip4}/32`, `${ip6}/128`],
     endpoints: [...endpoints],
     sshEndpoints: [...sshEndpoints],
+    relays: [...relays],
     online,
     lastSeenAt: lastSeenAtMs === null ? null : new Date(lastSeenAtMs).toISOString(),
   };

@@ -74,8 +74,8 @@ export class Registrar {
       });
       return { row, resumed: known !== undefined };
     });
-    const cidr = registry.byId(row.id)?.cidr;
-    if (cidr === undefined) throw new MeshError("not-registered", "this machine left while it registered");
+    const peer = registry.byId(row.id);
+    if (peer === undefined) throw new MeshError("not-registered", "this machine left while it registered");
     return {
       protocolVersion,
       network,
@@ -83,10 +83,11 @@ export class Registrar {
         name: row.name,
         ip4: row.ip4,
         ip6: row.ip6,
-        cidr,
+        cidr: peer.cidr,
         admin: row.admin === 1,
         tags: JSON.parse(row.tags),
         wireguardKey: row.wireguard_key,
+        relays: [...peer.relays],
       },
       observedAddress: sourceAddress,
       resumed,
@@ -172,7 +173,7 @@ async function admit(writer: Writer, request: RegisterRequest, nowMs: number): P
   const { db } = writer;
   if (request.token === undefined)
     throw new MeshError("token-required", "this machine is not known here and brings no token");
-  const token = await redeemToken(writer, request.token, nowMs);
+  const token = await redeemToken(writer, request.token, "peer", nowMs);
   if (token.bound_name !== null && token.bound_name !== request.name) {
     throw new MeshError("token-bound", `this token is for a peer named ${token.bound_name}, not ${request.name}`);
   }
@@ -181,6 +182,12 @@ async function admit(writer: Writer, request: RegisterRequest, nowMs: number): P
     (await isNameReserved(writer, request.name, token.id, nowMs));
   if (isTaken) throw new MeshError("name-taken", `the name ${request.name} is taken`);
   await requireFreeWireguardKey(writer, request.wireguardKey);
+  const relay = await db
+    .selectFrom("relays")
+    .select("name")
+    .where("machine_key", "=", request.machineKey)
+    .executeTakeFirst();
+  if (relay !== undefined) throw new MeshError("key-taken", `this machine key is that of the relay ${relay.name}`);
 
   const leaf = await db.selectFrom("cidrs").selectAll().where("id", "=", token.cidr_id).executeTakeFirstOrThrow();
   const reserved = await db.selectFrom("addresses").selectAll().where("token_id", "=", token.id).executeTakeFirst();

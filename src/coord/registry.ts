@@ -1,5 +1,7 @@
+import type { RelayInfo } from "../api/network-map.ts";
 import { MeshError } from "../base/errors.ts";
 import type { ChangeLog } from "./change-log.ts";
+import { homeRelays, type RelayChoice } from "./relays/home-relays.ts";
 import type { CidrRow, PeerRow } from "./store/schema.ts";
 import { makePolicy, type Policy } from "./visibility.ts";
 
@@ -21,10 +23,19 @@ export interface Peer {
   readonly endpoints: readonly string[];
   /** Best first; known while the coordinator runs and the peer has told. */
   readonly sshEndpoints: readonly string[];
+  /** At which relays it is to be found, best first. */
+  readonly relays: readonly string[];
+  /** Relays that it cannot reach, as it said last. */
+  readonly unreachedRelays: readonly string[];
   readonly online: boolean;
   /** When it came online, went offline or registered again, last. */
   readonly lastSeenAtMs: number | null;
 }
+
+/** In the change log: the relays that peers are told of have changed. No peer has this id. */
+export const RELAYS_CHANGED = 0;
+
+const NO_RELAYS: RelayChoice = { standalone: [], hasOwn: false };
 
 /**
  * The peers in memory, as the database has them plus what lives here alone (presence). Every change gets the next
@@ -39,6 +50,8 @@ export class Registry {
   #byMachineKey = new Map<string, Peer>();
   #byWireguardKey = new Map<string, Peer>();
   #policyListeners = new Set<() => void>();
+  #relays: readonly RelayInfo[] = [];
+  #relayChoice = NO_RELAYS;
   /** Peers whose endpoints or last-seen time the disk does not have yet. */
   #unsaved = new Set<number>();
 
@@ -58,6 +71,11 @@ export class Registry {
 
   get policy(): Policy {
     return this.#policy;
+  }
+
+  /** The stand-alone relays that peers are told of. */
+  get relays(): readonly RelayInfo[] {
+    return this.#relays;
   }
 
   get version(): number {
@@ -98,6 +116,8 @@ export class Registry {
             online: before.online,
             endpoints: before.endpoints,
             sshEndpoints: before.sshEndpoints,
+            relays: before.relays,
+            unreachedRelays: before.unreachedRelays,
             lastSeenAtMs: before.lastSeenAtMs,
           };
     this.#replace(row.id, after);
@@ -131,6 +151,27 @@ export class Registry {
     this.#unsaved.add(id);
   }
 
+  /** Other relays than before, or others to choose from. */
+  setRelays(relays: readonly RelayInfo[], choice: RelayChoice): void {
+    const isNews = JSON.stringify(relays) !== JSON.stringify(this.#relays);
+    this.#relays = relays;
+    this.#relayChoice = choice;
+    if (isNews) {
+      this.changes.record(RELAYS_CHANGED, undefined);
+      this.onChange();
+    }
+    for (const { id, machineKey, unreachedRelays } of [...this.#peers.values()]) {
+      this.#setHomeRelays(id, homeRelays(machineKey, choice, unreachedRelays), unreachedRelays);
+    }
+  }
+
+  /** The peer cannot reach these relays: it is to be found at others. */
+  setUnreachedRelays(id: number, unreached: readonly string[]): void {
+    const peer = this.#peers.get(id);
+    if (peer === undefined) return;
+    this.#setHomeRelays(id, homeRelays(peer.machineKey, this.#relayChoice, unreached), unreached);
+  }
+
   /** What the disk does not have yet; the caller writes it. */
   takeUnsaved(): readonly Peer[] {
     const peers = [...this.#unsaved].map((id) => this.#peers.get(id)).filter((peer) => peer !== undefined);
@@ -149,6 +190,13 @@ export class Registry {
     this.changes.record(id, before);
     this.onChange();
     if (!isSameToPolicy(before, after)) for (const listener of this.#policyListeners) listener();
+  }
+
+  #setHomeRelays(id: number, relays: readonly string[], unreachedRelays: readonly string[]): void {
+    const peer = this.#peers.get(id);
+    if (peer === undefined) return;
+    if (sameList(peer.relays, relays) && sameList(peer.unreachedRelays, unreachedRelays)) return;
+    this.#replace(id, { ...peer, relays, unreachedRelays });
   }
 
   #put(peer: Peer): void {
@@ -175,6 +223,8 @@ export class Registry {
       tags: JSON.parse(row.tags),
       endpoints: JSON.parse(row.endpoints),
       sshEndpoints: [],
+      relays: homeRelays(row.machine_key, this.#relayChoice, []),
+      unreachedRelays: [],
       online: false,
       lastSeenAtMs: row.last_seen_at,
     };

@@ -31,6 +31,9 @@ export async function createToken(
   if (ip4 !== null && request.uses !== 1) {
     throw new MeshError("bad-request", "a token bound to an address has exactly one use");
   }
+  if (request.relay && ip4 !== null) {
+    throw new MeshError("bad-request", "a relay has no address in the mesh that a token could be bound to");
+  }
   const secret = randomBytes(32).toString("base64url");
   const row: TokenRow = {
     id: randomBytes(16).toString("hex"),
@@ -46,6 +49,7 @@ export async function createToken(
     created_at: nowMs,
     expires_at: nowMs + request.expiresInSeconds * 1000,
     revoked_at: null,
+    relay: request.relay ? 1 : 0,
   };
   await db.insertInto("tokens").values(row).execute();
   if (ip4 !== null) {
@@ -57,7 +61,8 @@ export async function createToken(
   await recordEvent(writer, nowMs, { actor, action: "token.create", subject: row.id, after: described });
   const token = encodeJoinToken({ id: row.id, secret, ...addressing });
   const named = row.bound_name === null ? "" : ` --name ${row.bound_name}`;
-  return { ...described, token, joinCommand: `mesh join ${token}${named}` };
+  const command = request.relay ? "mesh relay --token" : "mesh join";
+  return { ...described, token, joinCommand: `${command} ${token}${named}` };
 }
 
 export async function listTokens(reader: Reader, nowMs: number): Promise<Token[]> {
@@ -88,10 +93,15 @@ export async function revokeToken(writer: Writer, id: string, actor: Actor, nowM
 }
 
 /**
- * Spends one use. It stands in the transaction that makes the peer: when that fails, nothing is spent.
- * @throws MeshError `token-malformed`, `token-unknown`, `token-revoked`, `token-expired`, `token-used`
+ * Spends one use. It stands in the transaction that makes the peer or relay: when that fails, nothing is spent.
+ * @throws MeshError `token-malformed`, `token-unknown`, `token-revoked`, `token-expired`, `token-used`, `token-wrong-kind`
  */
-export async function redeemToken({ db }: Writer, text: string, nowMs: number): Promise<TokenRow> {
+export async function redeemToken(
+  { db }: Writer,
+  text: string,
+  use: "peer" | "relay",
+  nowMs: number,
+): Promise<TokenRow> {
   const { id, secret } = decodeJoinToken(text);
   const row = await db.selectFrom("tokens").selectAll().where("id", "=", id).executeTakeFirst();
   const hash = hashSecret(secret);
@@ -102,6 +112,10 @@ export async function redeemToken({ db }: Writer, text: string, nowMs: number): 
   if (row.uses_left === 0) throw new MeshError("token-used", "this token is used up");
   if (row.expires_at <= nowMs) {
     throw new MeshError("token-expired", `this token expired at ${new Date(row.expires_at).toISOString()}`);
+  }
+  if (use === "peer" && row.relay === 1) throw new MeshError("token-wrong-kind", "this token is for a relay, no peer");
+  if (use === "relay" && row.relay === 0 && row.admin === 0) {
+    throw new MeshError("token-wrong-kind", "this token lets a machine join, and does not make it a relay");
   }
   if (row.uses_left === null) return row;
   const spent = await db
@@ -156,6 +170,7 @@ function describeToken(row: TokenRow, cidr: string, nowMs: number): Token {
     admin: row.admin === 1,
     tags: JSON.parse(row.tags),
     ephemeral: row.ephemeral === 1,
+    relay: row.relay === 1,
     uses: row.uses,
     usesLeft: row.uses_left,
     state: stateOf(row, nowMs),

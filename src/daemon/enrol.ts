@@ -27,7 +27,7 @@ export interface EnrolContext {
 /** Where to go and whom to trust, as far as token, flags and disk tell. */
 export function coordinatorOf(
   plan: Pick<PeerPlan, "servers" | "token">,
-  existing: Enrolment | undefined,
+  existing: Pick<Enrolment, "urls" | "trust"> | undefined,
 ): { readonly urls: readonly string[]; readonly trust: CoordinatorTrust } {
   const urls = plan.servers ?? plan.token?.fields.urls ?? existing?.urls;
   if (urls === undefined) {
@@ -80,7 +80,8 @@ export async function enrol(context: EnrolContext): Promise<Enrolment> {
   }
 }
 
-function isAway(failure: unknown): failure is MeshError {
+/** A coordinator that is merely away, as opposed to one that refuses. */
+export function isAway(failure: unknown): failure is MeshError {
   return (
     failure instanceof MeshError &&
     (failure.code === "coordinator-unreachable" || failure.code === "timeout" || failure.code === "shutting-down")

@@ -8,14 +8,17 @@ import { sshJumpSchema } from "../api/ssh-jump.ts";
 import { DEFAULT_FWMARK, MAX_FWMARK } from "../host/underlay/firewall-mark.ts";
 import { StateFile } from "./state-file.ts";
 
+/** Whom we believe to be the coordinator. */
+export const coordinatorTrustSchema = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("pinned-ca"), caPem: z.string(), fingerprint: sha256HexSchema }),
+  z.strictObject({ kind: z.literal("system") }),
+]);
+
 /** What the registration left: which coordinator, how to recognise it, and who we are in its network. */
 export const enrolmentSchema = z.strictObject({
   version: z.literal(1),
   urls: z.array(z.url()).min(1),
-  trust: z.discriminatedUnion("kind", [
-    z.strictObject({ kind: z.literal("pinned-ca"), caPem: z.string(), fingerprint: sha256HexSchema }),
-    z.strictObject({ kind: z.literal("system") }),
-  ]),
+  trust: coordinatorTrustSchema,
   network: networkInfoSchema,
   self: selfInfoSchema,
   registeredAt: instantSchema,

@@ -22,6 +22,7 @@ export function mapPeer(name: string, host: number, fields: Partial<MapPeer> = {
     allowedIps: [`${ip4}/32`, `${ip6}/128`],
     endpoints: [`192.0.2.${host}:51820`],
     sshEndpoints: [`192.0.2.${host}:2222`],
+    relays: [],
     online: true,
     lastSeenAt: null,
     ...fields,
@@ -46,7 +47,9 @@ export function networkMap(peers: readonly MapPeer[], fields: Partial<NetworkMap
       admin: false,
       tags: [],
       wireguardKey: randomKey(),
+      relays: [],
     },
+    relays: [],
     peers: [...peers],
     ...fields,
   };

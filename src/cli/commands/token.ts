@@ -17,6 +17,7 @@ interface CreateFlags {
   readonly uses?: string;
   readonly expires?: string;
   readonly ephemeral?: boolean;
+  readonly relay?: boolean;
 }
 
 const ABSENCE_MINUTES = DEFAULT_LIMITS.ephemeralAbsenceMs / 60_000;
@@ -34,6 +35,7 @@ export function registerToken(program: Command): void {
     .option("--uses <n>", "how many machines may join with it, or unlimited (default: 1)")
     .option("--expires <duration>", "how long it is good for (default: 14d)")
     .option("--ephemeral", `peers that join with it are removed once they are away for ${ABSENCE_MINUTES} minutes`)
+    .option("--relay", "for a stand-alone relay (`mesh relay`) instead of a peer")
     .action(async (flags: CreateFlags, command: Command) => {
       const options = globalOptions(command);
       const { tokenCreateSchema } = await import("../../api/admin.ts");
@@ -46,6 +48,7 @@ export function registerToken(program: Command): void {
         ...(flags.expires === undefined ? {} : { expiresInSeconds: parseDurationSeconds(flags.expires) }),
         admin: flags.admin === true,
         ephemeral: flags.ephemeral === true,
+        relay: flags.relay === true,
       });
       if (!request.success) {
         const issue = request.error.issues[0];
@@ -56,7 +59,7 @@ export function registerToken(program: Command): void {
       if (options.json) printJson(created);
       else {
         printLine(created.token);
-        process.stderr.write(`\nJoin with it by:\n  ${created.joinCommand}\n`);
+        process.stderr.write(`\n${created.relay ? "Start the relay" : "Join with it"} by:\n  ${created.joinCommand}\n`);
       }
     });
 
@@ -91,6 +94,7 @@ const TOKEN_COLUMNS = [
   { title: "STATE", cell: (token: Token) => token.state },
   { title: "FOR", cell: (token: Token) => token.name ?? "any" },
   { title: "CIDR", cell: (token: Token) => token.cidr },
+  { title: "RELAY", cell: (token: Token) => (token.relay ? "yes" : "no") },
   { title: "ADMIN", cell: (token: Token) => (token.admin ? "yes" : "no") },
   { title: "EPHEMERAL", cell: (token: Token) => (token.ephemeral ? "yes" : "no") },
   {

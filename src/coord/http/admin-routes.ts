@@ -2,6 +2,8 @@ import { type AdminPeer, tokenCreateSchema } from "../../api/admin.ts";
 import type { Clock } from "../../base/clock.ts";
 import { MeshError } from "../../base/errors.ts";
 import type { Peer, Registry } from "../registry.ts";
+import { describeRelay, type RelayRegistrar } from "../relays/relay-registrar.ts";
+import type { RelayRegistry } from "../relays/relay-registry.ts";
 import type { Store } from "../store/store.ts";
 import { createToken, listTokens, revokeToken, type TokenAddressing } from "../tokens.ts";
 import type { Handler } from "./app.ts";
@@ -10,12 +12,15 @@ import { type AdminRoute, actorOf } from "./authorize.ts";
 interface AdminRoutesDeps {
   readonly store: Store;
   readonly registry: Registry;
+  readonly relays: RelayRegistry;
+  readonly relayRegistrar: RelayRegistrar;
   readonly clock: Clock;
   readonly addressing: TokenAddressing;
 }
 
 /** What the coordinator answers to its admins; contract in `src/api/admin.ts`. */
-export function adminRoutes({ store, registry, clock, addressing }: AdminRoutesDeps): Record<AdminRoute, Handler> {
+export function adminRoutes(deps: AdminRoutesDeps): Record<AdminRoute, Handler> {
+  const { store, registry, relays, relayRegistrar, clock, addressing } = deps;
   return {
     "POST /v1/admin/tokens": async (call) => {
       const request = await call.body(tokenCreateSchema);
@@ -29,6 +34,8 @@ export function adminRoutes({ store, registry, clock, addressing }: AdminRoutesD
       return store.write((writer) => revokeToken(writer, id, actorOf(call.caller), clock.wallMs()));
     },
     "GET /v1/admin/peers": () => [...registry.peers()].sort((a, b) => (a.name < b.name ? -1 : 1)).map(describePeer),
+    "GET /v1/admin/relays": () => relays.list().map(describeRelay),
+    "DELETE /v1/admin/relays/:name": (call) => relayRegistrar.remove(call.param("name") ?? "", actorOf(call.caller)),
   };
 }
 

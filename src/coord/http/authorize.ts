@@ -22,13 +22,16 @@ export type PublicRoute =
   | "GET /v1/ca"
   | "POST /v1/challenge"
   | "POST /v1/register"
+  | "POST /v1/relay"
   | "DELETE /v1/peer";
 
 export type AdminRoute =
   | "GET /v1/admin/tokens"
   | "POST /v1/admin/tokens"
   | "DELETE /v1/admin/tokens/:id"
-  | "GET /v1/admin/peers";
+  | "GET /v1/admin/peers"
+  | "GET /v1/admin/relays"
+  | "DELETE /v1/admin/relays/:name";
 
 /** Every route there is: one that is not decided here does not compile. */
 const REQUIRED_RIGHT: Record<PublicRoute | AdminRoute, Right> = {
@@ -37,11 +40,14 @@ const REQUIRED_RIGHT: Record<PublicRoute | AdminRoute, Right> = {
   "GET /v1/ca": "none",
   "POST /v1/challenge": "none",
   "POST /v1/register": "proof",
+  "POST /v1/relay": "proof",
   "DELETE /v1/peer": "proof",
   "GET /v1/admin/tokens": "admin",
   "POST /v1/admin/tokens": "admin",
   "DELETE /v1/admin/tokens/:id": "admin",
   "GET /v1/admin/peers": "admin",
+  "GET /v1/admin/relays": "admin",
+  "DELETE /v1/admin/relays/:name": "admin",
 };
 
 /** The one decision on who may call what. @throws MeshError `not-permitted` */

@@ -1,10 +1,12 @@
 import type { NetworkInfo } from "../../api/network-map.ts";
 import { PROTOCOL_VERSIONS } from "../../api/protocol-version.ts";
 import { type InfoResponse, leaveRequestSchema, registerRequestSchema } from "../../api/registration.ts";
+import { registerRelayRequestSchema } from "../../api/relay-registration.ts";
 import type { Clock } from "../../base/clock.ts";
 import { MeshError } from "../../base/errors.ts";
 import type { Authority } from "../ca.ts";
 import type { Registrar } from "../registration.ts";
+import type { RelayRegistrar } from "../relays/relay-registrar.ts";
 import { type Handler, TextAnswer } from "./app.ts";
 import type { Caller, PublicRoute } from "./authorize.ts";
 
@@ -14,12 +16,13 @@ interface PublicRoutesDeps {
   /** Undefined where another certificate is in use. */
   readonly authority: Authority | undefined;
   readonly registrar: Registrar;
+  readonly relayRegistrar: RelayRegistrar;
   readonly clock: Clock;
 }
 
 /** What the coordinator answers to the network. */
 export function publicRoutes(deps: PublicRoutesDeps): Record<PublicRoute, Handler> {
-  const { network, softwareVersion, authority, registrar, clock } = deps;
+  const { network, softwareVersion, authority, registrar, relayRegistrar, clock } = deps;
   return {
     "GET /healthz": () => ({ status: "ok" }),
     "GET /v1/info": (): InfoResponse => ({
@@ -37,6 +40,7 @@ export function publicRoutes(deps: PublicRoutesDeps): Record<PublicRoute, Handle
     "POST /v1/challenge": ({ caller }) => registrar.challenge(addressOf(caller)),
     "POST /v1/register": async (call) =>
       registrar.register(await call.body(registerRequestSchema), addressOf(call.caller)),
+    "POST /v1/relay": async (call) => relayRegistrar.register(await call.body(registerRelayRequestSchema)),
     "DELETE /v1/peer": async (call) => {
       await registrar.leave(await call.body(leaveRequestSchema));
       return {};

@@ -1,8 +1,8 @@
 import type { PeerRow } from "./schema.ts";
 import type { Writer } from "./store.ts";
 
-/** Who did something: the host's admin socket, a peer by name, or the coordinator itself. */
-export type Actor = "host" | "coordinator" | `peer:${string}`;
+/** Who did something: the host's admin socket, a peer or relay by name, or the coordinator itself. */
+export type Actor = "host" | "coordinator" | `peer:${string}` | `relay:${string}`;
 
 export interface AuditEvent {
   readonly actor: Actor;

@@ -16,6 +16,13 @@ export const MIGRATIONS: readonly Migration[] = [
       for (const statement of FIRST_TABLES) await sql.raw(statement).execute(db);
     },
   },
+  {
+    id: 2,
+    name: "stand-alone relays",
+    async up(db) {
+      for (const statement of RELAYS) await sql.raw(statement).execute(db);
+    },
+  },
 ];
 
 const FIRST_TABLES = [
@@ -103,4 +110,19 @@ const FIRST_TABLES = [
     after TEXT
   )`,
   "CREATE INDEX events_at ON events (at)",
+];
+
+const RELAYS = [
+  "ALTER TABLE tokens ADD COLUMN relay INTEGER NOT NULL DEFAULT 0 CHECK (relay IN (0, 1))",
+  `CREATE TABLE relays (
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    machine_key TEXT NOT NULL UNIQUE,
+    urls TEXT NOT NULL,
+    stun_ports TEXT NOT NULL,
+    public_certificate INTEGER NOT NULL CHECK (public_certificate IN (0, 1)),
+    token_id TEXT REFERENCES tokens (id),
+    created_at INTEGER NOT NULL,
+    last_seen_at INTEGER
+  )`,
 ];

@@ -9,6 +9,7 @@ export interface Schema {
   peers: PeersTable;
   addresses: AddressesTable;
   tokens: TokensTable;
+  relays: RelaysTable;
   events: EventsTable;
 }
 
@@ -100,6 +101,24 @@ interface TokensTable {
   created_at: number;
   expires_at: number;
   revoked_at: number | null;
+  /** For a stand-alone relay instead of a peer. */
+  relay: 0 | 1;
+}
+
+/** Stand-alone relays. */
+interface RelaysTable {
+  /** UUID: what peers prove themselves to. */
+  id: string;
+  name: string;
+  machine_key: string;
+  /** Where it said that it can be found; none before it has. */
+  urls: string;
+  stun_ports: string;
+  /** 0: our CA certifies its TLS key. */
+  public_certificate: 0 | 1;
+  token_id: string | null;
+  created_at: number;
+  last_seen_at: number | null;
 }
 
 /** The audit log: who did what to what, and how it was before and after (JSON). */
@@ -116,4 +135,5 @@ interface EventsTable {
 export type NetworkRow = Selectable<NetworkTable>;
 export type CidrRow = Selectable<CidrsTable>;
 export type PeerRow = Selectable<PeersTable>;
+export type RelayRow = Selectable<RelaysTable>;
 export type TokenRow = Selectable<TokensTable>;

@@ -1,6 +1,7 @@
 import type { Socket } from "node:dgram";
 import type { ListenAddress } from "../../api/listen-address.ts";
 import type { Clock } from "../../base/clock.ts";
+import { MeshError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import { bind, bindEach, bindings, closeSocket } from "./address-sockets.ts";
 import { StunResponder, type StunResponderLimits } from "./stun-responder.ts";
@@ -8,6 +9,8 @@ import { StunResponder, type StunResponderLimits } from "./stun-responder.ts";
 export interface StunServerOptions {
   /** Empty host, `0.0.0.0` (IPv4 alone) and `::` stand for every address of this machine; port 0 for a free one. */
   readonly listen: readonly ListenAddress[];
+  /** The addresses are only the usual ones: where a port is taken there is no STUN, and the log tells. */
+  readonly mayFail?: boolean;
   readonly limits?: StunResponderLimits;
 }
 
@@ -50,7 +53,10 @@ export class StunServer implements AsyncDisposable {
       return new StunServer(addresses, sockets, new StunResponder(options.limits), deps);
     } catch (failure) {
       await Promise.all(Array.from(sockets.values(), closeSocket));
-      throw failure;
+      const isTaken = failure instanceof MeshError && failure.code === "port-in-use";
+      if (!isTaken || options.mayFail !== true) throw failure;
+      deps.logger.warn({ code: failure.code }, `no STUN here: ${failure.message}`);
+      return new StunServer([], new Map(), new StunResponder(options.limits), deps);
     }
   }
 

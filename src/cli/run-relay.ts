@@ -1,0 +1,77 @@
+import type { Command } from "commander";
+import { loadRelayConfig, relayConfigSchema } from "../api/relay-config.ts";
+import { systemClock } from "../base/clock.ts";
+import { MeshError } from "../base/errors.ts";
+import { normalizeCoordinatorUrl } from "../control/coordinator-url.ts";
+import { resolveHome } from "../daemon/home.ts";
+import { createLogger } from "../daemon/log.ts";
+import { RelayHost } from "../daemon/relay-host/relay-host.ts";
+import { notifyService } from "../daemon/sd-notify.ts";
+import { findConfig } from "./config-search.ts";
+import { aborted, endSignal } from "./end-signal.ts";
+import { globalOptions } from "./globals.ts";
+import { definedOnly, listeningKeys, parseFlags } from "./listening-flags.ts";
+import { printJsonLine, printLine } from "./output.ts";
+import type { RelayFlags } from "./relay-flags.ts";
+import { relayLimits } from "./relay-limits.ts";
+import { findToken } from "./token-source.ts";
+import { letYoungGenerationGrow } from "./young-generation.ts";
+
+const DEFAULT_LISTEN = [":443"];
+const DEFAULT_STUN_LISTEN = [":3478"];
+
+/** Runs a stand-alone relay until a signal, or until it is removed from the network. */
+export async function runRelay(flags: RelayFlags, command: Command): Promise<void> {
+  letYoungGenerationGrow();
+  const globals = globalOptions(command);
+  const file = findConfig("relay", flags.config);
+  const config = file === undefined ? relayConfigSchema.parse({}) : await loadRelayConfig(file);
+  const flagged = parseFlags(relayConfigSchema, { ...listeningKeys(flags), server: flags.server, name: flags.name });
+  const options = { ...config, ...definedOnly(flagged) };
+  const publicUrls = options.publicUrls ?? [];
+  const tls = options.tls ?? "auto";
+  if (tls === "off" && publicUrls.length === 0) {
+    throw new MeshError("bad-usage", "behind a proxy the relay does not know how peers reach it", {
+      hint: "Give the proxy's URL with --public-url.",
+    });
+  }
+  const token = await findToken({
+    argument: undefined,
+    flag: flags.token,
+    file: flags.tokenFile,
+    environment: process.env.MESH_TOKEN,
+    config,
+  });
+  const logger = createLogger({
+    format: globals.explicit.logFormat ?? config.logFormat ?? "pretty",
+    verbose: globals.explicit.verbose ?? config.verbose ?? false,
+  });
+  const stop = endSignal();
+  const relay = await RelayHost.start(
+    {
+      home: resolveHome(globals.home ?? config.home),
+      servers: options.servers?.map(normalizeCoordinatorUrl),
+      token,
+      name: options.name,
+      listen: options.listen ?? DEFAULT_LISTEN,
+      stunListen: options.stunListen ?? DEFAULT_STUN_LISTEN,
+      stunMayFail: options.stunListen === undefined,
+      publicUrls,
+      tls,
+      trustedProxies: options.trustedProxies ?? [],
+      limits: relayLimits(options.relayLimits),
+    },
+    { logger, clock: systemClock, signal: stop },
+  );
+  try {
+    const { name, relayId, network } = relay.enrolment;
+    const [url = ""] = relay.urls;
+    if (globals.json) printJsonLine({ event: "ready", url, urls: relay.urls, name, relayId, network: network.name });
+    else printLine(`ready ${url}`);
+    notifyService("READY=1");
+    await Promise.race([aborted(stop), relay.ended]);
+  } finally {
+    notifyService("STOPPING=1");
+    await relay[Symbol.asyncDispose]();
+  }
+}
