@@ -4,7 +4,7 @@ import { publicUrlSchema } from "./listening-config.ts";
 import { mapDeltaSchema, networkMapSchema } from "./network-map.ts";
 import { endpointSchema, ipSchema, key32Schema, pemSchema, portSchema, signatureSchema } from "./primitives.ts";
 import { protocolRangeSchema } from "./protocol-version.ts";
-import { relayTlsKeySchema } from "./relay.ts";
+import { relayIdSchema, relayTlsKeySchema } from "./relay.ts";
 import { policyDeltaSchema, relayPolicySchema } from "./relay-policy.ts";
 
 /**
@@ -91,6 +91,8 @@ const endpointsMessageSchema = z.strictObject({
   sshPorts: z.array(portSchema).max(8).default([]),
   /** Whether peers are to try UDP at all; if not, the addresses are those of the SSH server alone. */
   udp: z.boolean().default(true),
+  /** Relays (ids) at which it was to be found and which it cannot reach. */
+  unreachedRelays: z.array(relayIdSchema).max(16).default([]),
 });
 export type EndpointsMessage = z.infer<typeof endpointsMessageSchema>;
 

@@ -90,6 +90,19 @@ export type StatusPeer = z.infer<typeof statusPeerSchema>;
 
 const mappingSchema = z.enum(["endpoint-independent", "endpoint-dependent", "blocked", "unknown"]);
 
+/** A relay that this machine uses, or would. */
+const relayStatusSchema = z.object({
+  /** `coordinator` for the coordinator's own. */
+  name: z.string(),
+  url: z.string(),
+  /** This machine is found there; others are connected to while a peer is wanted that is found there. */
+  home: z.boolean(),
+  connected: z.boolean(),
+  rttMs: z.number().nullable(),
+  error: z.string().nullable(),
+});
+export type RelayStatus = z.infer<typeof relayStatusSchema>;
+
 export const statusSchema = z.object({
   schemaVersion: z.literal(1),
   version: z.string(),
@@ -117,6 +130,7 @@ export const statusSchema = z.object({
       error: z.string().nullable(),
     })
     .nullable(),
+  relays: z.array(relayStatusSchema),
   exit: z.object({ using: nameSchema.nullable(), offering: z.boolean() }),
   /** How packets are moved and sealed on this machine. */
   dataPlane: z
@@ -185,14 +199,7 @@ export const netcheckReplySchema = z.object({
   publicEndpoint: endpointSchema.nullable(),
   /** Protocols by which a gateway has opened a port for us. */
   portMapping: z.array(z.enum(["pcp", "nat-pmp", "upnp"])),
-  relays: z.array(
-    z.object({
-      url: z.string(),
-      connected: z.boolean(),
-      rttMs: z.number().nullable(),
-      error: z.string().nullable(),
-    }),
-  ),
+  relays: z.array(relayStatusSchema),
   /** Something that is no coordinator answers at the coordinator's address, and the coordinator does not. */
   captivePortal: z.boolean(),
   coordinator: z.object({

@@ -1,4 +1,4 @@
-import type { NetcheckReply } from "../api/local.ts";
+import type { NetcheckReply, RelayStatus } from "../api/local.ts";
 import { formatRtt } from "./format.ts";
 import { paint } from "./output.ts";
 import { renderFields } from "./table.ts";
@@ -22,7 +22,7 @@ export function renderNetcheck(reply: NetcheckReply): string {
     ["port mapping", portMapping.join(", ") || "none"],
     ["coordinator", outcome(coordinator.url, coordinator.reached, coordinator.rttMs, coordinator.error)],
     ...(relays.length === 0 ? [["relay", "none"] as const] : []),
-    ...relays.map(({ url, connected, rttMs, error }) => ["relay", outcome(url, connected, rttMs, error)] as const),
+    ...relays.map((relay) => ["relay", describeRelay(relay)] as const),
     [
       "captive portal",
       captivePortal ? paint("yes: something else answers at the coordinator's address", "red") : "none seen",
@@ -32,6 +32,11 @@ export function renderNetcheck(reply: NetcheckReply): string {
 
 function yesNo(isSo: boolean): string {
   return isSo ? paint("yes", "green") : paint("no", "red");
+}
+
+/** One relay, and how it stands. */
+export function describeRelay({ name, url, home, connected, rttMs, error }: RelayStatus): string {
+  return `${name}${home ? "" : " (others are found there)"}  ${outcome(url, connected, rttMs, error)}`;
 }
 
 function outcome(url: string, isReached: boolean, rttMs: number | null, error: string | null): string {

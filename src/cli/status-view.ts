@@ -1,5 +1,6 @@
 import type { Status, StatusPeer } from "../api/local.ts";
 import { formatAgo, formatBytes, formatRtt } from "./format.ts";
+import { describeRelay } from "./netcheck-view.ts";
 import { paint } from "./output.ts";
 import { renderFields, renderTable } from "./table.ts";
 
@@ -54,6 +55,7 @@ function renderSelf(status: Status): string {
     const why = coordinator.error === null ? "" : `: ${coordinator.error}`;
     fields.push(["coordinator", `${coordinator.url} ${coordinator.connected ? "connected" : `not connected${why}`}`]);
   }
+  for (const relay of status.relays) fields.push(["relay", describeRelay(relay)]);
   if (dataPlane !== null) {
     fields.push(["encryption", `${dataPlane.aeadProvider} (${dataPlane.aeadWhy})`]);
     fields.push(["offloads", offloadsText(dataPlane.offloads)], ["underlay", underlayText(dataPlane)]);

@@ -16,14 +16,20 @@ export type CoordinatorTrust =
 /** The name in every certificate that a coordinator's own CA issues, whatever host name or address reaches it. */
 const COORDINATOR_SERVER_NAME = "mesh-coordinator";
 
+const COMMON: ConnectionOptions = { minVersion: "TLSv1.2", ALPNProtocols: ["http/1.1"] };
+
 export type UsableTrust = Exclude<CoordinatorTrust, { kind: "fingerprint" }>;
 
 export function tlsOptionsFor(trust: UsableTrust, host: string): ConnectionOptions {
-  const common: ConnectionOptions = { minVersion: "TLSv1.2", ALPNProtocols: ["http/1.1"] };
-  if (trust.kind === "pinned-ca") return { ...common, ca: trust.caPem, servername: COORDINATOR_SERVER_NAME };
-  const system = { ...common, ca: [...systemAuthorities()] };
+  if (trust.kind === "pinned-ca") return tlsOptionsForName(trust.caPem, COORDINATOR_SERVER_NAME);
+  const system = { ...COMMON, ca: [...systemAuthorities()] };
   // RFC 6066 §3 knows no addresses as server names; the certificate is checked against `host` all the same.
   return isIP(host) === 0 ? { ...system, host, servername: host } : { ...system, host };
+}
+
+/** Trusts one CA, and takes its certificate for this name alone. */
+export function tlsOptionsForName(ca: string, servername: string): ConnectionOptions {
+  return { ...COMMON, ca, servername };
 }
 
 /**

@@ -8,7 +8,8 @@ import type { Dial } from "../host/tcp.ts";
 import type { NatReport } from "../nat/mapping.ts";
 import { formatEndpoint } from "../router/endpoint-text.ts";
 import type { TunnelInfo } from "../router/tunnel.ts";
-import type { RelayClientState } from "../transports/relay/relay-client.ts";
+import type { RelayLinkState } from "./relay-links.ts";
+import { relayStatus } from "./status-builder.ts";
 
 /** A measurement in which no STUN server answers takes 5 s, and it may have to wait for its turn. */
 const NAT_LIMIT_MS = 7000;
@@ -25,7 +26,7 @@ export interface NetcheckSources {
   /** By which protocol the gateway has mapped our port; undefined when it has not. */
   readonly portMapping: () => "pcp" | "nat-pmp" | undefined;
   /** Each relay in use, after it has been asked for another round trip. */
-  readonly relays: { checkNow(): void; readonly states: readonly RelayClientState[] };
+  readonly relays: { checkNow(): void; readonly states: readonly RelayLinkState[] };
 }
 
 /**
@@ -54,12 +55,7 @@ export async function netcheck(sources: NetcheckSources, signal: AbortSignal): P
     mapping: nat?.mapping ?? "unknown",
     publicEndpoint: reflexive === undefined ? null : formatEndpoint(reflexive),
     portMapping: mappedBy === undefined ? [] : [mappedBy],
-    relays: sources.relays.states.map(({ url, connected, rttMs, error }) => ({
-      url,
-      connected,
-      rttMs: rttMs === null ? null : roundedMs(rttMs),
-      error: error?.message ?? null,
-    })),
+    relays: sources.relays.states.map(relayStatus),
     ...coordinator,
   };
 }

@@ -214,6 +214,7 @@ export class PeerSession implements AsyncDisposable {
       drops: this.#tunnel.dropCounters(),
       channel: this.#channel.state,
       endpoints: this.#underlay.endpoints,
+      relays: this.#underlay.relays,
       nat: this.#underlay.nat,
       preferenceOf: (peer) => this.#preferences.of(peer),
       sshAttemptsOf: (peer) => this.#underlay.sshAttemptsOf(peer),

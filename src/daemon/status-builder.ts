@@ -1,10 +1,11 @@
-import type { ActivePreference, DaemonState, Status, StatusPeer } from "../api/local.ts";
+import type { ActivePreference, DaemonState, RelayStatus, Status, StatusPeer } from "../api/local.ts";
 import type { MapPeer, NetworkMap, SelfInfo } from "../api/network-map.ts";
 import { softwareVersion } from "../base/version.ts";
 import type { ControlChannelState } from "../control/control-channel-types.ts";
 import type { DialAttempt } from "../host/dial-race.ts";
 import type { NatReport } from "../nat/mapping.ts";
 import type { TunnelInfo, TunnelPathsStatus, TunnelPeerStatus } from "../router/tunnel.ts";
+import type { RelayLinkState } from "./relay-links.ts";
 
 /** What a status is made of; everything about a running session is left out where none runs. */
 export interface StatusSources {
@@ -24,6 +25,7 @@ export interface SessionSources {
   readonly drops: Readonly<Record<string, number>>;
   readonly channel: ControlChannelState;
   readonly endpoints: readonly string[];
+  readonly relays: readonly RelayLinkState[];
   /** Undefined until it was measured. */
   readonly nat: NatReport | undefined;
   readonly preferenceOf: (peer: string) => ActivePreference | null;
@@ -41,6 +43,7 @@ export function buildStatus(sources: StatusSources): Status {
     interface: session?.tunnel.interfaceName ?? null,
     self: self === undefined ? null : selfStatus(self, session),
     coordinator: coordinatorStatus(sources),
+    relays: (session?.relays ?? []).map(relayStatus),
     exit: { using: null, offering: false },
     dataPlane:
       session === undefined
@@ -81,6 +84,10 @@ function coordinatorStatus({ session, coordinatorUrl }: StatusSources): Status["
   }
   const { url, connected, lastContactAtMs, error } = session.channel;
   return { url, connected, lastContactAt: instant(lastContactAtMs), error: error?.message ?? null };
+}
+
+export function relayStatus({ name, url, isHome, connected, rttMs, error }: RelayLinkState): RelayStatus {
+  return { name, url, home: isHome, connected, rttMs: roundedMs(rttMs), error: error?.message ?? null };
 }
 
 function peerStatuses(session: SessionSources): StatusPeer[] {

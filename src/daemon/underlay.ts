@@ -18,7 +18,7 @@ import { NatWatch } from "./nat-watch.ts";
 import { netcheck } from "./netcheck.ts";
 import type { Enrolment, Settings } from "./network-state.ts";
 import type { PathPreferences } from "./path-preferences.ts";
-import { RelayLink } from "./relay-link.ts";
+import { type RelayLinkState, RelayLinks } from "./relay-links.ts";
 import { SshLink } from "./ssh-link.ts";
 import { underlayDial } from "./underlay-dial.ts";
 
@@ -50,7 +50,7 @@ export class Underlay implements AsyncDisposable {
   readonly #options: UnderlayOptions;
   readonly #deps: UnderlayDeps;
   readonly #nat: NatWatch;
-  readonly #relay: RelayLink;
+  readonly #relays: RelayLinks;
   readonly #mapping: PortMappingClient;
   /** As the port mapping was asked for last. */
   #gateway = "";
@@ -62,6 +62,8 @@ export class Underlay implements AsyncDisposable {
   #onChange: () => void = () => {};
   /** The network has changed since the last look at our addresses. */
   #isElsewhere = false;
+  /** Other relays cannot be reached than the coordinator was told. */
+  #areRelaysNews = false;
 
   private constructor(options: UnderlayOptions, deps: UnderlayDeps, ssh: SshLink | undefined) {
     const { enrolment, keys } = options;
@@ -80,9 +82,9 @@ export class Underlay implements AsyncDisposable {
       },
       { ...deps, openUdp: deps.sockets.openUdp },
     );
-    this.#relay = new RelayLink(
+    this.#relays = new RelayLinks(
       { networkId: enrolment.network.id, trust: enrolment.trust, keys },
-      { ...deps, socketFactory: underlayDial(deps.sockets) },
+      { ...deps, socketFactory: underlayDial(deps.sockets), onUnreached: () => this.#onUnreached() },
     );
   }
 
@@ -104,13 +106,14 @@ export class Underlay implements AsyncDisposable {
     return this.#options.preferences.isUsed("udp") ? this.#endpoints : [];
   }
 
-  /** What the coordinator is told: where peers reach our UDP socket and our SSH server. */
+  /** What the coordinator is told: where peers reach our UDP socket and our SSH server, and where they cannot find us. */
   get announcement(): AnnouncedEndpoints {
     return {
       listenPort: this.#deps.tunnel.info.listenPort,
       endpoints: [...this.#endpoints],
       sshPorts: [...(this.#ssh?.ports ?? [])],
       udp: this.#options.preferences.isUsed("udp"),
+      unreachedRelays: [...this.#relays.unreached],
     };
   }
 
@@ -124,12 +127,18 @@ export class Underlay implements AsyncDisposable {
     return this.#ssh?.attemptsOf(peer) ?? [];
   }
 
+  /** Each relay in use: our home relays in order, then others. */
+  get relays(): readonly RelayLinkState[] {
+    return this.#relays.states;
+  }
+
   get nat(): NatReport | undefined {
     return this.#nat.report;
   }
 
   setPeers(map: NetworkMap): void {
     this.#ssh?.setPeers(map);
+    if (this.#options.preferences.isUsed("relay")) this.#relays.setMap(map);
   }
 
   /** The coordinator was reached, and its host offers these services. */
@@ -137,14 +146,14 @@ export class Underlay implements AsyncDisposable {
     const { preferences } = this.#options;
     const { url, services } = coordinator;
     this.#coordinator = coordinator;
-    this.#relay.follow(url, services.relay && preferences.isUsed("relay"));
+    this.#relays.follow(url, services.relay && preferences.isUsed("relay"));
     if (preferences.isUsed("udp")) void this.#nat.follow(url, services.stunPorts);
   }
 
   /** This machine is in another network than before, or may be: what we know and have of it must prove itself. */
   networkChanged(): void {
     this.#isElsewhere = true;
-    this.#relay.checkNow();
+    this.#relays.checkNow();
     this.#ssh?.checkNow();
   }
 
@@ -165,9 +174,10 @@ export class Underlay implements AsyncDisposable {
     const mapped = this.#mapped === undefined ? [] : [this.#mapped.external];
     const outside = [...mapped, ...this.#nat.reflexive].map(formatEndpoint);
     const endpoints = [...new Set([...outside, ...local])];
-    if (endpoints.join() === this.#endpoints.join()) return false;
+    const isNews = this.#areRelaysNews || endpoints.join() !== this.#endpoints.join();
+    this.#areRelaysNews = false;
     this.#endpoints = endpoints;
-    return true;
+    return isNews;
   }
 
   /** What this network lets through, measured anew. */
@@ -181,7 +191,7 @@ export class Underlay implements AsyncDisposable {
       clock,
       tunnel: () => tunnel.info,
       measureNat: (limit: AbortSignal) => this.#measureNat(limit),
-      relays: this.#relay,
+      relays: this.#relays,
       portMapping: () => this.#mapped?.protocol,
     };
     return netcheck(sources, signal);
@@ -191,8 +201,13 @@ export class Underlay implements AsyncDisposable {
     this.#onChange = () => {};
     this.#nat[Symbol.dispose]();
     await this.#mapping.close();
-    await this.#relay[Symbol.asyncDispose]();
+    await this.#relays[Symbol.asyncDispose]();
     await this.#ssh?.[Symbol.asyncDispose]();
+  }
+
+  #onUnreached(): void {
+    this.#areRelaysNews = true;
+    this.#onChange();
   }
 
   #followGateway(isElsewhere: boolean): void {

@@ -72,9 +72,9 @@ export class PipeTable {
     return concerned;
   }
 
-  /** The pipes to `peer`, one by each transport, whether they are open or not. */
+  /** The pipes to `peer`, one by each transport that leads there, whether they are open or not. */
   pipesTo(peer: string): Pipe[] {
-    return Array.from(this.#transports, (transport) => this.#pipe(transport, peer));
+    return [...this.#transports].filter((transport) => leads(transport, peer)).map((each) => this.#pipe(each, peer));
   }
 
   /** Everybody who has a pipe. */
@@ -93,7 +93,9 @@ export class PipeTable {
 
   /** Says that a way to `peer` by transports of this name is wanted. */
   want(peer: string, name: PipeTransportName): void {
-    for (const transport of this.#transports) if (transport.transport === name) transport.want(peer);
+    for (const transport of this.#transports) {
+      if (transport.transport === name && leads(transport, peer)) transport.want(peer);
+    }
   }
 
   /** Sends what the data thread has left in its ring. */
@@ -137,4 +139,8 @@ export class PipeTable {
     }
     return pipe;
   }
+}
+
+function leads(transport: PipeTransport, peer: string): boolean {
+  return transport.leadsTo?.(peer) ?? true;
 }

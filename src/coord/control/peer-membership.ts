@@ -59,9 +59,10 @@ export class PeerMembership implements Membership {
     switch (message.type) {
       case "endpoints": {
         const { network, registry } = this.#deps;
-        const { listenPort, endpoints, sshPorts, udp } = message;
+        const { listenPort, endpoints, sshPorts, udp, unreachedRelays } = message;
         const known = advertisedEndpoints(network, endpoints, remoteAddress, listenPort);
         registry.setEndpoints(id, udp ? known : [], atPorts(known, sshPorts));
+        registry.setUnreachedRelays(id, unreachedRelays);
         return;
       }
       case "call":

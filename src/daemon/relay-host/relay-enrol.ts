@@ -4,9 +4,9 @@ import type { Logger } from "../../base/logger.ts";
 import { connectToAny } from "../../control/coordinator-http.ts";
 import type { MachineKey } from "../../control/peer-keys.ts";
 import { registerRelay } from "../../control/relay-registration.ts";
+import type { Dial } from "../../host/tcp.ts";
 import { coordinatorOf, isAway } from "../enrol.ts";
 import { peerNameFromHostName } from "../peer-name.ts";
-import { underlayDial } from "../underlay-dial.ts";
 import type { RelayPlan } from "./relay-plan.ts";
 import type { RelayEnrolment } from "./relay-state.ts";
 import type { RelayTls } from "./relay-tls.ts";
@@ -18,6 +18,7 @@ export interface RelayEnrolContext {
   readonly tls: RelayTls | undefined;
   /** What an earlier registration left. */
   readonly existing: RelayEnrolment | undefined;
+  readonly dial: Dial;
   readonly logger: Logger;
   readonly signal: AbortSignal | undefined;
 }
@@ -27,7 +28,7 @@ export interface RelayEnrolContext {
  * a coordinator that is away does not matter.
  */
 export async function enrolRelay(context: RelayEnrolContext): Promise<RelayEnrolment> {
-  const { plan, key, tls, existing, logger, signal } = context;
+  const { plan, key, tls, existing, dial, logger, signal } = context;
   if ((plan.servers ?? plan.token ?? existing) === undefined) {
     throw new MeshError("bad-usage", "neither a token nor a server is given", {
       hint: "Start it with `mesh relay --token TOKEN`; `mesh token create --relay` makes one.",
@@ -36,7 +37,7 @@ export async function enrolRelay(context: RelayEnrolContext): Promise<RelayEnrol
   const name = plan.name ?? existing?.name ?? peerNameFromHostName(hostname());
   const { urls, trust } = coordinatorOf(plan, existing);
   try {
-    const http = await connectToAny(urls, trust, { socketFactory: underlayDial(), signal });
+    const http = await connectToAny(urls, trust, { socketFactory: dial, signal });
     if (existing !== undefined && existing.network.id !== http.info.network.id) {
       throw new MeshError("name-mismatch", `${http.url} runs another network than ${existing.network.name}`, {
         hint: "Use another `--home` for a relay of another network.",

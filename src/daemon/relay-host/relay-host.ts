@@ -8,6 +8,7 @@ import { MeshError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import { RelayChannel } from "../../control/relay-channel.ts";
 import { FileLock } from "../../host/file-lock.ts";
+import { underlaySockets } from "../../host/underlay/underlay-sockets.ts";
 import { StunServer, withAlternatePort } from "../../nat/stun/stun-server.ts";
 import { DEFAULT_RELAY_LIMITS } from "../../relay/limits.ts";
 import { Relay } from "../../relay/relay.ts";
@@ -77,7 +78,9 @@ export class RelayHost implements AsyncDisposable {
     const tls = plan.tls === "auto" ? await RelayTls.open(state.tls) : undefined;
     const key = await state.loadOrCreateKey();
     const existing = await state.enrolment.read();
-    const enrolment = await enrolRelay({ plan, key, tls, existing, logger, signal: deps.signal });
+    // No firewall mark: nothing is routed here that could lead a connection of ours into itself.
+    const dial = underlayDial(underlaySockets(0));
+    const enrolment = await enrolRelay({ plan, key, tls, existing, dial, logger, signal: deps.signal });
     await state.enrolment.write(enrolment);
 
     const { network, relayId } = enrolment;
@@ -115,7 +118,7 @@ export class RelayHost implements AsyncDisposable {
           if (error.code === "not-registered") void policies.forget().finally(() => end(error));
         },
       },
-      { logger, clock, socketFactory: underlayDial() },
+      { logger, clock, socketFactory: dial },
     );
     const keepCertificate = async (certificatePem: string) => {
       try {

@@ -4,7 +4,7 @@ import type { Activity } from "./schedule.ts";
 import type { Selection } from "./selection.ts";
 import { NEVER, PATH_TIMINGS } from "./timings.ts";
 
-const WANTED = ["udp", "ssh"] as const;
+const WANTED = ["udp", "ssh", "relay"] as const;
 type Wanted = (typeof WANTED)[number];
 
 interface Asked {
@@ -23,7 +23,8 @@ export interface WantContext {
 
 /**
  * Which transports are to be made ready: SSH connects only for peers with traffic, and only where nothing better works;
- * UDP is punched by both ends at once. A relay is connected anyway.
+ * UDP is punched by both ends at once. Of the relays where a peer is found those that are not our own are connected to for
+ * peers with traffic, all of them: one must be ready when another one goes.
  */
 export class Wants {
   readonly #asked = new Map<Wanted, Asked>();
@@ -53,7 +54,7 @@ export class Wants {
   /** A connection that is wanted is asked for regularly: one that nobody asks for is closed. */
   #nextWaitMs(transport: Wanted): number {
     const waitMs = this.#asked.get(transport)?.waitMs;
-    if (transport === "ssh" || waitMs === undefined || waitMs < PATH_TIMINGS.wantMs) return PATH_TIMINGS.wantMs;
+    if (transport !== "udp" || waitMs === undefined || waitMs < PATH_TIMINGS.wantMs) return PATH_TIMINGS.wantMs;
     return Math.min(2 * waitMs, PATH_TIMINGS.punchMaxMs);
   }
 
@@ -72,6 +73,7 @@ function isWanted(transport: Wanted, { activity, paths, selection, ranking }: Wa
   const { primary, second } = selection;
   const ofIt = paths.filter((path) => path.transport === transport);
   if (ofIt.length === 0) return false;
+  if (transport === "relay") return ofIt.some((path) => !path.isOpen);
   // A connection in use must not be closed as unwanted.
   if (transport === "ssh" && ofIt.some((path) => path === primary || path === second)) return true;
   if (ofIt.some((path) => path.isOpen && ranking.tierOf(path) === Tier.proven)) return false;

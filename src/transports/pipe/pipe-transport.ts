@@ -30,6 +30,8 @@ export interface PipeStats {
 export interface PipeTransport extends AsyncDisposable {
   readonly transport: PipeTransportName;
   readonly stats: Readonly<PipeStats>;
+  /** Whether `peer` can be found by it at all; left out: everybody. */
+  leadsTo?(peer: string): boolean;
   /** Whether a datagram to `peer` has somewhere to go right now. */
   isOpenTo(peer: string): boolean;
   /** Where the way to `peer` leads, for people; null when there is none. */

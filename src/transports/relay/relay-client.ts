@@ -22,7 +22,10 @@ import { type ConnectRelay, RelayConnection, type RelayConnectionOptions } from 
 
 const KEY_BYTES = 32;
 
-export type RelayClientOptions = Omit<RelayConnectionOptions, "limits">;
+export interface RelayClientOptions extends Omit<RelayConnectionOptions, "limits"> {
+  /** Where else the relay may be reached: tried in turn. */
+  readonly otherUrls?: readonly string[];
+}
 
 export interface RelayClientDeps {
   readonly connect: ConnectRelay;
@@ -37,6 +40,7 @@ export interface RelayClientHandlers extends PipeHandlers {
 }
 
 export interface RelayClientState {
+  /** The one in use or tried last. */
   readonly url: string;
   readonly connected: boolean;
   /** To the relay and back; null before the first measurement of a connection. */
@@ -59,6 +63,7 @@ interface Peer {
 export class RelayClient implements PipeTransport {
   readonly transport = "relay";
   readonly #options: RelayConnectionOptions;
+  readonly #urls: readonly string[];
   readonly #handlers: RelayClientHandlers;
   readonly #deps: RelayClientDeps;
   readonly #stats: PipeStats = emptyPipeStats();
@@ -66,6 +71,7 @@ export class RelayClient implements PipeTransport {
   /** Those that a way was wanted to of late. */
   readonly #peers = new Map<string, Peer>();
   #connection: RelayConnection;
+  #attempts = 0;
   #connectedAtMs = 0;
   #retryTimer: NodeJS.Timeout | undefined;
   #isClosed = false;
@@ -74,6 +80,7 @@ export class RelayClient implements PipeTransport {
   constructor(options: RelayClientOptions, handlers: RelayClientHandlers, deps: RelayClientDeps) {
     const limits = { ...DEFAULT_RELAY_CLIENT_LIMITS, ...deps.limits };
     this.#options = { ...options, limits };
+    this.#urls = [options.url, ...(options.otherUrls ?? [])];
     this.#handlers = handlers;
     this.#deps = deps;
     this.#backoff = new Backoff(limits.firstRetryMs, limits.lastRetryMs);
@@ -94,7 +101,7 @@ export class RelayClient implements PipeTransport {
   }
 
   addressOf(peer: string): string | null {
-    return this.isOpenTo(peer) ? this.#options.url : null;
+    return this.isOpenTo(peer) ? this.#state.url : null;
   }
 
   want(peer: string): void {
@@ -138,8 +145,10 @@ export class RelayClient implements PipeTransport {
   }
 
   #connect(): RelayConnection {
+    const url = this.#urls[this.#attempts % this.#urls.length] as string;
+    this.#state = { ...this.#state, url };
     return new RelayConnection(
-      this.#options,
+      { ...this.#options, url },
       {
         onOpen: () => this.#onOpen(),
         onFrame: (frame) => this.#onFrame(frame),
@@ -166,12 +175,14 @@ export class RelayClient implements PipeTransport {
   #onOpen(): void {
     this.#connectedAtMs = this.#deps.clock.monotonicMs();
     this.#setState({ connected: true, error: null });
-    this.#deps.logger.info({ url: this.#options.url }, "connected to the relay");
+    this.#deps.logger.info({ url: this.#state.url }, "connected to the relay");
     for (const peer of this.#peers.keys()) this.#handlers.onChange(peer);
   }
 
   #onClosed(error: MeshError): void {
-    const { url, limits } = this.#options;
+    const { limits } = this.#options;
+    const { url } = this.#state;
+    this.#attempts++;
     const nowMs = this.#deps.clock.monotonicMs();
     const wasConnected = this.#state.connected;
     if (wasConnected && nowMs - this.#connectedAtMs >= limits.goodConnectionMs) this.#backoff.reset();

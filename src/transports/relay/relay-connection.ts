@@ -39,10 +39,10 @@ export interface RelayConnectionHandlers {
 }
 
 /**
- * Opens the stream that the WebSocket runs on, TLS included, and resolves when bytes may be written. Rejects, with a
+ * Opens the stream to the relay that the WebSocket runs on, TLS included, and resolves when bytes may be written. Rejects, with a
  * MeshError where it knows more than the system, and when the signal says so.
  */
-export type ConnectRelay = (signal: AbortSignal) => Promise<Duplex>;
+export type ConnectRelay = (signal: AbortSignal, url: string) => Promise<Duplex>;
 
 /**
  * One WebSocket to a relay, from the dial to the close.
@@ -81,7 +81,7 @@ export class RelayConnection {
       handshakeMs,
     );
     deps
-      .connect(this.#dial.signal)
+      .connect(this.#dial.signal, options.url)
       .then((socket) => (this.#isClosed ? void socket.destroy() : this.#upgrade(socket)))
       .catch((thrown: unknown) => this.#fail(this.#unreachable(thrown)));
   }

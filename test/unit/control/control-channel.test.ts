@@ -11,6 +11,8 @@ import type { UsableTrust } from "../../../src/control/trust.ts";
 import { plainSocket } from "../../../src/host/tcp.ts";
 import { RunningCoordinator } from "../../support/running-coordinator.ts";
 
+const ENDPOINTS = { listenPort: 4500, unreachedRelays: [] };
+
 describe("the control channel against a real coordinator", () => {
   let coordinator: RunningCoordinator;
   const channels: ControlChannel[] = [];
@@ -59,10 +61,10 @@ describe("the control channel against a real coordinator", () => {
     await vi.waitFor(() => expect(names(bob.maps.at(-1))).toEqual(["alice"]));
     await vi.waitFor(() => expect(alice.maps.at(-1)?.peers[0]).toMatchObject({ name: "bob", online: true }));
 
-    bob.channel.setEndpoints({ listenPort: 4500, endpoints: ["198.51.100.7:4500"], sshPorts: [2222], udp: true });
+    bob.channel.setEndpoints({ ...ENDPOINTS, endpoints: ["198.51.100.7:4500"], sshPorts: [2222], udp: true });
     await vi.waitFor(() => expect(alice.maps.at(-1)?.peers[0]?.endpoints).toContain("198.51.100.7:4500"));
     expect(alice.maps.at(-1)?.peers[0]?.sshEndpoints).toContain("198.51.100.7:2222");
-    bob.channel.setEndpoints({ listenPort: 4500, endpoints: ["198.51.100.7:4500"], sshPorts: [2222], udp: false });
+    bob.channel.setEndpoints({ ...ENDPOINTS, endpoints: ["198.51.100.7:4500"], sshPorts: [2222], udp: false });
     await vi.waitFor(() => expect(alice.maps.at(-1)?.peers[0]?.endpoints).toEqual([]));
     expect(alice.maps.at(-1)?.peers[0]?.sshEndpoints).toContain("198.51.100.7:2222");
     await bob.channel.close();
@@ -73,7 +75,7 @@ describe("the control channel against a real coordinator", () => {
     const keys = await join("alice");
     const [alice, bob] = [open(keys), open(await join("bob"))];
     await vi.waitFor(() => expect(alice.maps.at(-1)?.peers[0]?.online).toBe(true));
-    alice.channel.setEndpoints({ listenPort: 4500, endpoints: ["198.51.100.7:4500"], sshPorts: [], udp: true });
+    alice.channel.setEndpoints({ ...ENDPOINTS, endpoints: ["198.51.100.7:4500"], sshPorts: [], udp: true });
     alice.channel.call([alice.maps.at(-1)!.peers[0]!.wireguardKey]);
     await vi.waitFor(() => expect(bob.calls).toHaveLength(1));
     expect(bob.calls[0]).toMatchObject({ peer: keys.keys.wireguardKey, endpoints: ["198.51.100.7:4500"] });
@@ -83,7 +85,7 @@ describe("the control channel against a real coordinator", () => {
   it("connects again by itself when the coordinator comes back, and tells its endpoints again", async () => {
     const alice = open(await join("alice"));
     const bob = open(await join("bob"));
-    bob.channel.setEndpoints({ listenPort: 4500, endpoints: ["198.51.100.7:4500"], sshPorts: [2222], udp: true });
+    bob.channel.setEndpoints({ ...ENDPOINTS, endpoints: ["198.51.100.7:4500"], sshPorts: [2222], udp: true });
     await vi.waitFor(() => expect(alice.maps.at(-1)?.peers[0]?.endpoints).toContain("198.51.100.7:4500"));
     await coordinator.stop();
     await vi.waitFor(() => expect(alice.channel.state.connected).toBe(false));

@@ -82,8 +82,8 @@ describe("netcheck", () => {
       relays: {
         checkNow: () => undefined,
         states: [
-          { url: "https://a", connected: true, rttMs: 9.12345, error: null },
-          { url: "https://b", connected: false, rttMs: null, error },
+          { name: "berlin", isHome: true, url: "https://a", connected: true, rttMs: 9.12345, error: null },
+          { name: "coordinator", isHome: false, url: "https://b", connected: false, rttMs: null, error },
         ],
       },
     });
@@ -96,8 +96,15 @@ describe("netcheck", () => {
       publicEndpoint: "198.51.100.9:4711",
       portMapping: ["pcp"],
       relays: [
-        { url: "https://a", connected: true, rttMs: 9.123, error: null },
-        { url: "https://b", connected: false, rttMs: null, error: "the relay is away" },
+        { name: "berlin", home: true, url: "https://a", connected: true, rttMs: 9.123, error: null },
+        {
+          name: "coordinator",
+          home: false,
+          url: "https://b",
+          connected: false,
+          rttMs: null,
+          error: "the relay is away",
+        },
       ],
       captivePortal: false,
       coordinator: { url: coordinator.url, reached: true, rttMs: expect.any(Number), error: null },
