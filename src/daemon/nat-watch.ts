@@ -17,7 +17,13 @@ export interface NatWatchDeps {
   readonly onChange: () => void;
 }
 
-/** Keeps an eye on how the world sees our WireGuard socket: asks the coordinator's STUN ports from that very socket. */
+/** A host that answers STUN on these UDP ports; of the URL only the host counts. */
+export interface StunHost {
+  readonly url: string;
+  readonly ports: readonly number[];
+}
+
+/** Keeps an eye on how the world sees our WireGuard socket: asks coordinator and relays from that very socket. */
 export class NatWatch implements Disposable {
   readonly #deps: NatWatchDeps;
   readonly #client = new StunClient({ random: (bytes) => void randomFillSync(bytes) });
@@ -46,20 +52,16 @@ export class NatWatch implements Disposable {
     return this.#reflexive;
   }
 
-  /** The coordinator was reached at `url`, and answers STUN on these ports. */
-  async follow(url: string, ports: readonly number[]): Promise<void> {
-    const servers = `${url} ${ports.join()}`;
+  /** These hosts answer STUN; two of them tell whether a mapping depends on the address that is spoken to. */
+  async follow(hosts: readonly StunHost[]): Promise<void> {
+    const servers = JSON.stringify(hosts);
     if (servers === this.#servers) return;
     this.#servers = servers;
-    try {
-      const addresses = await this.#deps.resolve(hostAndPort(url).host);
-      if (this.#servers !== servers || this.#isClosed) return;
-      const asked = addresses.flatMap((address) => ports.map((port) => ({ address, port })));
-      this.#tell({ type: "servers", servers: asked });
-    } catch (failure) {
-      this.#servers = "";
-      this.#deps.logger.debug({ err: failure, url }, "the STUN server's name could not be resolved");
-    }
+    const found = await Promise.all(hosts.map((host) => this.#endpointsOf(host)));
+    if (this.#servers !== servers || this.#isClosed) return;
+    // What could not be resolved is looked up again when the hosts are told again.
+    if (found.includes(undefined)) this.#servers = "";
+    this.#tell({ type: "servers", servers: found.flatMap((endpoints) => endpoints ?? []) });
   }
 
   /**
@@ -93,6 +95,17 @@ export class NatWatch implements Disposable {
     this.#isClosed = true;
     clearTimeout(this.#timer);
     for (const settle of this.#waiting) settle();
+  }
+
+  async #endpointsOf({ url, ports }: StunHost): Promise<readonly UdpEndpoint[] | undefined> {
+    if (ports.length === 0) return [];
+    try {
+      const addresses = await this.#deps.resolve(hostAndPort(url).host);
+      return addresses.flatMap((address) => ports.map((port) => ({ address, port })));
+    } catch (failure) {
+      this.#deps.logger.debug({ err: failure, url }, "the STUN server's name could not be resolved");
+      return undefined;
+    }
   }
 
   #tell(event: StunEvent): void {

@@ -1,6 +1,6 @@
 import type { CoordinatorServices } from "../api/control-channel.ts";
 import type { NetcheckReply } from "../api/local.ts";
-import type { NetworkMap } from "../api/network-map.ts";
+import type { NetworkMap, RelayInfo } from "../api/network-map.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
 import type { AnnouncedEndpoints } from "../control/control-channel-types.ts";
@@ -14,7 +14,7 @@ import { type PortMapping, portMappingNonce } from "../nat/port-mapping/port-map
 import { PortMappingClient } from "../nat/port-mapping/port-mapping-client.ts";
 import { formatEndpoint, parseEndpoint } from "../router/endpoint-text.ts";
 import type { Tunnel } from "../router/tunnel.ts";
-import { NatWatch } from "./nat-watch.ts";
+import { NatWatch, type StunHost } from "./nat-watch.ts";
 import { netcheck } from "./netcheck.ts";
 import type { Enrolment, Settings } from "./network-state.ts";
 import type { PathPreferences } from "./path-preferences.ts";
@@ -59,6 +59,8 @@ export class Underlay implements AsyncDisposable {
   readonly #ssh: SshLink | undefined;
   #endpoints: readonly string[] = [];
   #coordinator: Coordinator | undefined;
+  /** Stand-alone ones. */
+  #homeRelays: readonly RelayInfo[] = [];
   #onChange: () => void = () => {};
   /** The network has changed since the last look at our addresses. */
   #isElsewhere = false;
@@ -139,6 +141,8 @@ export class Underlay implements AsyncDisposable {
   setPeers(map: NetworkMap): void {
     this.#ssh?.setPeers(map);
     if (this.#options.preferences.isUsed("relay")) this.#relays.setMap(map);
+    this.#homeRelays = map.relays.filter(({ id }) => map.self.relays.includes(id));
+    this.#followStun();
   }
 
   /** The coordinator was reached, and its host offers these services. */
@@ -147,7 +151,7 @@ export class Underlay implements AsyncDisposable {
     const { url, services } = coordinator;
     this.#coordinator = coordinator;
     this.#relays.follow(url, services.relay && preferences.isUsed("relay"));
-    if (preferences.isUsed("udp")) void this.#nat.follow(url, services.stunPorts);
+    this.#followStun();
   }
 
   /** This machine is in another network than before, or may be: what we know and have of it must prove itself. */
@@ -205,6 +209,17 @@ export class Underlay implements AsyncDisposable {
     await this.#ssh?.[Symbol.asyncDispose]();
   }
 
+  /** The coordinator, and our own stand-alone relays: they answer as well while it is away. */
+  get #stunHosts(): readonly StunHost[] {
+    const { url, services } = this.#coordinator ?? {};
+    const own = url === undefined ? [] : [{ url, ports: services?.stunPorts ?? [] }];
+    return [...own, ...this.#homeRelays.map(({ urls, stunPorts }) => ({ url: urls[0] ?? "", ports: stunPorts }))];
+  }
+
+  #followStun(): void {
+    if (this.#options.preferences.isUsed("udp")) void this.#nat.follow(this.#stunHosts);
+  }
+
   #onUnreached(): void {
     this.#areRelaysNews = true;
     this.#onChange();
@@ -220,11 +235,10 @@ export class Underlay implements AsyncDisposable {
 
   /** Where UDP is not used, the STUN servers are asked for this once only. */
   async #measureNat(signal: AbortSignal): Promise<NatReport | undefined> {
-    const coordinator = this.#coordinator;
-    if (coordinator === undefined || this.#options.preferences.isUsed("udp")) return this.#nat.askNow(signal);
-    await this.#nat.follow(coordinator.url, coordinator.services.stunPorts);
+    if (this.#options.preferences.isUsed("udp")) return this.#nat.askNow(signal);
+    await this.#nat.follow(this.#stunHosts);
     const report = await this.#nat.askNow(signal);
-    await this.#nat.follow(coordinator.url, []);
+    await this.#nat.follow([]);
     return report;
   }
 }

@@ -73,12 +73,20 @@ function classifyFamily(observations: readonly MappingObservation[], local: Loca
   const reflexive = distinct(answers.map((answer) => answer.reflexive));
   // Without a NAT several public endpoints are several addresses of ours, chosen by the routes.
   const { mapping, dependsOn } = isBehindNat
-    ? dependence(answers, reflexive.length === 1)
+    ? dependence(mappedOf(answers, local))
     : ({ mapping: "endpoint-independent", dependsOn: "nothing" } as const);
   return { mapping, dependsOn, isBehindNat, isPortPreserved, reflexive };
 }
 
-function dependence(answers: readonly Answer[], isSame: boolean): Pick<FamilyReport, "mapping" | "dependsOn"> {
+/** A server on our side of the NAT sees our own address, and tells nothing of how the NAT maps. */
+function mappedOf(answers: readonly Answer[], { addresses, port }: LocalSocket): readonly Answer[] {
+  const isOurs = (seen: UdpEndpoint) => seen.port === port && addresses.includes(seen.address);
+  const mapped = answers.filter(({ reflexive }) => !isOurs(reflexive));
+  return mapped.length > 0 ? mapped : answers;
+}
+
+function dependence(answers: readonly Answer[]): Pick<FamilyReport, "mapping" | "dependsOn"> {
+  const isSame = distinct(answers.map(({ reflexive }) => reflexive)).length === 1;
   const pairs = answers.flatMap((a, i) => answers.slice(i + 1).map((b) => [a, b] as const));
   const ofOneAddress = pairs.filter(
     ([a, b]) => a.server.address === b.server.address && a.server.port !== b.server.port,

@@ -76,6 +76,7 @@ export class RelayHost implements AsyncDisposable {
     await mkdir(state.directory, { recursive: true, mode: 0o700 });
     resources.use(await FileLock.acquire(state.lockFile, "a relay"));
     const tls = plan.tls === "auto" ? await RelayTls.open(state.tls) : undefined;
+    resources.defer(() => tls?.flush());
     const key = await state.loadOrCreateKey();
     const existing = await state.enrolment.read();
     // No firewall mark: nothing is routed here that could lead a connection of ours into itself.
@@ -122,10 +123,11 @@ export class RelayHost implements AsyncDisposable {
     );
     const keepCertificate = async (certificatePem: string) => {
       try {
-        await tls?.keep(certificatePem);
+        const kept = tls?.keep(certificatePem);
         if (tls?.material !== undefined) listeners.useCertificate(tls.material);
+        await kept;
       } catch (failure) {
-        logger.error({ err: failure }, "the certificate was not taken into use");
+        logger.error({ err: failure }, "the certificate was not kept");
       }
     };
     resources.use(channel);

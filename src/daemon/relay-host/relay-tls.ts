@@ -13,6 +13,7 @@ export class RelayTls {
   readonly #file: RelayState["tls"];
   readonly #privateKeyPem: string;
   #certificatePem: string | undefined;
+  #lastWrite: Promise<void> = Promise.resolve();
 
   private constructor(file: RelayState["tls"], privateKeyPem: string, certificatePem: string | undefined) {
     this.#file = file;
@@ -48,8 +49,19 @@ export class RelayTls {
     return nowMs >= toMs - RENEW_SHARE * (toMs - fromMs);
   }
 
-  async keep(certificatePem: string): Promise<void> {
+  /** In use at once, and on disk when this is done. */
+  keep(certificatePem: string): Promise<void> {
     this.#certificatePem = certificatePem;
-    await this.#file.write({ version: 1, privateKeyPem: this.#privateKeyPem, certificatePem });
+    const written = this.#lastWrite.then(() =>
+      this.#file.write({ version: 1, privateKeyPem: this.#privateKeyPem, certificatePem }),
+    );
+    // The next write waits for this one, whatever became of it; its failure is its caller's to see.
+    this.#lastWrite = written.catch(() => undefined);
+    return written;
+  }
+
+  /** Returns once nothing is being written any more. */
+  async flush(): Promise<void> {
+    await this.#lastWrite;
   }
 }

@@ -24,6 +24,8 @@ export interface RelayClientLimits {
   readonly bufferBytes: number;
   /** A peer for which nobody has wanted a way for this long is forgotten. */
   readonly forgetPeerMs: number;
+  /** A connection to a relay that is not home ends when nothing was sent by it for this long. */
+  readonly unusedMs: number;
 }
 
 export const DEFAULT_RELAY_CLIENT_LIMITS: RelayClientLimits = {
@@ -37,4 +39,5 @@ export const DEFAULT_RELAY_CLIENT_LIMITS: RelayClientLimits = {
   queueBytes: 256 * 1024,
   bufferBytes: 64 * 1024,
   forgetPeerMs: 600_000,
+  unusedMs: 300_000,
 };

@@ -1,5 +1,6 @@
 import type { Clock } from "../../base/clock.ts";
 import { emptyPipeStats, type PipeStats, type PipeTransport } from "../pipe/pipe-transport.ts";
+import { DEFAULT_RELAY_CLIENT_LIMITS } from "./limits.ts";
 import {
   RelayClient,
   type RelayClientDeps,
@@ -8,9 +9,8 @@ import {
   type RelayClientState,
 } from "./relay-client.ts";
 
-/** An on-demand connection that nothing was sent by for so long is closed. */
-const UNUSED_MS = 300_000;
-const CHECK_MS = 60_000;
+/** How often in `unusedMs` it is looked whether it has passed. */
+const CHECKS = 5;
 
 export interface RelayWayOptions extends RelayClientOptions {
   /** Whether the peer (WireGuard key) is to be found at this relay, or finds us there. */
@@ -30,6 +30,7 @@ export class RelayWay implements PipeTransport {
   readonly #options: RelayWayOptions;
   readonly #handlers: RelayClientHandlers;
   readonly #deps: RelayWayDeps;
+  readonly #unusedMs: number;
   readonly #timer: NodeJS.Timeout;
   #client: RelayClient | undefined;
   #isHome = false;
@@ -41,7 +42,8 @@ export class RelayWay implements PipeTransport {
     this.#handlers = handlers;
     this.#deps = deps;
     this.#usedAtMs = deps.clock.monotonicMs();
-    this.#timer = setInterval(() => this.#closeUnused(), CHECK_MS);
+    this.#unusedMs = deps.limits?.unusedMs ?? DEFAULT_RELAY_CLIENT_LIMITS.unusedMs;
+    this.#timer = setInterval(() => this.#closeUnused(), this.#unusedMs / CHECKS);
     this.#timer.unref();
   }
 
@@ -111,7 +113,7 @@ export class RelayWay implements PipeTransport {
   #closeUnused(): void {
     const client = this.#client;
     if (client === undefined || this.#isHome) return;
-    if (this.#deps.clock.monotonicMs() - this.#usedAtMs < UNUSED_MS) return;
+    if (this.#deps.clock.monotonicMs() - this.#usedAtMs < this.#unusedMs) return;
     this.#client = undefined;
     void client.close();
     this.#handlers.onStateChange?.();

@@ -47,6 +47,22 @@ describe("the mapping of one family (RFC 4787 §4.1)", () => {
       },
     ],
     [
+      "a NAT, and a server on our side of it",
+      [
+        "198.51.100.1:3478 → 203.0.113.9:4711",
+        "198.51.100.1:3479 → 203.0.113.9:4711",
+        "10.0.0.9:3478 → 10.0.0.2:51820",
+        "10.0.0.9:3479 → 10.0.0.2:51820",
+      ],
+      {
+        mapping: "endpoint-independent",
+        dependsOn: null,
+        isBehindNat: true,
+        isPortPreserved: false,
+        reflexive: ["203.0.113.9:4711", "10.0.0.2:51820"],
+      },
+    ],
+    [
       "our own address with another port: a firewall that rewrites ports",
       ["198.51.100.1:3478 → 192.0.2.7:1024", "198.51.100.1:3479 → 192.0.2.7:1024"],
       {
