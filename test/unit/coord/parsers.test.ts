@@ -34,6 +34,7 @@ const endpoints = {
   endpoints: ["192.0.2.1:1", "[2001:db8::1]:2"],
   sshPorts: [2222],
   udp: false,
+  unreachedRelays: [],
 };
 
 describe("control messages", () => {
