@@ -1,4 +1,5 @@
 import { writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { z } from "zod";
 import { eventually } from "../support/lab/eventually.ts";
@@ -17,16 +18,22 @@ import { makeHomeRouter, startMiniupnpd } from "../support/port-mapping-lab/gate
 //
 // The router maps ports and has the name server that knows where the coordinator is.
 
+const resolveNames = fileURLToPath(new URL("../support/resolve-names.mjs", import.meta.url));
+
 const MARK = "0x2086";
 const NAME = "coordinator.example";
 const SERVER_URL = `https://${NAME}:8443`;
 /** In which a tunnel's default route would be. */
 const TABLE = "100";
 
+/** More than one datagram of DNS has room for. */
+const MANY = Array.from({ length: 200 }, (_, i) => `198.51.100.${i + 1}`);
+
 let lab: Lab;
 let alice: MeshPeer;
 let bob: MeshPeer;
 let bobAddress: string;
+let files = 0;
 
 /** Counts by protocol and destination port what leaves by eth0, marked and not. What the kernel itself says is left out. */
 async function watchMarks(host: LabHost): Promise<void> {
@@ -60,10 +67,10 @@ async function seen(host: LabHost, set: "marked" | "unmarked"): Promise<string[]
   return nftables.flatMap((entry) => entry.set?.elem.map(({ concat }) => concat.join(" ")) ?? []);
 }
 
-/** Resolves names by this server alone. */
-function resolvingBy(host: LabHost, server: string): string[] {
-  const file = `${host.scratchDirectory}/resolv.conf`;
-  writeFileSync(file, `nameserver ${server}\n`);
+/** Resolves names by these lines of resolv.conf(5). */
+function resolvingBy(host: LabHost, ...lines: readonly string[]): string[] {
+  const file = `${host.scratchDirectory}/resolv-${++files}.conf`;
+  writeFileSync(file, lines.map((line) => `${line}\n`).join(""));
   return ["sh", "-c", `mount --bind ${file} /etc/resolv.conf && exec "$@"`, "sh"];
 }
 
@@ -89,9 +96,19 @@ beforeAll(async () => {
   await makeHomeRouter(router);
   await router.must("nft", "insert rule inet filter input udp dport 53 accept");
   await startMiniupnpd(router);
-  await startHttpProxy(proxyHost, "5.5.5.10", resolvingBy(proxyHost, "5.5.5.1"));
-  const records = [`--address=/${NAME}/5.5.5.8`, "--address=/proxy.example/5.5.5.10"];
-  const names = await router.start("dnsmasq", ["--keep-in-foreground", "--no-resolv", "--no-hosts", ...records]);
+  await startHttpProxy(proxyHost, "5.5.5.10", resolvingBy(proxyHost, "nameserver 5.5.5.1"));
+  const records = [`--address=/${NAME}/5.5.5.8`, "--address=/proxy.example/5.5.5.10", "--local=/example/"];
+  const hosts = `${router.scratchDirectory}/hosts`;
+  writeFileSync(hosts, MANY.map((address) => `${address} many.example\n`).join(""));
+  const names = await router.start("dnsmasq", [
+    "--keep-in-foreground",
+    "--no-resolv",
+    "--no-hosts",
+    // Else it could not read what is for root alone.
+    "--user=root",
+    `--addn-hosts=${hosts}`,
+    ...records,
+  ]);
   await eventually("the name server answers", async () => {
     if (!names.isRunning) throw new Error(names.tail());
     return (await router.must("ss", "-Hlun", "sport = :53")) !== "";
@@ -102,12 +119,16 @@ beforeAll(async () => {
   bob = await MeshPeer.join(bobHost, {
     server: server.url,
     ...(await server.createToken()),
-    wrapper: [...resolvingBy(bobHost, "5.5.5.1"), "env", "HTTPS_PROXY=http://alice:secret@proxy.example:3128"],
+    wrapper: [
+      ...resolvingBy(bobHost, "nameserver 5.5.5.1"),
+      "env",
+      "HTTPS_PROXY=http://alice:secret@proxy.example:3128",
+    ],
   });
   alice = await MeshPeer.join(inside, {
     server: server.url,
     ...(await server.createToken()),
-    wrapper: resolvingBy(inside, "10.0.0.1"),
+    wrapper: resolvingBy(inside, "nameserver 10.0.0.1"),
   });
   bobAddress = (await bob.status()).self!.ip4;
 });
@@ -146,6 +167,24 @@ it("marks everything: names, the coordinator, proxies, relays, STUN, port mappin
   expect(await seen(alice.host, "unmarked")).toEqual(["udp 9"]);
   await alice.host.must("nft", "flush", "set", "inet", "marks", "unmarked");
   expect(await alice.host.must("wg", "show", "mesh0", "fwmark")).toBe(`${MARK}\n`);
+});
+
+it("asks for names as the system would: in turn, below search domains, and over TCP what one datagram cannot say", async () => {
+  const { host } = alice;
+  const lines = ["nameserver 10.0.0.99", "nameserver 10.0.0.1", "search nowhere.example example", "options timeout:1"];
+  const [program = "", ...args] = resolvingBy(host, ...lines);
+  const names = ["many", NAME, "missing.example", "10.0.0.7"];
+  const said = await host.must(program, ...args, process.execPath, resolveNames, MARK, ...names);
+  const { many, ...others } = JSON.parse(said);
+  expect(new Set(many)).toEqual(new Set(MANY));
+  expect(others).toEqual({ [NAME]: ["5.5.5.8"], "missing.example": "ENOTFOUND", "10.0.0.7": ["10.0.0.7"] });
+  expect(await seen(host, "marked")).toEqual(expect.arrayContaining(["tcp 53"]));
+  expect(await seen(host, "unmarked")).toEqual([]);
+  const [alone = "", ...wrapped] = resolvingBy(host, "nameserver 10.0.0.1", "options timeout:1 attempts:1");
+  await raiseWall(host, "udp sport 53");
+  const silent = await host.must(alone, ...wrapped, process.execPath, resolveNames, MARK, NAME);
+  await dropWall(host);
+  expect(JSON.parse(silent)).toEqual({ [NAME]: "EAI_AGAIN" });
 });
 
 it("a default route into the tunnel for all that has no mark carries nothing of ours", async () => {

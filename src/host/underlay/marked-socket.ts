@@ -17,6 +17,7 @@ const MAX_SEGMENT_BYTES = { v4: 1124 - 40, v6: 1280 - 60 } as const;
 
 export interface MarkedSocketOptions {
   readonly type: "tcp" | "udp";
+  /** 0: none. */
   readonly fwmark: number;
   /** Of one family, a zone allowed: the far end, or where it is bound. */
   readonly address: string;
@@ -32,7 +33,7 @@ export function openMarkedSocket({ type, fwmark, address }: MarkedSocketOptions)
   const kind = (type === "tcp" ? abi.SOCK_STREAM : abi.SOCK_DGRAM) | abi.SOCK_NONBLOCK | abi.SOCK_CLOEXEC;
   const fd = checked("socket", libc.socket(isV6 ? abi.AF_INET6 : abi.AF_INET, kind, 0));
   return closedOnFailure(fd, () => {
-    setMark(fd, fwmark);
+    if (fwmark !== 0) setMark(fd, fwmark);
     if (isV6) setInt(fd, abi.IPPROTO_IPV6, abi.IPV6_V6ONLY, 1);
     if (type === "tcp") setInt(fd, abi.IPPROTO_TCP, abi.TCP_MAXSEG, MAX_SEGMENT_BYTES[isV6 ? "v6" : "v4"]);
   });

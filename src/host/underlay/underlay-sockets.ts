@@ -1,7 +1,7 @@
 import { createSocket } from "node:dgram";
 import { isIPv6 } from "node:net";
-import { type BindListener, bindPlainly, type Dial, plainSocket } from "../tcp.ts";
-import { type OpenUdp, plainUdp } from "../udp.ts";
+import type { BindListener, Dial } from "../tcp.ts";
+import type { OpenUdp } from "../udp.ts";
 import { dialByName, markedSocket } from "./marked-dial.ts";
 import { openBoundSocket } from "./marked-socket.ts";
 import { ownResolver, type Resolve, systemResolve } from "./resolver.ts";
@@ -16,11 +16,8 @@ export interface UnderlaySockets {
   readonly resolve: Resolve;
 }
 
-/** @param fwmark 0 for sockets as Node makes them, and names as the system resolves them */
+/** @param fwmark 0 for none; names are then resolved as the system does it, over sockets of its own */
 export function underlaySockets(fwmark: number): UnderlaySockets {
-  if (fwmark === 0) {
-    return { fwmark, dial: plainSocket, openUdp: plainUdp, bindListener: bindPlainly, resolve: systemResolve };
-  }
   const openUdp: OpenUdp = (address) => {
     const fd = openBoundSocket({ type: "udp", fwmark, address, port: 0 });
     return createSocket(isIPv6(address) ? "udp6" : "udp4").bind({ fd });
@@ -34,6 +31,6 @@ export function underlaySockets(fwmark: number): UnderlaySockets {
     }
   };
   const connect = markedSocket(fwmark);
-  const resolve = ownResolver({ openUdp, dial: connect });
+  const resolve = fwmark === 0 ? systemResolve : ownResolver({ openUdp, dial: connect });
   return { fwmark, dial: dialByName(connect, resolve), openUdp, bindListener, resolve };
 }
