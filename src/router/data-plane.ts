@@ -222,6 +222,7 @@ export class DataPlane {
         break;
       case "use-paths":
         peer.use(command.primary ?? undefined, command.second ?? undefined);
+        if (peer.primary !== undefined) this.#outbound.sendStaged(peer);
         break;
       case "remove-peer":
         this.#dropStaged(peer);

@@ -4,7 +4,7 @@
  *   1. read     one TUN frame: a packet, or up to 64 KiB of one TCP or UDP flow
  *   2. route    parse once, longest prefix → peer, filter
  *   3. fit      TCP is cut to what the path carries; other packets that it does not are fragmented, or refused
- *   4. stage    no usable session: keep a copy, ask the control thread for a handshake
+ *   4. stage    no usable session, or no path yet: keep a copy, have the control thread look for one
  *   5. split    lay wire-sized packets side by side into a run, room for header and tag around each
  *   6. flush    seal the run in place with one call, send it with one call
  *
@@ -110,7 +110,7 @@ export class Outbound {
     return frames === TURN_FRAMES || bytes >= TURN_BYTES;
   }
 
-  /** Sends what waits for a session of `peer`. False when nothing did. */
+  /** Sends what waits for a session of `peer`, or for a path. False when nothing did. */
   sendStaged(peer: DataPeer): boolean {
     if (peer.stage.packets === 0) return false;
     this.#nowMs = this.#deps.clock.monotonicMs();
@@ -202,10 +202,13 @@ export class Outbound {
     const keypair = sessions.usable(peerIndex, this.#nowMs);
     if (keypair === undefined) {
       this.#stage(peer, frameBytes);
+      this.askForHandshake(peer, this.#nowMs);
       return;
     }
     if (!peer.endpoint.isSet) {
-      this.#refuse("out-no-endpoint", "host-unreachable");
+      // Whoever answers a handshake has a session before path selection hears of it, and answers packets at once.
+      if (peer.hasPaths) this.#stage(peer, frameBytes);
+      else this.#refuse("out-no-endpoint", "host-unreachable");
       return;
     }
     if (this.#runPeerIndex !== peerIndex) this.#flush();
@@ -237,7 +240,6 @@ export class Outbound {
     const evicted = peer.stage.push(bytes, FRAME_READ_OFFSET, frameBytes, this.#splitter.segmentCount);
     if (evicted > 0) this.#deps.counters.drop("out-stage-full", evicted);
     if (peer.hasPaths) this.#noteActive(peer);
-    this.askForHandshake(peer, this.#nowMs);
   }
 
   /** Makes the run ready for a message of our own to `peer`; false without a session and an address. */

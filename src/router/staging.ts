@@ -6,7 +6,7 @@ interface StagedFrame {
 }
 
 /**
- * TUN frames of one peer that wait for a session, as they were read. Bounded in packets as they would go out (a
+ * TUN frames of one peer that wait for a session or a path, as they were read. Bounded in packets as they would go out (a
  * superpacket counts as many); the oldest frames go when others come. Copies: no session, no hurry.
  */
 export class Stage {

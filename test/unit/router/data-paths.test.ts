@@ -157,11 +157,16 @@ describe("a peer with paths", () => {
     ]);
   });
 
-  it("without a path in use gets nothing, and the sender is told", () => {
-    const { left, use, send } = pathsPair();
+  it("gets what was sent to it without a path in use by the one that is chosen then", () => {
+    const { left, right, use, send } = pathsPair();
     use(null);
-    send();
-    expect(left.drops()).toEqual({ "out-no-endpoint": 1 });
+    const packets = [send(), send(1200)];
+    expect(right.takePackets()).toEqual([]);
+    expect(left.takeEvents("active")).toHaveLength(1);
+    use(UDP);
+    right.drain();
+    expect(right.takePackets()).toEqual(packets);
+    expect([left.drops(), right.drops()]).toEqual([{}, {}]);
   });
 
   it("loses the path in use with its address, and goes on by the second", () => {
