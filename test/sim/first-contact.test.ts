@@ -2,22 +2,55 @@ import { describe, expect, it } from "vitest";
 import { figures, SimPair } from "./sim-pair.ts";
 
 const SEEDS = Array.from({ length: 20 }, (_, seed) => seed);
+const RELAY_RTTS_MS = [1, 5, 40, 100, 200, 400];
+/** Other than the number of every `Flow`. */
+const FIRST_BYTE = -1;
 
 describe("two peers meet", () => {
-  it.each([5, 40, 200])("relay at %i ms: the first byte is there within 1.5 relay round trips + 20 ms", (rttMs) => {
-    const pair = new SimPair({
-      links: [
-        { transport: "udp", rttMs: rttMs / 2 },
-        { transport: "relay", rttMs },
-      ],
-    });
-    // No hole yet, or no UDP at all.
-    pair.links[0]!.set({ dropsAll: true });
-    const dialMs = pair.time.nowMs;
-    pair.peers[0].sendData(0, 0, 100);
-    pair.peers[0].dial();
-    pair.time.run(5000);
-    expect(pair.peers[1].delivered[0]!.atMs - dialMs).toBeLessThanOrEqual(1.5 * rttMs + 20);
+  it.each(RELAY_RTTS_MS)(
+    "relay at %i ms: the first byte is there within 1.5 relay round trips + 20 ms of the dial, and nothing is lost on the way to direct",
+    (rttMs) => {
+      for (const seed of SEEDS) {
+        const pair = new SimPair({
+          seed,
+          links: [
+            { transport: "udp", rttMs: rttMs / 2 },
+            { transport: "relay", rttMs },
+          ],
+        });
+        const [udp, relay] = pair.links;
+        // Each NAT lets in what its own host has sent to: nothing, before the peers know of each other.
+        udp!.set({ dropsAll: true });
+        const dialMs = pair.time.nowMs;
+        pair.peers[0].sendData(FIRST_BYTE, 0, 1);
+        pair.peers[0].dial();
+        const flows = [pair.flow(0, 5), pair.flow(1, 5)];
+        pair.time.run(1.5 * rttMs + 20);
+        const [first] = pair.peers[1].delivered;
+        expect(first).toMatchObject({ flow: FIRST_BYTE });
+        expect(first!.atMs - dialMs).toBeLessThanOrEqual(1.5 * rttMs + 20);
+        expect(pair.peers.map((peer) => peer.primaryLink)).toEqual([relay, relay]);
+        udp!.heal();
+        pair.time.run(6000);
+        for (const flow of flows) flow.stop();
+        pair.time.run(rttMs + 100);
+        expect(pair.peers.map((peer) => peer.primaryLink)).toEqual([udp, udp]);
+        expect(flows.map((flow) => flow.lost())).toEqual([0, 0]);
+        expect(pair.peers[1].delivered.filter(({ flow }) => flow === FIRST_BYTE)).toHaveLength(1);
+      }
+    },
+  );
+
+  it.each(RELAY_RTTS_MS)("relay at %i ms: the answer to the first byte is back after one more way", (rttMs) => {
+    const pair = new SimPair({ links: [{ transport: "relay", rttMs }] });
+    const [alice, bob] = pair.peers;
+    alice.sendData(FIRST_BYTE, 0, 1);
+    alice.dial();
+    pair.time.run(1.5 * rttMs + 20);
+    expect(bob.delivered).toHaveLength(1);
+    bob.sendData(FIRST_BYTE, 0, 1);
+    pair.time.run(0.5 * rttMs + 20);
+    expect(alice.delivered).toHaveLength(1);
   });
 
   it("goes direct without loss as soon as a hole is open", async ({ annotate }) => {
