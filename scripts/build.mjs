@@ -96,7 +96,7 @@ function sourceStamp() {
   const sources = readdirSync(join(projectRoot, "src"), { recursive: true, withFileTypes: true });
   const files = sources.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
   for (const file of files.sort()) add(file.slice(projectRoot.length + 1));
-  for (const file of ["package.json", "package-lock.json", "tsconfig.json", "tsconfig.build.json"]) add(file);
+  for (const file of ["package.json", "npm-shrinkwrap.json", "tsconfig.json", "tsconfig.build.json"]) add(file);
   return digest.digest("hex");
 }
 

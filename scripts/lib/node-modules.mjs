@@ -37,9 +37,9 @@ export function ensureNodeModules(needs) {
  * optional packages may be absent from it (another platform, no compiler).
  */
 function isInstalled() {
-  const wanted = readJson(join(projectRoot, "package-lock.json"));
+  const wanted = readJson(join(projectRoot, "npm-shrinkwrap.json"));
   const installed = readJson(join(projectRoot, "node_modules/.package-lock.json"));
-  if (wanted === undefined) throw new ScriptError("package-lock.json is missing or unreadable");
+  if (wanted === undefined) throw new ScriptError("npm-shrinkwrap.json is missing or unreadable");
   if (installed === undefined) return false;
   return Object.entries(wanted.packages).every(([path, entry]) => {
     if (path === "") return true;

@@ -1,5 +1,7 @@
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { run } from "../../scripts/lib/process.mjs";
 import { statusSchema } from "../../src/api/local.ts";
@@ -19,6 +21,9 @@ const PLATFORM = `${process.platform}-${process.arch}`;
 const PREBUILT = readdirSync(new URL("../../native/prebuilt", import.meta.url));
 const READY_MADE_PROVIDER = PREBUILT.includes(PLATFORM) ? "openssl" : "sodium";
 
+/** What this project puts in the place of old packages that `stun` asks for. */
+const OVERRIDDEN = ["ip", "meow", "parse-url"];
+
 const ownPath = process.env.PATH ?? "";
 
 /** A `mesh` that was installed in a test: the file to execute, and the PATH to execute it with. */
@@ -29,6 +34,16 @@ interface InstalledMesh {
 
 /** The arguments of `env` that run it: by its own `#!` line, as a user's shell does. */
 const command = ({ file, path }: InstalledMesh, ...args: string[]) => [`PATH=${path}`, file, ...args];
+
+const manifestOf = (file: string): { name: string; version: string } => JSON.parse(readFileSync(file, "utf8"));
+
+/** The package found from `directory` by this name, and its version: a package of another name may stand in its place. */
+function packageAt(directory: string, name: string): string {
+  const isThere = (modules: string) => existsSync(join(modules, name, "package.json"));
+  const modules = createRequire(join(directory, "package.json")).resolve.paths(name)?.find(isThere);
+  const found = manifestOf(join(modules ?? "", name, "package.json"));
+  return `${found.name} ${found.version}`;
+}
 
 async function printsItsVersion(mesh: InstalledMesh): Promise<void> {
   const { status, stdout, stderr } = await run("env", command(mesh, "version", "--json"));
@@ -92,6 +107,10 @@ describe("set-up with an empty npm user configuration", () => {
     async () => {
       const full = await installPackage("full", ownPath);
       await printsItsVersion(full);
+      const stun = join(site.directory, "full/node_modules/mesh/node_modules/stun");
+      const project = fileURLToPath(new URL("../../node_modules/stun", import.meta.url));
+      for (const name of OVERRIDDEN) expect(packageAt(stun, name)).toBe(packageAt(project, name));
+      expect(packageAt(stun, "ip")).toMatch(/^neoip /);
       await joins("full", full);
     },
     INSTALL_TIMEOUT_MS,

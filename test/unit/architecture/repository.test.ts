@@ -41,14 +41,14 @@ it("nothing is left to be done in a comment", () => {
   expect(matches(files, /\b(?:TODO|FIXME|XXX|HACK)\b/)).toEqual([]);
 });
 
-describe("package-lock.json", () => {
+describe("npm-shrinkwrap.json", () => {
   const entrySchema = z.looseObject({
     version: z.string().optional(),
     resolved: z.string().optional(),
     optionalDependencies: z.record(z.string(), z.string()).default({}),
   });
   const lockSchema = z.looseObject({ packages: z.record(z.string(), entrySchema) });
-  const { packages } = lockSchema.parse(JSON.parse(readFileSync(join(ROOT, "package-lock.json"), "utf8")));
+  const { packages } = lockSchema.parse(JSON.parse(readFileSync(join(ROOT, "npm-shrinkwrap.json"), "utf8")));
 
   it("names no registry", () => {
     expect(Object.entries(packages).filter(([, entry]) => entry.resolved !== undefined)).toEqual([]);
