@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { instantSchema, ip4Schema, nameSchema } from "./primitives.ts";
+import { hostPortSchema, instantSchema, ip4Schema, nameSchema } from "./primitives.ts";
 
 /**
  * What admins ask of the coordinator: on its host through the admin socket (HTTP on a Unix socket), later also from an
@@ -11,6 +11,7 @@ import { instantSchema, ip4Schema, nameSchema } from "./primitives.ts";
  *     GET    /v1/admin/peers        → adminPeerSchema[]
  *     GET    /v1/admin/relays       → adminRelaySchema[]
  *     DELETE /v1/admin/relays/:name → adminRelaySchema   the relay serves nobody any more
+ *     POST   /v1/admin/peers/:name/override-endpoint   overrideEndpointSchema → adminPeerSchema
  */
 export const tokenCreateSchema = z.strictObject({
   /** Binds the token to this peer name. */
@@ -73,6 +74,8 @@ export const adminPeerSchema = z.object({
   /** Removed when it has been away for long. */
   ephemeral: z.boolean(),
   tags: z.array(nameSchema),
+  /** `HOST:PORT` at which an admin says that it is reached. */
+  overrideEndpoint: hostPortSchema.nullable(),
 });
 export type AdminPeer = z.infer<typeof adminPeerSchema>;
 
@@ -90,3 +93,5 @@ export const adminRelaySchema = z.object({
   createdAt: instantSchema,
 });
 export type AdminRelay = z.infer<typeof adminRelaySchema>;
+/** null: back to what the peer says itself. */
+export const overrideEndpointSchema = z.strictObject({ endpoint: hostPortSchema.nullable() });

@@ -3,6 +3,7 @@ import { publicUrlSchema } from "./listening-config.ts";
 import {
   cidrSchema,
   endpointSchema,
+  hostPortSchema,
   instantSchema,
   ip4Schema,
   ip6Schema,
@@ -68,6 +69,8 @@ export const mapPeerSchema = z.object({
   allowedIps: z.array(cidrSchema).max(1024),
   /** Where its WireGuard socket may be reached, best first. */
   endpoints: z.array(endpointSchema).max(64),
+  /** `HOST:PORT` by the word of an admin, to be tried before the endpoints; whoever dials resolves the name. */
+  overrideEndpoint: hostPortSchema.nullable().default(null),
   /** Where its SSH server may be reached, best first. */
   sshEndpoints: z.array(endpointSchema).max(64).default([]),
   relays: homeRelaysSchema,

@@ -64,6 +64,21 @@ export const endpointSchema = z
     return address && Number(match[3]) <= 65535;
   }, "an endpoint such as 192.0.2.1:51820 or [2001:db8::1]:51820");
 
+const DNS_LABEL = /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?$/i;
+
+/** `HOST:PORT`, the host a DNS name or an address: `vpn.example.com:51820`, `[2001:db8::1]:51820`. */
+export const hostPortSchema = z
+  .string()
+  .max(260)
+  .refine((text) => {
+    if (endpointSchema.safeParse(text).success) return !text.includes("%");
+    const [, host = "", port = "0"] = /^([^:[\]]+):([1-9]\d{0,4})$/.exec(text) ?? [];
+    const labels = host.replace(/\.$/, "").split(".");
+    // What ends in a number is an IPv4 address, and this one is none.
+    const isName = labels.every((label) => DNS_LABEL.test(label)) && !/^\d+$/.test(labels.at(-1) ?? "");
+    return isName && host.length <= 253 && Number(port) <= 65535;
+  }, "HOST:PORT, such as vpn.example.com:51820 or [2001:db8::1]:51820");
+
 /** ISO 8601 in UTC. */
 export const instantSchema = z.iso.datetime();
 

@@ -1,6 +1,8 @@
 import { z } from "zod";
 import {
+  type AdminPeer,
   type AdminRelay,
+  adminPeerSchema,
   adminRelaySchema,
   type Token,
   type TokenCreated,
@@ -55,5 +57,10 @@ export class AdminClient {
       { method: "DELETE", path: `/v1/admin/relays/${encodeURIComponent(name)}` },
       adminRelaySchema,
     );
+  }
+
+  overrideEndpoint(name: string, endpoint: string | null): Promise<AdminPeer> {
+    const path = `/v1/admin/peers/${encodeURIComponent(name)}/override-endpoint`;
+    return this.#http.call({ method: "POST", path, body: { endpoint } }, adminPeerSchema);
   }
 }

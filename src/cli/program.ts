@@ -6,6 +6,7 @@ import { registerJoin } from "./commands/join.ts";
 import { registerLeave } from "./commands/leave.ts";
 import { registerNetcheck } from "./commands/netcheck.ts";
 import { registerPaths } from "./commands/paths.ts";
+import { registerPeer } from "./commands/peer.ts";
 import { registerPeers } from "./commands/peers.ts";
 import { registerPing } from "./commands/ping.ts";
 import { registerPins } from "./commands/pins.ts";
@@ -50,6 +51,7 @@ function buildProgram(exit: ExitHolder): Command {
   registerServe(program);
   registerRelay(program);
   registerToken(program);
+  registerPeer(program);
   registerJoin(program);
   registerUp(program);
   registerDown(program);

@@ -202,7 +202,7 @@ async function assemble(
   const addressing: TokenAddressing = { network: network.name, urls, caFingerprint: caInUse?.fingerprint };
   const adminSocketPath = options.adminSocketPath ?? join(settings.directory, "admin.sock");
   const adminApp = createApp({
-    handlers: adminRoutes({ store, registry, relays, relayRegistrar, clock, addressing }),
+    handlers: adminRoutes({ network, store, registry, relays, relayRegistrar, clock, addressing }),
     callerOf: () => ({ kind: "host" }),
     bodyBytes: limits.bodyBytes,
     logger,

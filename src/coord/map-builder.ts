@@ -139,7 +139,7 @@ interface PeerChanges {
 
 function mapPeer(peer: Peer): MapPeer {
   const { name, ip4, ip6, cidr, tags, wireguardKey, machineKey, online, lastSeenAtMs } = peer;
-  const { endpoints, sshEndpoints, relays } = peer;
+  const { endpoints, overrideEndpoint, sshEndpoints, relays } = peer;
   return {
     name,
     ip4,
@@ -150,6 +150,7 @@ function mapPeer(peer: Peer): MapPeer {
     machineKey,
     allowedIps: [`${ip4}/32`, `${ip6}/128`],
     endpoints: [...endpoints],
+    overrideEndpoint,
     sshEndpoints: [...sshEndpoints],
     relays: [...relays],
     online,

@@ -21,6 +21,8 @@ export interface Peer {
   readonly tags: readonly string[];
   /** Best first. */
   readonly endpoints: readonly string[];
+  /** `HOST:PORT` by the word of an admin. */
+  readonly overrideEndpoint: string | null;
   /** Best first; known while the coordinator runs and the peer has told. */
   readonly sshEndpoints: readonly string[];
   /** At which relays it is to be found, best first. */
@@ -222,6 +224,7 @@ export class Registry {
       ephemeral: row.ephemeral === 1,
       tags: JSON.parse(row.tags),
       endpoints: JSON.parse(row.endpoints),
+      overrideEndpoint: row.override_endpoint,
       sshEndpoints: [],
       relays: homeRelays(row.machine_key, this.#relayChoice, []),
       unreachedRelays: [],

@@ -1,3 +1,4 @@
+import { lookup } from "node:dns/promises";
 import {
   type NetcheckReply,
   type PingReply,
@@ -7,7 +8,7 @@ import {
   type Preferences,
   pingRequestSchema,
 } from "../api/local.ts";
-import type { NetworkMap } from "../api/network-map.ts";
+import type { MapPeer, NetworkMap } from "../api/network-map.ts";
 import type { Clock } from "../base/clock.ts";
 import { DisposeStack } from "../base/dispose.ts";
 import { asMeshError, MeshError } from "../base/errors.ts";
@@ -28,6 +29,7 @@ import { type Enrolment, NetworkState, type Settings } from "./network-state.ts"
 import { NetworkView } from "./network-view.ts";
 import { NetworkWatch } from "./network-watch.ts";
 import { openTunnel } from "./open-tunnel.ts";
+import { OverrideEndpoints } from "./override-endpoints.ts";
 import { PathPreferences } from "./path-preferences.ts";
 import { peersToTunnel } from "./peers-to-tunnel.ts";
 import { findPeer, pingRepeatedly } from "./pinger.ts";
@@ -86,6 +88,7 @@ export class PeerSession implements AsyncDisposable {
   readonly #resources: DisposeStack;
   readonly #underlay: Underlay;
   readonly #preferences: PathPreferences;
+  readonly #overrides: OverrideEndpoints;
   #behindNat = false;
   #hasFreshMap = false;
   #wasConnected = false;
@@ -99,6 +102,13 @@ export class PeerSession implements AsyncDisposable {
     this.#resources = parts.resources;
     this.#underlay = parts.underlay;
     this.#preferences = parts.preferences;
+    this.#overrides = parts.resources.use(
+      new OverrideEndpoints({
+        ...deps,
+        lookup: (host) => lookup(host, { all: true }),
+        onChange: () => this.#applyMapAgain(),
+      }),
+    );
     this.#tunnel.paths.onDecision(({ publicKey, path, reason }) => {
       const by = path === null ? "none" : `${path.transport} ${path.endpoint}`;
       deps.logger.info(
@@ -253,7 +263,7 @@ export class PeerSession implements AsyncDisposable {
     const name = isDropped ? peer : findPeer(this.#view.map, peer).name;
     await this.#preferences.set(name, preference);
     this.#deps.warnings.replaceGroup("paths ", this.#preferences.problems());
-    if (this.#view.map !== undefined) this.#applyMap(this.#view.map);
+    this.#applyMapAgain();
     this.#deps.onChange();
     return { peer: name, preference: this.#preferences.of(name) };
   }
@@ -284,8 +294,17 @@ export class PeerSession implements AsyncDisposable {
 
   #applyMap(map: NetworkMap): void {
     this.#underlay.setPeers(map);
-    const preferenceOf = (peer: string) => this.#preferences.effective(peer);
-    this.#tunnel.configurePeers(peersToTunnel(map, { behindNat: this.#behindNat, preferenceOf }));
+    this.#overrides.setPeers(map);
+    const context = {
+      behindNat: this.#behindNat,
+      overridesOf: ({ overrideEndpoint }: MapPeer) => this.#overrides.endpointsOf(overrideEndpoint),
+      preferenceOf: (peer: string) => this.#preferences.effective(peer),
+    };
+    this.#tunnel.configurePeers(peersToTunnel(map, context));
+  }
+
+  #applyMapAgain(): void {
+    if (this.#view.map !== undefined) this.#applyMap(this.#view.map);
   }
 
   #takeCall({ peer, endpoints }: IncomingCall): void {
@@ -300,7 +319,7 @@ export class PeerSession implements AsyncDisposable {
     const behindNat = observedAddress !== null && !isLocalAddress(observedAddress);
     if (behindNat !== this.#behindNat) {
       this.#behindNat = behindNat;
-      if (this.#view.map !== undefined) this.#applyMap(this.#view.map);
+      this.#applyMapAgain();
     }
     this.#deps.onChange();
   }
@@ -316,6 +335,7 @@ export class PeerSession implements AsyncDisposable {
   #networkChanged({ sleptMs }: { readonly sleptMs: number }): void {
     if (sleptMs > 0) this.#tunnel.slept(sleptMs);
     this.#underlay.networkChanged();
+    this.#overrides.networkChanged();
     this.#announceEndpoints();
     this.#tunnel.paths.networkChanged();
     this.#channel.checkNow();

@@ -1,4 +1,4 @@
-import type { NetworkMap } from "../api/network-map.ts";
+import type { MapPeer, NetworkMap } from "../api/network-map.ts";
 import type { TunnelPeerConfig } from "../router/tunnel.ts";
 import type { EffectivePreference } from "./path-preferences.ts";
 
@@ -7,6 +7,8 @@ const NAT_KEEPALIVE_SECONDS = 25;
 export interface TunnelPeersContext {
   /** The coordinator sees us under an address that is none of our own: mappings on the way must be kept open. */
   readonly behindNat: boolean;
+  /** Endpoints to be tried before those that the peer has told of. */
+  readonly overridesOf: (peer: MapPeer) => readonly string[];
   /** By a peer's name. */
   readonly preferenceOf: (peer: string) => EffectivePreference;
 }
@@ -18,7 +20,7 @@ export function peersToTunnel(map: NetworkMap, context: TunnelPeersContext): Tun
     .map((peer) => ({
       publicKey: peer.wireguardKey,
       allowedIps: peer.allowedIps,
-      endpoints: peer.endpoints,
+      endpoints: [...new Set([...context.overridesOf(peer), ...peer.endpoints])],
       persistentKeepaliveSeconds: context.behindNat ? NAT_KEEPALIVE_SECONDS : 0,
       hasPaths: true,
       preference: context.preferenceOf(peer.name),

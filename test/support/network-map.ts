@@ -21,6 +21,7 @@ export function mapPeer(name: string, host: number, fields: Partial<MapPeer> = {
     machineKey: randomKey(),
     allowedIps: [`${ip4}/32`, `${ip6}/128`],
     endpoints: [`192.0.2.${host}:51820`],
+    overrideEndpoint: null,
     sshEndpoints: [`192.0.2.${host}:2222`],
     relays: [],
     online: true,

@@ -1,6 +1,8 @@
-import { type AdminPeer, tokenCreateSchema } from "../../api/admin.ts";
+import { type AdminPeer, overrideEndpointSchema, tokenCreateSchema } from "../../api/admin.ts";
+import type { NetworkInfo } from "../../api/network-map.ts";
 import type { Clock } from "../../base/clock.ts";
 import { MeshError } from "../../base/errors.ts";
+import { overrideEndpoint } from "../override-endpoint.ts";
 import type { Peer, Registry } from "../registry.ts";
 import { describeRelay, type RelayRegistrar } from "../relays/relay-registrar.ts";
 import type { RelayRegistry } from "../relays/relay-registry.ts";
@@ -10,6 +12,7 @@ import type { Handler } from "./app.ts";
 import { type AdminRoute, actorOf } from "./authorize.ts";
 
 interface AdminRoutesDeps {
+  readonly network: NetworkInfo;
   readonly store: Store;
   readonly registry: Registry;
   readonly relays: RelayRegistry;
@@ -34,6 +37,11 @@ export function adminRoutes(deps: AdminRoutesDeps): Record<AdminRoute, Handler> 
       return store.write((writer) => revokeToken(writer, id, actorOf(call.caller), clock.wallMs()));
     },
     "GET /v1/admin/peers": () => [...registry.peers()].sort((a, b) => (a.name < b.name ? -1 : 1)).map(describePeer),
+    "POST /v1/admin/peers/:name/override-endpoint": async (call) => {
+      const { endpoint } = await call.body(overrideEndpointSchema);
+      const change = { name: call.param("name") ?? "", endpoint, actor: actorOf(call.caller) };
+      return describePeer(await store.write((writer) => overrideEndpoint(writer, change, deps, clock.wallMs())));
+    },
     "GET /v1/admin/relays": () => relays.list().map(describeRelay),
     "DELETE /v1/admin/relays/:name": (call) => relayRegistrar.remove(call.param("name") ?? "", actorOf(call.caller)),
   };
@@ -52,5 +60,6 @@ function describePeer(peer: Peer): AdminPeer {
     lastSeenAt: peer.lastSeenAtMs === null ? null : new Date(peer.lastSeenAtMs).toISOString(),
     ephemeral: peer.ephemeral,
     tags: [...peer.tags],
+    overrideEndpoint: peer.overrideEndpoint,
   };
 }

@@ -30,6 +30,7 @@ export type AdminRoute =
   | "POST /v1/admin/tokens"
   | "DELETE /v1/admin/tokens/:id"
   | "GET /v1/admin/peers"
+  | "POST /v1/admin/peers/:name/override-endpoint"
   | "GET /v1/admin/relays"
   | "DELETE /v1/admin/relays/:name";
 
@@ -46,6 +47,7 @@ const REQUIRED_RIGHT: Record<PublicRoute | AdminRoute, Right> = {
   "POST /v1/admin/tokens": "admin",
   "DELETE /v1/admin/tokens/:id": "admin",
   "GET /v1/admin/peers": "admin",
+  "POST /v1/admin/peers/:name/override-endpoint": "admin",
   "GET /v1/admin/relays": "admin",
   "DELETE /v1/admin/relays/:name": "admin",
 };

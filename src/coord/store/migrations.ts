@@ -23,6 +23,13 @@ export const MIGRATIONS: readonly Migration[] = [
       for (const statement of RELAYS) await sql.raw(statement).execute(db);
     },
   },
+  {
+    id: 3,
+    name: "peers.override_endpoint",
+    async up(db) {
+      await sql`ALTER TABLE peers ADD COLUMN override_endpoint TEXT`.execute(db);
+    },
+  },
 ];
 
 const FIRST_TABLES = [

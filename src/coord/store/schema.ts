@@ -64,6 +64,8 @@ interface PeersTable {
   tags: string;
   ephemeral: 0 | 1;
   endpoints: string;
+  /** `HOST:PORT` by the word of an admin. */
+  override_endpoint: string | null;
   /** The token it came with. */
   token_id: string | null;
   created_at: number;

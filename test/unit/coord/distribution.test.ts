@@ -41,6 +41,7 @@ function row(id: number): PeerRow {
     tags: "[]",
     ephemeral: 0,
     endpoints: "[]",
+    override_endpoint: null,
     token_id: null,
     created_at: 0,
     last_seen_at: null,

@@ -46,6 +46,7 @@ function row(id: number, changes: Partial<PeerRow> = {}): PeerRow {
     tags: "[]",
     ephemeral: 0,
     endpoints: "[]",
+    override_endpoint: null,
     token_id: null,
     created_at: 0,
     last_seen_at: null,
