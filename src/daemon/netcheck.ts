@@ -6,6 +6,7 @@ import { connectToAny } from "../control/coordinator-http.ts";
 import type { UsableTrust } from "../control/trust.ts";
 import type { Dial } from "../host/tcp.ts";
 import type { NatReport } from "../nat/mapping.ts";
+import type { PortMappingProtocol } from "../nat/port-mapping/port-mapper.ts";
 import { formatEndpoint } from "../router/endpoint-text.ts";
 import type { TunnelInfo } from "../router/tunnel.ts";
 import type { RelayLinkState } from "./relay-links.ts";
@@ -24,7 +25,7 @@ export interface NetcheckSources {
   /** How the world sees our WireGuard socket, measured anew; undefined where nobody can be asked. */
   readonly measureNat: (signal: AbortSignal) => Promise<NatReport | undefined>;
   /** By which protocol the gateway has mapped our port; undefined when it has not. */
-  readonly portMapping: () => "pcp" | "nat-pmp" | undefined;
+  readonly portMapping: () => PortMappingProtocol | undefined;
   /** Each relay in use, after it has been asked for another round trip. */
   readonly relays: { checkNow(): void; readonly states: readonly RelayLinkState[] };
 }

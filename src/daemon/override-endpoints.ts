@@ -1,8 +1,8 @@
-import type { LookupAddress } from "node:dns";
 import type { NetworkMap } from "../api/network-map.ts";
 import { endpointSchema } from "../api/primitives.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
+import type { Resolve } from "../host/underlay/resolver.ts";
 import { formatEndpoint } from "../router/endpoint-text.ts";
 
 /** Names resolved at once, and addresses taken of each. */
@@ -16,7 +16,7 @@ const RETRY_MS = 60_000;
 const MIN_INTERVAL_MS = 2000;
 
 export interface OverrideEndpointsDeps {
-  readonly lookup: (host: string) => Promise<readonly LookupAddress[]>;
+  readonly resolve: Resolve;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Some name has other addresses than before. */
@@ -90,14 +90,14 @@ export class OverrideEndpoints implements Disposable {
   }
 
   async #ask(name: Name): Promise<void> {
-    const { lookup, clock, logger, onChange } = this.#deps;
+    const { resolve, clock, logger, onChange } = this.#deps;
     const { host, port } = name;
     name.isAsking = true;
     name.askedAtMs = clock.monotonicMs();
     let endpoints: readonly string[] | undefined;
     try {
-      const found = await withPatience(lookup(host));
-      endpoints = found.slice(0, MAX_ADDRESSES).map(({ address }) => formatEndpoint({ address, port }));
+      const found = await withPatience((signal) => resolve(host, signal));
+      endpoints = found.slice(0, MAX_ADDRESSES).map((address) => formatEndpoint({ address, port }));
     } catch (failure) {
       logger.debug({ err: failure, host }, "the name of a peer's endpoint could not be resolved");
     }
@@ -126,11 +126,17 @@ function nameOf(hostPort: string): Name {
   };
 }
 
-/** @throws Error when the answer takes too long */
-function withPatience<T>(answer: Promise<T>): Promise<T> {
+/** @throws Error when the answer takes too long: the system's own resolver hears no signal */
+function withPatience<T>(ask: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const patience = new AbortController();
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error("no answer in time")), PATIENCE_MS);
+    const timer = setTimeout(() => {
+      reject(new Error("no answer in time"));
+      patience.abort();
+    }, PATIENCE_MS);
     timer.unref();
-    answer.then(resolve, reject).finally(() => clearTimeout(timer));
+    ask(patience.signal)
+      .then(resolve, reject)
+      .finally(() => clearTimeout(timer));
   });
 }

@@ -1,4 +1,3 @@
-import { lookup } from "node:dns/promises";
 import {
   type NetcheckReply,
   type PingReply,
@@ -105,7 +104,7 @@ export class PeerSession implements AsyncDisposable {
     this.#overrides = parts.resources.use(
       new OverrideEndpoints({
         ...deps,
-        lookup: (host) => lookup(host, { all: true }),
+        resolve: parts.sockets.resolve,
         onChange: () => this.#applyMapAgain(),
       }),
     );

@@ -82,7 +82,7 @@ export class Underlay implements AsyncDisposable {
           this.#onChange();
         },
       },
-      { ...deps, openUdp: deps.sockets.openUdp },
+      { ...deps, openUdp: deps.sockets.openUdp, dial: deps.sockets.dial },
     );
     this.#relays = new RelayLinks(
       { networkId: enrolment.network.id, trust: enrolment.trust, keys },

@@ -1,10 +1,10 @@
-import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { PortMapping } from "../../src/nat/port-mapping/port-mapper.ts";
 import { eventually } from "../support/lab/eventually.ts";
 import { Lab } from "../support/lab/lab.ts";
 import type { LabHost } from "../support/lab/lab-host.ts";
 import type { LabProcess } from "../support/lab/lab-process.ts";
-import { dropPcp, makeHomeRouter, startMiniupnpd } from "../support/port-mapping-lab/gateway.ts";
+import { dropPcp, dropPcpAndNatPmp, makeHomeRouter, startMiniupnpd } from "../support/port-mapping-lab/gateway.ts";
 import { MappedPort } from "../support/port-mapping-lab/mapped-port.ts";
 
 // A home router with miniupnpd, which knows nothing of us.
@@ -70,6 +70,26 @@ it.each(["pcp", "nat-pmp"] as const)(
     await eventually("the mapping is gone", async () => !(await mappingRules()).includes("dnat"));
   },
 );
+
+describe("a gateway that speaks UPnP alone", () => {
+  it.each([1, 2] as const)(
+    "maps our port as Internet Gateway Device %i, again when asked, and unmaps it",
+    async (igd) => {
+      await daemon.kill();
+      await startMiniupnpd(router, { igd });
+      await dropPcpAndNatPmp(router);
+      const port = await openPort();
+      const mapping = await port.mapping();
+      expect(mapping).toEqual({ protocol: "upnp", external: { address: "5.5.5.1", port: PORT } });
+      await isLetIn(port, mapping, "hello");
+      await router.must("nft", "flush", "chain", "inet", "filter", "prerouting_miniupnpd");
+      port.askAnew();
+      await eventually("it is mapped again", async () => (await mappingRules()).includes("dnat"));
+      await port.close();
+      await eventually("the mapping is gone", async () => !(await mappingRules()).includes("dnat"));
+    },
+  );
+});
 
 it("after kill −9 the same machine gets its mapping again", async () => {
   const first = await openPort();

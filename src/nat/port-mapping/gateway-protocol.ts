@@ -28,7 +28,7 @@ export interface GatewayExchange {
 }
 
 /** RFC 6886 §3.3: two hours; RFC 6887 leaves it to us. */
-const LIFETIME_SECONDS = 7_200;
+export const LIFETIME_SECONDS = 7_200;
 
 /** Port Control Protocol; `nonce` is one for all exchanges about the mapping. */
 export class PcpExchange implements GatewayExchange {
@@ -111,7 +111,7 @@ export class NatPmpExchange implements GatewayExchange {
 }
 
 /** Gateways without a connection of their own grant mappings of nothing. */
-function granted(external: UdpEndpoint, lifetimeSeconds: number): GatewayAnswer {
+export function granted(external: UdpEndpoint, lifetimeSeconds: number): GatewayAnswer {
   const isReal = external.port !== 0 && external.address !== "0.0.0.0" && external.address !== "::";
   if (isReal && lifetimeSeconds > 0) return { kind: "granted", external, lifetimeSeconds };
   return { kind: "refused", why: "the gateway has no external address", retryAfterSeconds: undefined };

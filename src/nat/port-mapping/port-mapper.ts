@@ -1,12 +1,20 @@
 import { createHmac } from "node:crypto";
 import { type Endpoint, isSameRemote, type UdpEndpoint } from "../../packet/endpoint.ts";
-import { type GatewayAnswer, type GatewayExchange, NatPmpExchange, PcpExchange } from "./gateway-protocol.ts";
+import {
+  type GatewayAnswer,
+  type GatewayExchange,
+  type MappingQuery,
+  NatPmpExchange,
+  PcpExchange,
+} from "./gateway-protocol.ts";
 import { PCP_NONCE_BYTES } from "./pcp.ts";
 
 /** RFC 6887 §19, RFC 6886 §3: where gateways listen. */
 const GATEWAY_PORT = 5351;
 /** Between requests, and after the last; a gateway is one hop away. */
 const WAITS_MS = [250, 500, 1_000];
+/** UPnP is a search, a description and some calls: its owner gives it up by then. */
+export const UPNP_LIMIT_MS = 8_000;
 /** A gateway that has restarted has forgotten the mapping; asking again makes it anew, and shows a changed address. */
 const RENEW_AFTER_MS = 600_000;
 const RENEW_RETRY_MS = 60_000;
@@ -27,6 +35,8 @@ export type PortMapperEvent =
   | { readonly type: "network-changed"; readonly network: GatewayNetwork | null }
   /** The socket of the requests has received this. */
   | { readonly type: "datagram"; readonly bytes: Uint8Array; readonly source: Endpoint }
+  /** What has come of the last `ask-upnp`; null: it came to nothing. */
+  | { readonly type: "upnp-answer"; readonly answer: GatewayAnswer | null }
   /** Time has come to the deadline that `nextDeadlineMs` named (or past it). */
   | { readonly type: "tick" }
   /** The mapping is no longer wanted. */
@@ -34,6 +44,10 @@ export type PortMapperEvent =
 
 export type PortMapperAction =
   | { readonly type: "send"; readonly bytes: Uint8Array; readonly destination: UdpEndpoint }
+  /** Ask the gateway by UPnP, within `UPNP_LIMIT_MS`; `upnp-answer` follows. One that is under way is given up. */
+  | { readonly type: "ask-upnp"; readonly query: UpnpQuery }
+  /** Give back what was mapped by UPnP, `query.previous`. */
+  | { readonly type: "release-upnp"; readonly query: UpnpQuery }
   /** Others reach us here from now on: a new mapping, or one that has changed. */
   | { readonly type: "mapped"; readonly mapping: PortMapping }
   /** There is no mapping any more. */
@@ -46,7 +60,18 @@ export interface PortMapping {
   readonly external: UdpEndpoint;
 }
 
-type PortMappingProtocol = "pcp" | "nat-pmp";
+export type PortMappingProtocol = "pcp" | "nat-pmp" | "upnp";
+
+export interface UpnpQuery extends MappingQuery {
+  readonly gateway: string;
+}
+
+const NEXT: Readonly<Record<PortMappingProtocol, PortMappingProtocol | undefined>> = {
+  pcp: "nat-pmp",
+  "nat-pmp": "upnp",
+  upnp: undefined,
+};
+const NAMES: Readonly<Record<PortMappingProtocol, string>> = { pcp: "PCP", "nat-pmp": "NAT-PMP", upnp: "UPnP" };
 
 /**
  * A nonce that nobody can guess who does not know `secret`, and that is the same after a restart: a gateway may refuse
@@ -57,14 +82,15 @@ export function portMappingNonce(secret: Uint8Array): Uint8Array {
 }
 
 /**
- * Keeps one UDP port of this machine mapped at its gateway: by PCP (RFC 6887), or by NAT-PMP (RFC 6886) where that is not
- * known. Sans-IO: the owner sends from `localAddress`, hands over what comes, and ticks at `nextDeadlineMs`.
+ * Keeps one UDP port of this machine mapped at its gateway: by PCP (RFC 6887), by NAT-PMP (RFC 6886) where that is not
+ * known, by UPnP where neither is answered. Sans-IO: the owner sends from `localAddress`, hands over what comes, asks by
+ * UPnP, and ticks at `nextDeadlineMs`.
  *
- *     idle ──network──► asking PCP ──unsupported, silent──► asking NAT-PMP ──silent, refused──► waiting
- *                          │  ▲                                 │   ▲                              │
- *                       granted └────────── renew ──────────────│───┤                           (again
- *                          ▼                                    ▼   │                           from PCP)
- *                        mapped ◄────────────────────────── granted─┘
+ *     idle ──network──► asking PCP ──unsupported, silent──► asking NAT-PMP ──silent──► asking UPnP ──silent──► waiting
+ *                          │  ▲                                 │   ▲  └───refused──────│───│──────refused──────┤
+ *                       granted └────────── renew ──────────────│───┴───────────────────┤   │                (again
+ *                          ▼                                    ▼                       │ granted            from PCP)
+ *                        mapped ◄──────────────────────────── granted ──────────────────┴───┘
  */
 export class PortMapper {
   readonly #internalPort: number;
@@ -72,6 +98,8 @@ export class PortMapper {
   #network: GatewayNetwork | null = null;
   #protocol: PortMappingProtocol = "pcp";
   #exchange: GatewayExchange | undefined;
+  /** An answer is waited for. */
+  #isAsking = false;
   #sentCount = 0;
   #dueAtMs = Number.POSITIVE_INFINITY;
   #mapping: PortMapping | undefined;
@@ -93,6 +121,9 @@ export class PortMapper {
         return this.#setNetwork(event.network, nowMs);
       case "datagram":
         return this.#receive(event.bytes, event.source, nowMs);
+      case "upnp-answer":
+        if (this.#protocol !== "upnp" || !this.#isAsking) return [];
+        return event.answer === null ? this.#onSilence(nowMs) : this.#onAnswer(event.answer, nowMs);
       case "tick":
         return nowMs >= this.#dueAtMs ? this.#onDue(nowMs) : [];
       case "stop":
@@ -109,7 +140,7 @@ export class PortMapper {
     const before = this.#network;
     this.#network = network;
     const isSame = before?.gateway === network?.gateway && before?.localAddress === network?.localAddress;
-    if (isSame && this.#exchange !== undefined) return [];
+    if (isSame && this.#isAsking) return [];
     // The same gateway may be another machine by now, or have restarted: what it has granted is asked for again.
     if (isSame && this.#mapping !== undefined) return this.#ask(this.#mapping.protocol, nowMs);
     return [...this.#lose("the network has changed"), ...this.#begin(nowMs)];
@@ -117,22 +148,33 @@ export class PortMapper {
 
   #begin(nowMs: number): PortMapperAction[] {
     if (this.#network !== null) return this.#ask("pcp", nowMs);
-    this.#exchange = undefined;
+    this.#endAsking();
     this.#dueAtMs = Number.POSITIVE_INFINITY;
     return [];
   }
 
   #ask(protocol: PortMappingProtocol, nowMs: number): PortMapperAction[] {
     this.#protocol = protocol;
+    if (protocol === "upnp") {
+      this.#exchange = undefined;
+      this.#isAsking = true;
+      // The owner answers by then; should it not, all begins anew.
+      this.#dueAtMs = nowMs + 2 * UPNP_LIMIT_MS;
+      return [{ type: "ask-upnp", query: this.#query }];
+    }
     this.#exchange = this.#newExchange(protocol);
+    this.#isAsking = true;
     this.#sentCount = 0;
     return this.#sendNext(nowMs);
   }
 
-  #newExchange(protocol: PortMappingProtocol): GatewayExchange {
-    const localAddress = this.#network?.localAddress ?? "";
-    const query = { localAddress, internalPort: this.#internalPort, previous: this.#mapping?.external };
-    return protocol === "pcp" ? new PcpExchange(query, this.#nonce) : new NatPmpExchange(query);
+  get #query(): UpnpQuery {
+    const { gateway = "", localAddress = "" } = this.#network ?? {};
+    return { gateway, localAddress, internalPort: this.#internalPort, previous: this.#mapping?.external };
+  }
+
+  #newExchange(protocol: "pcp" | "nat-pmp"): GatewayExchange {
+    return protocol === "pcp" ? new PcpExchange(this.#query, this.#nonce) : new NatPmpExchange(this.#query);
   }
 
   #sendNext(nowMs: number): PortMapperAction[] {
@@ -152,6 +194,7 @@ export class PortMapper {
 
   #onDue(nowMs: number): PortMapperAction[] {
     if (this.#exchange !== undefined) return this.#sendNext(nowMs);
+    if (this.#isAsking) return this.#onSilence(nowMs);
     return this.#mapping === undefined ? this.#begin(nowMs) : this.#ask(this.#mapping.protocol, nowMs);
   }
 
@@ -167,7 +210,7 @@ export class PortMapper {
       case "granted":
         return this.#onGranted(answer.external, 1_000 * answer.lifetimeSeconds, nowMs);
       case "unsupported":
-        return this.#tryOlder("the gateway does not know PCP", nowMs);
+        return this.#tryOther(`the gateway does not know ${NAMES[this.#protocol]}`, nowMs);
       case "refused":
         return this.#fail(answer.why, answer.retryAfterSeconds, nowMs);
     }
@@ -177,7 +220,7 @@ export class PortMapper {
     const before = this.#mapping;
     const mapping = { protocol: this.#protocol, external };
     this.#mapping = mapping;
-    this.#exchange = undefined;
+    this.#endAsking();
     this.#expiresAtMs = nowMs + lifetimeMs;
     this.#dueAtMs = nowMs + Math.min(RENEW_AFTER_MS, lifetimeMs / 2);
     const isSame = before?.protocol === mapping.protocol && isSameRemote(before.external, external);
@@ -188,24 +231,30 @@ export class PortMapper {
     if (this.#mapping !== undefined) {
       if (nowMs >= this.#expiresAtMs) return this.#fail("it was not renewed", undefined, nowMs);
       // Still valid by what the gateway has said; a later answer may keep it.
-      this.#exchange = undefined;
+      this.#endAsking();
       this.#dueAtMs = Math.min(this.#expiresAtMs, nowMs + RENEW_RETRY_MS);
       return [];
     }
     // Old gateways drop what they do not know, instead of saying so.
-    return this.#tryOlder("the gateway is silent", nowMs);
+    return this.#tryOther("the gateway is silent", nowMs);
   }
 
-  /** NAT-PMP after PCP; it knows no IPv6. */
-  #tryOlder(why: string, nowMs: number): PortMapperAction[] {
+  /** NAT-PMP after PCP, UPnP after both; these know no IPv6. */
+  #tryOther(why: string, nowMs: number): PortMapperAction[] {
     const isIpv6 = this.#network?.gateway.includes(":") === true;
-    return this.#protocol === "pcp" && !isIpv6 ? this.#ask("nat-pmp", nowMs) : this.#fail(why, undefined, nowMs);
+    const next = isIpv6 ? undefined : NEXT[this.#protocol];
+    return next === undefined ? this.#fail(why, undefined, nowMs) : this.#ask(next, nowMs);
+  }
+
+  #endAsking(): void {
+    this.#exchange = undefined;
+    this.#isAsking = false;
   }
 
   /** Nothing is mapped, and somewhat later all is tried again. */
   #fail(why: string, retryAfterSeconds: number | undefined, nowMs: number): PortMapperAction[] {
     const lost = this.#lose(why);
-    this.#exchange = undefined;
+    this.#endAsking();
     const waitMs = retryAfterSeconds === undefined ? RETRY_AFTER_MS : 1_000 * retryAfterSeconds;
     this.#dueAtMs = nowMs + Math.min(MAX_RETRY_MS, Math.max(MIN_RETRY_MS, waitMs));
     return [...lost, { type: "unavailable", why }];
@@ -219,11 +268,16 @@ export class PortMapper {
 
   #stop(): PortMapperAction[] {
     const mapping = this.#mapping;
-    const released = mapping === undefined ? [] : this.#send(this.#newExchange(mapping.protocol).release());
+    const released = mapping === undefined ? [] : this.#release(mapping.protocol);
     this.#mapping = undefined;
     this.#network = null;
-    this.#exchange = undefined;
+    this.#endAsking();
     this.#dueAtMs = Number.POSITIVE_INFINITY;
     return released;
+  }
+
+  #release(protocol: PortMappingProtocol): PortMapperAction[] {
+    if (protocol === "upnp") return [{ type: "release-upnp", query: this.#query }];
+    return this.#send(this.#newExchange(protocol).release());
   }
 }

@@ -1,8 +1,21 @@
 import type { Socket } from "node:dgram";
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
+import { type Dial, plainSocket } from "../../host/tcp.ts";
 import { type OpenUdp, plainUdp } from "../../host/udp.ts";
-import { type GatewayNetwork, PortMapper, type PortMapperEvent, type PortMapping } from "./port-mapper.ts";
+import type { GatewayAnswer } from "./gateway-protocol.ts";
+import {
+  type GatewayNetwork,
+  PortMapper,
+  type PortMapperEvent,
+  type PortMapping,
+  UPNP_LIMIT_MS,
+  type UpnpQuery,
+} from "./port-mapper.ts";
+import { mapByUpnp, type UpnpDeps, unmapByUpnp } from "./upnp/upnp-gateway.ts";
+
+/** At the end nobody wants to wait for long; the lease runs out by itself. */
+const UPNP_RELEASE_LIMIT_MS = 3_000;
 
 export interface PortMappingClientOptions {
   /** The UDP port to be reached at. */
@@ -18,6 +31,7 @@ export interface PortMappingClientDeps {
   readonly logger: Logger;
   /** Towards the gateway; a daemon's sockets carry its firewall mark. */
   readonly openUdp?: OpenUdp;
+  readonly dial?: Dial;
 }
 
 /** `PortMapper` on a UDP socket of its own, bound to our address towards the gateway. */
@@ -28,6 +42,8 @@ export class PortMappingClient implements AsyncDisposable {
   #socket: Socket | undefined;
   #localAddress: string | undefined;
   #timer: NodeJS.Timeout | undefined;
+  /** Of the question by UPnP that is under way. */
+  #upnp: AbortController | undefined;
 
   constructor(options: PortMappingClientOptions, deps: PortMappingClientDeps) {
     this.#options = options;
@@ -48,12 +64,14 @@ export class PortMappingClient implements AsyncDisposable {
   /** Gives the mapping back, if the gateway hears of it; else it lapses by itself. Idempotent. */
   async close(): Promise<void> {
     clearTimeout(this.#timer);
+    this.#upnp?.abort();
     const socket = this.#socket;
     this.#socket = undefined;
     const released = this.#mapper.handle({ type: "stop" }, this.#deps.clock.monotonicMs());
     if (socket === undefined) return;
     for (const action of released) {
       if (action.type === "send") await send(socket, action.bytes, action.destination);
+      else if (action.type === "release-upnp") await this.#releaseUpnp(action.query);
     }
     await new Promise<void>((resolve) => socket.close(() => resolve()));
   }
@@ -91,6 +109,11 @@ export class PortMappingClient implements AsyncDisposable {
         case "send":
           if (this.#socket !== undefined) void send(this.#socket, action.bytes, action.destination);
           break;
+        case "ask-upnp":
+          void this.#askUpnp(action.query);
+          break;
+        case "release-upnp":
+          break;
         case "mapped":
           logger.info({ ...action.mapping }, "the gateway has mapped our port");
           break;
@@ -101,6 +124,33 @@ export class PortMappingClient implements AsyncDisposable {
     }
     this.#schedule();
     if (this.#mapper.mapping !== before) this.#options.onMapping(this.#mapper.mapping);
+  }
+
+  get #upnpDeps(): UpnpDeps {
+    const { openUdp = plainUdp, dial = plainSocket } = this.#deps;
+    return { openUdp, dial };
+  }
+
+  async #askUpnp(query: UpnpQuery): Promise<void> {
+    this.#upnp?.abort();
+    const asking = new AbortController();
+    this.#upnp = asking;
+    let answer: GatewayAnswer | null = null;
+    try {
+      const signal = AbortSignal.any([asking.signal, AbortSignal.timeout(UPNP_LIMIT_MS)]);
+      answer = await mapByUpnp(query, this.#upnpDeps, signal);
+    } catch (failure) {
+      this.#deps.logger.debug({ err: failure, gateway: query.gateway }, "UPnP came to nothing");
+    }
+    if (!asking.signal.aborted) this.#tell({ type: "upnp-answer", answer });
+  }
+
+  async #releaseUpnp(query: UpnpQuery): Promise<void> {
+    try {
+      await unmapByUpnp(query, this.#upnpDeps, AbortSignal.timeout(UPNP_RELEASE_LIMIT_MS));
+    } catch (failure) {
+      this.#deps.logger.debug({ err: failure, gateway: query.gateway }, "the port mapping was not given back");
+    }
   }
 
   #schedule(): void {

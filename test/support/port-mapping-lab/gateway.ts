@@ -36,9 +36,9 @@ table inet filter {
 }`;
 
 /** Starts miniupnpd on a home router: it speaks PCP, NAT-PMP and UPnP towards `in0`. */
-export async function startMiniupnpd(router: LabHost): Promise<LabProcess> {
+export async function startMiniupnpd(router: LabHost, { igd = 2 }: { igd?: 1 | 2 } = {}): Promise<LabProcess> {
   const file = join(router.scratchDirectory, "miniupnpd.conf");
-  await writeFile(file, CONFIGURATION);
+  await writeFile(file, `${CONFIGURATION}force_igd_desc_v1=${igd === 1 ? "yes" : "no"}\n`);
   const daemon = await router.start("miniupnpd", [
     "-d",
     "-f",
@@ -60,6 +60,11 @@ uuid=dc8663fa-4cc0-46f8-8fdc-4be6fb10bb27
 allow 1024-65535 0.0.0.0/0 1024-65535
 deny 0-65535 0.0.0.0/0 0-65535
 `;
+
+/** As a router that speaks UPnP alone. */
+export async function dropPcpAndNatPmp(router: LabHost): Promise<void> {
+  await router.must("nft", 'insert rule inet filter input iifname "in0" udp dport 5351 drop');
+}
 
 /** As a router from before 2013: what is not NAT-PMP (version 0) is not answered. */
 export async function dropPcp(router: LabHost): Promise<void> {

@@ -14,13 +14,11 @@ beforeEach(() => {
   asked = [];
   changes = 0;
   overrides = new OverrideEndpoints({
-    lookup: (host) => {
-      const { promise, resolve, reject } = withResolvers();
-      const answer = (...addresses: string[]) =>
-        resolve(addresses.map((address) => ({ address, family: address.includes(":") ? 6 : 4 })));
-      asked.push({ host, answer, fail: () => reject(new Error("ENOTFOUND")) });
-      return promise;
-    },
+    resolve: (host) =>
+      new Promise((resolve, reject) => {
+        const answer = (...addresses: string[]) => resolve(addresses);
+        asked.push({ host, answer, fail: () => reject(new Error("ENOTFOUND")) });
+      }),
     clock: { monotonicMs: () => performance.now(), wallMs: () => Date.now() },
     logger: silentLogger,
     onChange: () => changes++,
@@ -30,16 +28,6 @@ afterEach(() => {
   overrides[Symbol.dispose]();
   vi.useRealTimers();
 });
-
-function withResolvers() {
-  let resolve: (found: { address: string; family: number }[]) => void = () => {};
-  let reject: (failure: Error) => void = () => {};
-  const promise = new Promise<{ address: string; family: number }[]>((yes, no) => {
-    resolve = yes;
-    reject = no;
-  });
-  return { promise, resolve, reject };
-}
 
 const peersAt = (...texts: (string | null)[]) =>
   networkMap(texts.map((overrideEndpoint, i) => mapPeer(`peer-${i}`, i + 2, { overrideEndpoint })));

@@ -1,10 +1,12 @@
 import { describe, expect, it } from "vitest";
+import type { GatewayAnswer } from "../../../src/nat/port-mapping/gateway-protocol.ts";
 import {
   PortMapper,
   type PortMapperAction,
   type PortMapperEvent,
   type PortMapping,
   portMappingNonce,
+  type UpnpQuery,
 } from "../../../src/nat/port-mapping/port-mapper.ts";
 import type { UdpEndpoint } from "../../../src/packet/endpoint.ts";
 
@@ -52,11 +54,19 @@ class World {
   gateway: Gateway = () => [];
   readonly sent: { readonly atMs: number; readonly bytes: Buffer }[] = [];
   readonly told: PortMapperAction[] = [];
+  /** What is answered by UPnP, with the answer to a search that nobody hears. */
+  upnp: ((query: UpnpQuery) => GatewayAnswer | null) | undefined = () => null;
+  readonly #upnpAnswers: { readonly atMs: number; readonly answer: GatewayAnswer | null }[] = [];
   readonly mapper = new PortMapper(51820, portMappingNonce(Buffer.from("secret")));
   #onTheWay: { readonly atMs: number; readonly bytes: Uint8Array }[] = [];
 
   tell(event: PortMapperEvent): void {
     for (const action of this.mapper.handle(event, this.nowMs)) {
+      if (action.type === "ask-upnp") {
+        const answer = this.upnp?.(action.query);
+        if (answer !== undefined) this.#upnpAnswers.push({ atMs: this.nowMs + 100, answer });
+        continue;
+      }
       if (action.type !== "send") {
         this.told.push(action);
         continue;
@@ -74,9 +84,14 @@ class World {
     const endMs = this.nowMs + ms;
     for (;;) {
       const arrivalMs = this.#onTheWay[0]?.atMs ?? Number.POSITIVE_INFINITY;
-      const nextMs = Math.min(arrivalMs, this.mapper.nextDeadlineMs());
+      const upnpMs = this.#upnpAnswers[0]?.atMs ?? Number.POSITIVE_INFINITY;
+      const nextMs = Math.min(arrivalMs, upnpMs, this.mapper.nextDeadlineMs());
       if (nextMs > endMs) break;
       this.nowMs = Math.max(this.nowMs, nextMs);
+      if (upnpMs <= this.nowMs) {
+        this.tell({ type: "upnp-answer", answer: this.#upnpAnswers.shift()!.answer });
+        continue;
+      }
       const arrival = arrivalMs <= this.nowMs ? this.#onTheWay.shift() : undefined;
       if (arrival === undefined) this.tell({ type: "tick" });
       else this.receive(arrival.bytes);
@@ -105,6 +120,74 @@ const mapped = (protocol: PortMapping["protocol"], address: string, port: number
   mapping: { protocol, external: { address, port } },
 });
 const grant = { address: "203.0.113.5", port: 4000, lifetime: 7200 };
+
+describe("the port mapper, where only UPnP is answered", () => {
+  const external = { address: "203.0.113.5", port: 51820 };
+  const granted: GatewayAnswer = { kind: "granted", external, lifetimeSeconds: 7200 };
+
+  it("asks by it when neither PCP nor NAT-PMP is answered, and not before", () => {
+    const world = new World();
+    world.upnp = () => granted;
+    world.start(() => []);
+    world.run(3_400);
+    expect(world.news()).toEqual([]);
+    world.run(500);
+    expect(world.news()).toEqual([mapped("upnp", "203.0.113.5", 51820)]);
+  });
+
+  it("asks again every ten minutes, for what it has, and gives it back at the end", () => {
+    const world = new World();
+    const queries: UpnpQuery[] = [];
+    world.upnp = (query) => {
+      queries.push(query);
+      return granted;
+    };
+    world.start(() => []);
+    world.run(25 * MINUTE_MS);
+    expect(queries.map(({ previous }) => previous)).toEqual([undefined, external, external]);
+    expect(world.news()).toHaveLength(1);
+    world.tell({ type: "stop" });
+    const query = { gateway: "10.0.0.1", localAddress: "10.0.0.2", internalPort: 51820, previous: external };
+    expect(world.news()).toEqual([{ type: "release-upnp", query }]);
+  });
+
+  it("keeps the mapping while it is valid, though the gateway is silent, and loses it after", () => {
+    const world = new World();
+    let answer: GatewayAnswer | null = granted;
+    world.upnp = () => answer;
+    world.start(() => []);
+    world.run(MINUTE_MS);
+    answer = null;
+    world.news();
+    world.run(115 * MINUTE_MS);
+    expect(world.news()).toEqual([]);
+    world.run(10 * MINUTE_MS);
+    expect(world.news().map(({ type }) => type)).toContain("lost");
+  });
+
+  it("is not held up by an answer that never comes, nor led astray by one that comes late", () => {
+    const world = new World();
+    world.upnp = undefined;
+    world.start(() => []);
+    world.run(30_000);
+    expect(world.news()).toEqual([{ type: "unavailable", why: "the gateway is silent" }]);
+    world.tell({ type: "upnp-answer", answer: granted });
+    expect(world.news()).toEqual([]);
+  });
+
+  it("is never asked where another protocol is answered, even with a refusal", () => {
+    const world = new World();
+    world.upnp = () => {
+      throw new Error("asked by UPnP");
+    };
+    world.start(pcpGateway({ ...grant, result: 2, lifetime: 300 }));
+    world.run(20 * MINUTE_MS);
+    world.tell({ type: "network-changed", network: null });
+    world.start(natPmpGateway({ ...grant, saysUnsupported: true }));
+    world.run(20 * MINUTE_MS);
+    expect(world.news().at(-1)).toEqual(mapped("nat-pmp", grant.address, grant.port));
+  });
+});
 
 describe("the port mapper", () => {
   it("gets a mapping by PCP with one request, and tells it once", () => {
