@@ -3,12 +3,12 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { z } from "zod";
 import { eventually } from "../support/lab/eventually.ts";
-import { startHttpProxy } from "../support/lab/http-proxy.ts";
 import { Lab } from "../support/lab/lab.ts";
 import type { LabHost } from "../support/lab/lab-host.ts";
 import { meshJson } from "../support/lab/mesh-command.ts";
 import { MeshPeer } from "../support/lab/mesh-peer.ts";
 import { MeshServer } from "../support/lab/mesh-server.ts";
+import { startTinyproxy } from "../support/lab/tinyproxy.ts";
 import { dropWall, raiseWall, UDP_ALL } from "../support/lab/udp-wall.ts";
 import { makeHomeRouter, startMiniupnpd } from "../support/port-mapping-lab/gateway.ts";
 
@@ -96,7 +96,8 @@ beforeAll(async () => {
   await makeHomeRouter(router);
   await router.must("nft", "insert rule inet filter input udp dport 53 accept");
   await startMiniupnpd(router);
-  await startHttpProxy(proxyHost, "5.5.5.10", resolvingBy(proxyHost, "nameserver 5.5.5.1"));
+  const proxyNames = resolvingBy(proxyHost, "nameserver 5.5.5.1");
+  const proxy = await startTinyproxy(proxyHost, "5.5.5.10", { ports: [8443], wrapper: proxyNames });
   const records = [`--address=/${NAME}/5.5.5.8`, "--address=/proxy.example/5.5.5.10", "--local=/example/"];
   const hosts = `${router.scratchDirectory}/hosts`;
   writeFileSync(hosts, MANY.map((address) => `${address} many.example\n`).join(""));
@@ -122,7 +123,7 @@ beforeAll(async () => {
     wrapper: [
       ...resolvingBy(bobHost, "nameserver 5.5.5.1"),
       "env",
-      "HTTPS_PROXY=http://alice:secret@proxy.example:3128",
+      `HTTPS_PROXY=${proxy.url.replace("5.5.5.10", "proxy.example")}`,
     ],
   });
   alice = await MeshPeer.join(inside, {

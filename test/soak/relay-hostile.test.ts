@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, it } from "vitest";
 import { ATTACKS, AttackedNetwork } from "../support/relay/attacked-network.ts";
 
-// A minute of each.
-const PINGS = 3000;
+// Half a minute of each.
+const PINGS = 1500;
 
 let network: AttackedNetwork;
 

@@ -70,7 +70,7 @@ async function addRouter(
   const uplink = new PrivateNetwork(await lab.segment("lan"), place.net);
   await uplink.attach(host, "in0", 1);
   const { nat, udpStreamTimeoutSeconds, dropsIn = [], dropsOut = [] } = router;
-  if (nat === "proxy") return { address, uplink, proxyUrl: await startTinyproxy(host, uplink.address(1)) };
+  if (nat === "proxy") return { address, uplink, proxyUrl: (await startTinyproxy(host, uplink.address(1))).url };
   await makeRouter(host, {
     nat,
     outside: "out0",
