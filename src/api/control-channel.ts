@@ -34,6 +34,9 @@ import { policyDeltaSchema, relayPolicySchema } from "./relay-policy.ts";
 export const CONTROL_PATH = "/v1/control";
 export const CONTROL_MAX_PAYLOAD_BYTES = 16 * 1024 * 1024;
 
+/** Of one peer's UDP socket. */
+export const MAX_ANNOUNCED_ENDPOINTS = 32;
+
 /** Peers in one `call`. */
 export const MAX_CALLED_PEERS = 64;
 
@@ -86,7 +89,7 @@ const endpointsMessageSchema = z.strictObject({
   type: z.literal("endpoints"),
   listenPort: z.number().int().min(1).max(65535),
   /** Addresses of the peer's own interfaces, best first. The coordinator adds the one it sees. */
-  endpoints: z.array(endpointSchema).max(32),
+  endpoints: z.array(endpointSchema).max(MAX_ANNOUNCED_ENDPOINTS),
   /** TCP ports of the peer's SSH server, at the same addresses. */
   sshPorts: z.array(portSchema).max(8).default([]),
   /** Whether peers are to try UDP at all; if not, the addresses are those of the SSH server alone. */

@@ -1,7 +1,6 @@
 import { BlockList, isIP } from "node:net";
 import { type NetworkInterfaceInfo, networkInterfaces } from "node:os";
-
-const MAX_ENDPOINTS = 32;
+import { MAX_ANNOUNCED_ENDPOINTS } from "../api/control-channel.ts";
 
 export interface EndpointOptions {
   /** Where our WireGuard socket listens. */
@@ -33,7 +32,15 @@ export function localEndpoints(options: EndpointOptions, interfaces: Interfaces 
     }
   }
   found.sort((a, b) => a.rank - b.rank);
-  return [...new Set(found.map(({ text }) => text))].slice(0, MAX_ENDPOINTS);
+  return [...new Set(found.map(({ text }) => text))].slice(0, MAX_ANNOUNCED_ENDPOINTS);
+}
+
+/**
+ * What is told of our UDP socket, as much as a message may carry. What others see of us goes first: it leads here from
+ * everywhere, where one of our own addresses may lead to a stranger.
+ */
+export function endpointsToTell(outside: readonly string[], local: readonly string[]): string[] {
+  return [...new Set([...outside, ...local])].slice(0, MAX_ANNOUNCED_ENDPOINTS);
 }
 
 /** Whether `address` is one of this machine's own: if not, the coordinator sees us through a NAT. */

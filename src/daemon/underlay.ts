@@ -4,7 +4,7 @@ import type { NetworkMap, RelayInfo } from "../api/network-map.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
 import type { AnnouncedEndpoints } from "../control/control-channel-types.ts";
-import { localEndpoints } from "../control/endpoints.ts";
+import { endpointsToTell, localEndpoints } from "../control/endpoints.ts";
 import type { PeerKeys } from "../control/peer-keys.ts";
 import { defaultGateway } from "../host/default-gateway.ts";
 import type { DialAttempt } from "../host/dial-race.ts";
@@ -174,10 +174,8 @@ export class Underlay implements AsyncDisposable {
     this.#nat.setAddresses(addresses, this.#isElsewhere);
     if (this.#options.preferences.isUsed("udp")) this.#followGateway(this.#isElsewhere);
     this.#isElsewhere = false;
-    // What others see of us goes first: it leads here from everywhere, where one of ours may lead to a stranger.
     const mapped = this.#mapped === undefined ? [] : [this.#mapped.external];
-    const outside = [...mapped, ...this.#nat.reflexive].map(formatEndpoint);
-    const endpoints = [...new Set([...outside, ...local])];
+    const endpoints = endpointsToTell([...mapped, ...this.#nat.reflexive].map(formatEndpoint), local);
     const isNews = this.#areRelaysNews || endpoints.join() !== this.#endpoints.join();
     this.#areRelaysNews = false;
     this.#endpoints = endpoints;

@@ -1,7 +1,7 @@
 import type { NetworkInterfaceInfo } from "node:os";
 import { describe, expect, it } from "vitest";
 import { endpointSchema } from "../../../src/api/primitives.ts";
-import { isLocalAddress, localEndpoints } from "../../../src/control/endpoints.ts";
+import { endpointsToTell, isLocalAddress, localEndpoints } from "../../../src/control/endpoints.ts";
 
 function address(text: string, internal = false): NetworkInterfaceInfo {
   const common = { address: text, netmask: "", mac: "", internal, cidr: null };
@@ -26,6 +26,14 @@ describe("addresses at which peers may reach this machine", () => {
   it("are no more than a message may carry", () => {
     const many = Array.from({ length: 100 }, (_, index) => address(`192.0.2.${index + 1}`));
     expect(localEndpoints(options, { eth0: many })).toHaveLength(32);
+  });
+
+  it("follow what others see of us, and give way to it: a message with too many would be refused", () => {
+    const local = Array.from({ length: 32 }, (_, index) => `192.0.2.${index + 1}:51820`);
+    const outside = ["198.51.100.7:4500", "192.0.2.1:51820"];
+    const told = endpointsToTell(outside, local);
+    expect(told).toHaveLength(32);
+    expect(told.slice(0, 3)).toEqual([...outside, "192.0.2.2:51820"]);
   });
 
   it("tell whether the coordinator sees us through a NAT", () => {
