@@ -7,6 +7,7 @@ import { defineConfig } from "vitest/config";
 const lab = { testTimeout: 60_000, hookTimeout: 60_000, fileParallelism: false };
 const BESIDE = [
   "test/lab/**/*-realtime.test.ts",
+  "test/lab/calls.test.ts",
   "test/lab/cli-bad-input.test.ts",
   "test/lab/coordinator-listen.test.ts",
   "test/lab/firewall-mark.test.ts",
@@ -15,6 +16,7 @@ const BESIDE = [
   "test/lab/nat-pairs.test.ts",
   "test/lab/offloads-missing.test.ts",
   "test/lab/path-mtu.test.ts",
+  "test/lab/override-endpoint.test.ts",
   "test/lab/path-preference.test.ts",
   "test/lab/port-mapping.test.ts",
   "test/lab/removed-peer.test.ts",
