@@ -5,6 +5,7 @@ import { MAX_CALL_ENDPOINTS } from "./call.ts";
 import type { DataCommand, DataEvent } from "./commands.ts";
 import { MAX_PATHS, PathCell, type PathCells } from "./path-cells.ts";
 import { PeerMtus } from "./path-mtu/peer-mtus.ts";
+import { PathSlots } from "./path-slots.ts";
 import { NO_PREFERENCE, type TransportPreference } from "./paths/events.ts";
 import { type PathAction, type PathEvent, PeerPaths } from "./paths/peer-paths.ts";
 import { pathsStatus } from "./paths-status.ts";
@@ -45,20 +46,10 @@ export type PathProbeEvent = Extract<
   { type: "probe-reply" | "probe-refused" | "probe-request" | "stranger" | "active" }
 >;
 
-/** Paths of a peer that are left for addresses from which it is heard, though nobody has told of them. */
-const LEARNED_PATHS = 2;
-
-/** A path's number, and where it leads. */
-interface Slot {
-  readonly endpoint: Endpoint;
-  /** The peer was heard from there, though nobody had told us of the address. */
-  readonly isLearned: boolean;
-}
-
 interface Controlled {
   readonly id: number;
   readonly publicKey: string;
-  readonly slots: (Slot | undefined)[];
+  readonly slots: PathSlots;
   readonly selection: PeerPaths;
   readonly mtus: PeerMtus;
   preference: TransportPreference;
@@ -203,8 +194,8 @@ export class PathControl {
 
   #create(id: number, publicKey: string): Controlled {
     const { cells, leads, mtuProbeId: probeId, mtuBytes } = this.#deps;
-    const slots: (Slot | undefined)[] = new Array(MAX_PATHS).fill(undefined);
-    const newest = (cell: PathCell) => Math.max(...slots.map((_, path) => cells.get(id, path, cell)));
+    const numbers = Array.from({ length: MAX_PATHS }, (_, path) => path);
+    const newest = (cell: PathCell) => Math.max(...numbers.map((path) => cells.get(id, path, cell)));
     const selection = new PeerPaths({
       leads: leads(publicKey),
       // Not a secret: it spreads what idle peers do over time.
@@ -219,7 +210,8 @@ export class PathControl {
       },
     });
     const mtus = new PeerMtus({ peer: id, probeId, mtuBytes, cells });
-    return { id, publicKey, slots, selection, mtus, preference: NO_PREFERENCE, candidates: [], openPipes: new Set() };
+    const [slots, openPipes] = [new PathSlots(), new Set<number>()];
+    return { id, publicKey, slots, selection, mtus, preference: NO_PREFERENCE, candidates: [], openPipes };
   }
 
   #setPreference(peer: Controlled, wanted: TransportPreference | undefined, nowMs: number): DataCommand[] {
@@ -232,19 +224,11 @@ export class PathControl {
   #setCandidates(peer: Controlled, candidates: readonly Endpoint[], nowMs: number): DataCommand[] {
     if (isSameList(peer.candidates, candidates)) return [];
     peer.candidates = candidates;
-    // Pipes are few, and work where nothing else does.
-    const pipesFirst = [...candidates.filter(isPipe), ...candidates.filter((endpoint) => !isPipe(endpoint))];
-    const told = pipesFirst.slice(0, MAX_PATHS - LEARNED_PATHS);
+    const told = PathSlots.choose(candidates);
     const commands: DataCommand[] = [];
-    for (const [path, slot] of peer.slots.entries()) {
-      if (slot === undefined || slot.isLearned) continue;
-      if (told.some((candidate) => isSameRemote(candidate, slot.endpoint))) continue;
-      if (peer.selection.isInUse(path) && !isPipe(slot.endpoint) && isUdpAllowed(peer.preference)) {
-        // It works, whoever told us or did not.
-        peer.slots[path] = { ...slot, isLearned: true };
-        continue;
-      }
-      peer.slots[path] = undefined;
+    const isKept = (path: number, endpoint: Endpoint) =>
+      peer.selection.isInUse(path) && !isPipe(endpoint) && isUdpAllowed(peer.preference);
+    for (const path of peer.slots.keepOnly(told, isKept)) {
       peer.openPipes.delete(path);
       peer.mtus.remove(path);
       commands.push({ type: "remove-path", peer: peer.id, path });
@@ -253,61 +237,46 @@ export class PathControl {
     return [...commands, ...this.#announceCandidates(peer, nowMs), ...this.#announceOpen(peer, nowMs)];
   }
 
-  /** Gives the endpoint a number; a learned one makes room for one that we were told of. */
   #assign(peer: Controlled, endpoint: Endpoint, isLearned: boolean): DataCommand[] {
-    const { slots } = peer;
-    const known = slots.findIndex((slot) => slot !== undefined && isSameRemote(slot.endpoint, endpoint));
-    if (known >= 0) {
-      if (!isLearned) slots[known] = { endpoint, isLearned };
-      return [];
-    }
-    let path = slots.indexOf(undefined);
-    if (path < 0) path = slots.findIndex((slot, id) => slot?.isLearned && !peer.selection.isInUse(id));
-    if (path < 0) return [];
-    slots[path] = { endpoint, isLearned };
+    const path = peer.slots.assign(endpoint, isLearned, (number) => peer.selection.isInUse(number));
+    if (path === undefined) return [];
     return [{ type: "set-path", peer: peer.id, path, endpoint }, ...peer.mtus.add(path, endpoint)];
   }
 
   #announceCandidates(peer: Controlled, nowMs: number): DataCommand[] {
-    const candidates = peer.slots.flatMap((slot, id) => {
-      if (slot === undefined) return [];
-      const { transport, endpoint } = this.#deps.describe(slot.endpoint);
+    const candidates = peer.slots.entries().map(({ path: id, endpoint }) => {
+      const { transport, endpoint: address } = this.#deps.describe(endpoint);
       // Where a pipe leads is not known before it is open, and selection is to take it for the same path afterwards.
-      const label = isPipe(slot.endpoint) ? `pipe ${slot.endpoint.pipe}` : endpoint;
-      return [{ id, transport, label }];
+      return { id, transport, label: isPipe(endpoint) ? `pipe ${endpoint.pipe}` : address };
     });
     return this.#tell(peer, { type: "candidates", candidates }, nowMs);
   }
 
   #announceOpen(peer: Controlled, nowMs: number): DataCommand[] {
-    return peer.slots.flatMap((slot, id) => {
-      if (slot === undefined || !isPipe(slot.endpoint)) return [];
-      const pipe = this.#deps.pipes.get(slot.endpoint);
+    return peer.slots.entries().flatMap(({ path: id, endpoint }) => {
+      if (!isPipe(endpoint)) return [];
+      const pipe = this.#deps.pipes.get(endpoint);
       const isOpen = pipe?.transport.isOpenTo(peer.publicKey) ?? false;
       const hasOpened = isOpen && !peer.openPipes.has(id);
       if (isOpen) peer.openPipes.add(id);
       else peer.openPipes.delete(id);
       const commands = this.#tell(peer, { type: "open", id, isOpen }, nowMs);
-      return hasOpened ? [...commands, ...this.#deps.onOpened(peer.id, slot.endpoint)] : commands;
+      return hasOpened ? [...commands, ...this.#deps.onOpened(peer.id, endpoint)] : commands;
     });
   }
 
-  /** The address at which a path knows us may be gone, or be a way to nowhere: the kernel chooses until it is heard again. */
+  /** The kernel chooses by which address of ours to answer until the peer is heard again. */
   #forgetSources(peer: Controlled): void {
-    for (const [path, slot] of peer.slots.entries()) {
-      if (slot === undefined || isPipe(slot.endpoint)) continue;
-      const { address, port } = slot.endpoint;
-      peer.slots[path] = { ...slot, endpoint: { address, port } };
-    }
+    peer.slots.forgetSources();
     const { primary } = peer.selection.status();
-    const endpoint = primary === null ? undefined : peer.slots[primary]?.endpoint;
+    const endpoint = primary === null ? undefined : peer.slots.endpointOf(primary);
     if (endpoint !== undefined) this.#deps.onPrimary(peer.id, endpoint);
   }
 
   #heard(peer: Controlled, endpoint: Endpoint, nowMs: number): DataCommand[] {
     const commands = this.#assign(peer, endpoint, true);
     if (commands.length > 0) commands.push(...this.#announceCandidates(peer, nowMs));
-    const id = peer.slots.findIndex((slot) => slot !== undefined && isSameRemote(slot.endpoint, endpoint));
+    const id = peer.slots.find(endpoint);
     if (id >= 0) commands.push(...this.#tell(peer, { type: "heard", id }, nowMs));
     return commands;
   }
@@ -338,7 +307,7 @@ export class PathControl {
         ];
       case "use": {
         const { primary, second } = action;
-        const endpoint = primary === null ? undefined : peer.slots[primary]?.endpoint;
+        const endpoint = primary === null ? undefined : peer.slots.endpointOf(primary);
         if (endpoint !== undefined) this.#deps.onPrimary(peer.id, endpoint);
         return [{ type: "use-paths", peer: peer.id, primary, second }];
       }
@@ -367,8 +336,8 @@ export class PathControl {
   }
 
   #describe(peer: Controlled, path: number | null): PathDecision["path"] {
-    const slot = path === null ? undefined : peer.slots[path];
-    return slot === undefined ? null : this.#deps.describe(slot.endpoint);
+    const endpoint = path === null ? undefined : peer.slots.endpointOf(path);
+    return endpoint === undefined ? null : this.#deps.describe(endpoint);
   }
 }
 

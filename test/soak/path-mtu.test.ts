@@ -74,7 +74,7 @@ describe("an underlay that drops fragments as well", () => {
     await using network = await NarrowNetwork.open({ mtu: 1280, dropsFragments: true });
     const { alice, bob } = network;
     const { ip4, ip6 } = (await bob.status()).self!;
-    expect(await ping(alice.host, ip4)).toBe(3);
+    await expect.poll(() => ping(alice.host, ip4), { timeout: 20_000 }).toBe(3);
     const reason = "UDP does not carry IPv6's minimum of 1280 bytes";
     const udpDetails = async () =>
       (await alice.peer("bob"))!.paths.filter(({ transport }) => transport === "udp").map(({ detail }) => detail);
