@@ -204,7 +204,8 @@ export class RelayLinks implements AsyncDisposable {
 
   #review(): void {
     const nowMs = this.#deps.clock.monotonicMs();
-    const unreached = new Set(this.#unreached);
+    // What is no relay any more is nobody's concern.
+    const unreached = new Set(this.#unreached.filter((id) => id === COORDINATOR_RELAY_ID || this.#infos.has(id)));
     for (const [id, link] of this.#links) {
       if (link.way.state?.connected === true) link.seenMs = nowMs;
       const isLost = link.way.isHome && nowMs - link.seenMs >= UNREACHED_MS;

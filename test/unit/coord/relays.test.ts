@@ -186,6 +186,20 @@ describe("what peers are told of relays", () => {
     }
   });
 
+  it("follows what a peer says that it cannot reach", async () => {
+    const { keys, id } = await newRelay();
+    const relay = await announced(keys);
+    const { control } = await joined("alice");
+    await control.until("the relay", () => control.map?.self.relays[0] === id);
+    const endpoints = { type: "endpoints", listenPort: 51820, endpoints: [] };
+    control.send({ ...endpoints, unreachedRelays: [id] });
+    await control.until("another home", () => control.map?.self.relays[0] === "coordinator");
+    expect(control.map?.self.relays).toEqual(["coordinator", id]);
+    control.send(endpoints);
+    await control.until("the first one again", () => control.map?.self.relays[0] === id);
+    await relay.close();
+  });
+
   it("is the same after a restart of the coordinator, before the relay is back", async () => {
     const { keys, id } = await newRelay();
     await (await announced(keys)).close();
