@@ -1,0 +1,39 @@
+import { readFile } from "node:fs/promises";
+import { expect, it } from "vitest";
+import { loadRelayConfig, relayConfigSchema } from "../../../src/api/relay-config.ts";
+import { parseYamlConfig } from "../../../src/api/yaml-config.ts";
+import { DEFAULT_RELAY_LIMITS } from "../../../src/relay/limits.ts";
+
+const EXAMPLE = new URL("../../../configs/relay.yaml", import.meta.url).pathname;
+
+it("takes the commented example, which states the defaults", async () => {
+  const { relayLimits, ...config } = await loadRelayConfig(EXAMPLE);
+  expect(config).toEqual({
+    home: undefined,
+    servers: undefined,
+    token: undefined,
+    tokenFile: undefined,
+    name: undefined,
+    listen: [":443"],
+    stunListen: [":3478"],
+    publicUrls: undefined,
+    tls: "auto",
+    trustedProxies: [],
+    logFormat: "pretty",
+    verbose: false,
+  });
+  const { bytesPerSecond, framesPerSecond } = DEFAULT_RELAY_LIMITS;
+  expect(relayLimits).toEqual({ mbitPerSecond: bytesPerSecond / 125_000, datagramsPerSecond: framesPerSecond });
+});
+
+it("has a right value in every line that is commented out", async () => {
+  const text = await readFile(EXAMPLE, "utf8");
+  const keys = text.replace(/^# ((?:home|server|token_file|name|public_url): .*)$/gm, "$1");
+  expect(parseYamlConfig(keys, EXAMPLE, relayConfigSchema)).toMatchObject({
+    home: "/var/lib/mesh",
+    servers: ["coordinator.example.com"],
+    tokenFile: "/etc/mesh/relay-token",
+    name: "berlin",
+    publicUrls: ["https://relay.example.com"],
+  });
+});
