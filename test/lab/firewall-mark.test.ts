@@ -10,7 +10,7 @@ import { MeshPeer } from "../support/lab/mesh-peer.ts";
 import { MeshServer } from "../support/lab/mesh-server.ts";
 import { startTinyproxy } from "../support/lab/tinyproxy.ts";
 import { dropWall, raiseWall, UDP_ALL } from "../support/lab/udp-wall.ts";
-import { makeHomeRouter, startMiniupnpd } from "../support/port-mapping-lab/gateway.ts";
+import { dropPcpAndNatPmp, makeHomeRouter, startMiniupnpd } from "../support/port-mapping-lab/gateway.ts";
 
 // Every packet that daemons send to the underlay carries the mark. The kernel keeps the list of those that do not.
 //
@@ -28,6 +28,11 @@ const TABLE = "100";
 
 /** More than one datagram of DNS has room for. */
 const MANY = Array.from({ length: 200 }, (_, i) => `198.51.100.${i + 1}`);
+
+const netcheckSchema = z.object({
+  portMapping: z.array(z.string()),
+  coordinator: z.object({ reached: z.boolean() }),
+});
 
 let lab: Lab;
 let alice: MeshPeer;
@@ -95,6 +100,8 @@ beforeAll(async () => {
   await internet.attach(proxyHost, "eth0", ["5.5.5.10/24"]);
   await makeHomeRouter(router);
   await router.must("nft", "insert rule inet filter input udp dport 53 accept");
+  // Asked by all three protocols, it answers UPnP alone, which goes over TCP too.
+  await dropPcpAndNatPmp(router);
   await startMiniupnpd(router);
   const proxyNames = resolvingBy(proxyHost, "nameserver 5.5.5.1");
   const proxy = await startTinyproxy(proxyHost, "5.5.5.10", { ports: [8443], wrapper: proxyNames });
@@ -152,11 +159,18 @@ it("marks everything: names, the coordinator, proxies, relays, STUN, port mappin
   await uses("ssh");
   await dropWall(alice.host);
   await uses("udp");
-  await meshJson(alice.host, alice.home, "netcheck");
+  await eventually(
+    "the router has mapped a port by UPnP",
+    async () => {
+      const { portMapping } = netcheckSchema.parse(await meshJson(alice.host, alice.home, "netcheck"));
+      return portMapping.includes("upnp");
+    },
+    { timeoutMs: 30_000 },
+  );
 
   const [byAlice, byBob] = [await seen(alice.host, "marked"), await seen(bob.host, "marked")];
   expect(byAlice).toEqual(
-    expect.arrayContaining(["udp 53", "tcp 8443", "udp 3478", "udp 5351", "udp 51820", "tcp 2222"]),
+    expect.arrayContaining(["udp 53", "tcp 8443", "udp 3478", "udp 5351", "udp 1900", "udp 51820", "tcp 2222"]),
   );
   expect(byBob).toEqual(expect.arrayContaining(["udp 53", "tcp 3128", "udp 3478"]));
   expect(byBob).not.toContain("tcp 8443");
@@ -202,9 +216,7 @@ it("a default route into the tunnel for all that has no mark carries nothing of 
   await uses("ssh");
   await dropWall(host);
   await uses("udp");
-  const { coordinator } = z
-    .object({ coordinator: z.object({ reached: z.boolean() }) })
-    .parse(await meshJson(host, alice.home, "netcheck"));
+  const { coordinator } = netcheckSchema.parse(await meshJson(host, alice.home, "netcheck"));
   expect(coordinator.reached).toBe(true);
   expect(await seen(host, "unmarked")).toEqual([]);
 });
