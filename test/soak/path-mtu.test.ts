@@ -69,6 +69,17 @@ describe("an underlay that narrows silently under large packets", () => {
   }, 300_000);
 });
 
+describe("an interface of 8900 bytes, for networks with jumbo frames", () => {
+  it("carries as much where the underlay does not, by every transport", async () => {
+    await using network = await NarrowNetwork.open({ mtu: 1500, args: ["--mtu", "8900"] });
+    for (const transport of TRANSPORTS) {
+      await network.only(transport);
+      await expectTransfers(network);
+      if (transport === "udp") await expectPathMtu(network, 1500, 8900);
+    }
+  }, 120_000);
+});
+
 describe("an underlay that drops fragments as well", () => {
   it("IPv6's minimum goes by a byte stream, and UDP says why it is not used", async () => {
     await using network = await NarrowNetwork.open({ mtu: 1280, dropsFragments: true });

@@ -5,8 +5,8 @@ import type { MeshPeer } from "./mesh-peer.ts";
 import type { NarrowNetwork } from "./narrow-network.ts";
 
 const MEBIBYTE = 2 ** 20;
-/** Of the interface. */
-const MTU = 1420;
+/** Of the interface, unless `mesh join` is told otherwise. */
+const DEFAULT_MTU = 1420;
 /** IP, UDP and WireGuard. */
 export const OVERHEAD_BYTES = { v4: 60, v6: 80 } as const;
 /** What arrives in this time was not held up by anything that had to be found out again and again. */
@@ -26,13 +26,17 @@ export async function expectTransfers({ alice, bob }: NarrowNetwork): Promise<nu
 }
 
 /** Both peers know what the UDP path in use carries in an underlay of `underlayMtu`. */
-export async function expectPathMtu({ alice, bob }: NarrowNetwork, underlayMtu: number): Promise<void> {
+export async function expectPathMtu(
+  { alice, bob }: NarrowNetwork,
+  underlayMtu: number,
+  interfaceMtu = DEFAULT_MTU,
+): Promise<void> {
   const knows = (peer: MeshPeer, name: string) =>
     eventually(`${peer.host.label} knows what its path to ${name} carries`, async () => {
       const path = (await peer.peer(name))?.path;
       if (path === undefined || path === null) return undefined;
       const family = path.endpoint.startsWith("[") ? "v6" : "v4";
-      return path.mtu === Math.min(MTU, underlayMtu - OVERHEAD_BYTES[family]) ? true : undefined;
+      return path.mtu === Math.min(interfaceMtu, underlayMtu - OVERHEAD_BYTES[family]) ? true : undefined;
     });
   await Promise.all([knows(alice, "bob"), knows(bob, "alice")]);
 }
