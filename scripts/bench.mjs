@@ -3,8 +3,9 @@
 //
 //   npm run bench                    throughput, packet rate and latency beside other implementations
 //   npm run bench -- idle            CPU and memory of tunnels at rest
+//   npm run bench -- connect         how quickly two peers come together, by what stands between them
 //   npm run bench -- micro [NAME…]   functions of the packet path and of the cryptography
-//   npm run bench -- --help          the options of the first
+//   npm run bench -- --help          the options of the first; `connect --help` those of another
 import { readdirSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "./build.mjs";
@@ -13,7 +14,7 @@ import { mustRun } from "./lib/process.mjs";
 import { cacheDirectory, projectRoot } from "./lib/project.mjs";
 import { setup } from "./setup.mjs";
 
-const SUITES = { throughput, idle, micro };
+const SUITES = { throughput, idle, connect, micro };
 
 async function throughput(args) {
   const suite = await import("../bench/throughput.mjs");
@@ -28,8 +29,17 @@ async function idle(args) {
   return suite.idle(args);
 }
 
-async function prepareLab() {
-  await setup({ for: ["build", "bench"] });
+async function connect(args) {
+  const suite = await import("../bench/connect.mjs");
+  return suite.connect(args, async () => {
+    await prepareLab(["test"]);
+    const compiled = await compileBench("connect");
+    return import(join(compiled, "bench/connect/lab.js"));
+  });
+}
+
+async function prepareLab(furtherPurposes = []) {
+  await setup({ for: ["build", "bench", ...furtherPurposes] });
   await build();
   if (process.getuid?.() !== 0) throw new ScriptError("network namespaces need root: run this as root");
 }
@@ -38,13 +48,7 @@ async function prepareLab() {
 async function micro(names) {
   await setup({ for: ["build"] });
   await build();
-  step("Compiling bench/micro");
-  const tsc = join(projectRoot, "node_modules/typescript/bin/tsc");
-  const compiled = join(cacheDirectory, "bench");
-  rmSync(compiled, { recursive: true, force: true });
-  await mustRun(process.execPath, [tsc, "-p", "bench/micro", "--outDir", compiled], { cwd: projectRoot });
-  // The cipher library is looked for beside src/.
-  symlinkSync(join(projectRoot, "native"), join(compiled, "native"));
+  const compiled = await compileBench("micro");
   const folder = join(compiled, "bench/micro");
   const isWanted = (file) => names.length === 0 || names.some((name) => file.startsWith(name));
   const programs = readdirSync(folder).filter((file) => file.endsWith(".bench.js") && isWanted(file));
@@ -53,6 +57,18 @@ async function micro(names) {
     step(program.replace(/\.bench\.js$/, ""));
     await mustRun(process.execPath, [join(folder, program)], { cwd: projectRoot, show: true });
   }
+}
+
+/** Compiles the TypeScript of `bench/NAME` and what it imports. @returns the folder, laid out as the project */
+async function compileBench(name) {
+  step(`Compiling bench/${name}`);
+  const tsc = join(projectRoot, "node_modules/typescript/bin/tsc");
+  const compiled = join(cacheDirectory, `bench-${name}`);
+  rmSync(compiled, { recursive: true, force: true });
+  await mustRun(process.execPath, [tsc, "-p", `bench/${name}`, "--outDir", compiled], { cwd: projectRoot });
+  // What is not compiled is looked for beside src/.
+  for (const folder of ["native", "scripts", "dist"]) symlinkSync(join(projectRoot, folder), join(compiled, folder));
+  return compiled;
 }
 
 async function main() {

@@ -27,14 +27,15 @@ describe("two peers and what stands between them", () => {
   beforeAll(async () => {
     grid = await NatGrid.open(PAIRS);
     await grid.join();
-  });
+  }, 180_000);
   afterAll(() => grid[Symbol.asyncDispose]());
 
   for (const pair of PAIRS) {
     const transport = pathBetween(pair);
     it(`${pair.a} calls ${pair.b}: ${transport}`, async () => {
       const [caller, called] = grid.peers(pair);
-      await meet(caller, called, { transport });
+      const { lost } = await meet(caller, called, { transport });
+      expect(lost).toBe(0);
       expect((await caller.peer(called.host.label))?.path?.reason).not.toBe("");
     });
   }

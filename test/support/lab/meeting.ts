@@ -3,12 +3,14 @@ import { eventually } from "./eventually.ts";
 import type { MeshPeer } from "./mesh-peer.ts";
 import { PingFlow } from "./ping-flow.ts";
 
-/** How two peers that had not spoken yet came together; from the first packet that one sent to the other. */
+/** How two peers came together; from when one began to ping the other. */
 export interface Meeting {
-  /** To the first answer. */
+  /** To the first answer; the start of the program `ping` is in it. */
   readonly firstAnswerMs: number;
   /** Until both ends used the transport that was expected. */
   readonly settledMs: number;
+  /** Packets without an answer, the first one included. */
+  readonly lost: number;
 }
 
 export interface MeetingOptions {
@@ -25,22 +27,30 @@ export const MEETING_LIMIT_MS = 15_000;
 export async function meet(from: MeshPeer, to: MeshPeer, options: MeetingOptions): Promise<Meeting> {
   const { transport, untilRaceEnds = false } = options;
   const address = (await to.local.status()).self!.ip4;
+  const startMs = Date.now();
+  await Promise.all([allow(to, from), allow(from, to)]);
   await using flow = await PingFlow.start(from.host, address, INTERVAL_MS);
   const ways = [
     [from, to],
     [to, from],
   ] as const;
   const sinceMs = await Promise.all(ways.map(([peer, other]) => waitForTransport(peer, other, transport)));
-  flow.restart();
-  await eventually("packets flow by it", () => flow.answered > 10, { timeoutMs: 10_000 });
+  const { answered } = flow;
+  await eventually("packets flow by it", () => flow.answered > answered + 10, { timeoutMs: 10_000 });
   if (untilRaceEnds) {
     await Promise.all(ways.map(([peer, other]) => waitForRaceEnd(peer, other)));
     await Promise.all(ways.map(([peer, other]) => waitForTransport(peer, other, transport)));
   }
   return {
-    firstAnswerMs: flow.firstAnswerMs - flow.firstSentMs,
-    settledMs: Math.max(...sinceMs) - flow.firstSentMs,
+    firstAnswerMs: flow.first.atMs - startMs,
+    settledMs: Math.max(...sinceMs) - startMs,
+    lost: flow.first.sequence - 1 + flow.result().lost,
   };
+}
+
+/** Whatever the configuration says of the other one, all transports may be used. */
+async function allow(peer: MeshPeer, other: MeshPeer): Promise<void> {
+  await peer.local.prefer({ peer: other.host.label, preference: { prefer: null, exclude: [] } });
 }
 
 /** @returns since when, wall clock, ms */

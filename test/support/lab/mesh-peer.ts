@@ -63,9 +63,11 @@ export class MeshPeer implements AsyncDisposable {
       async () => {
         // A daemon that has ended will never run, and its own words say more than a timeout.
         if (!peer.process.isRunning) return peer;
-        return (await peer.status()).state === "running" ? peer : undefined;
+        const { state } = await peer.local.status();
+        if (state === "running") return peer;
+        throw new Error(`it is ${state}\n${peer.process.tail()}`);
       },
-      { timeoutMs: 20_000, intervalMs: 100 },
+      { timeoutMs: 30_000, intervalMs: 50 },
     );
     if (!peer.process.isRunning) throw new Error(`the daemon ended\n${peer.process.tail()}`);
     return peer;

@@ -14,32 +14,31 @@ export interface PingFlowResult {
 const UNDER_WAY = 20;
 
 interface Answer {
+  /** From 1 on. */
   readonly sequence: number;
+  /** Wall clock. */
   readonly atMs: number;
 }
 
 /** An endless ping, one request every `intervalMs`: what it is without for a while, every application would be without. */
 export class PingFlow implements AsyncDisposable {
-  /** Wall clock, ms: when the first request was sent, and when the first answer to any came. */
-  readonly firstSentMs: number;
-  readonly firstAnswerMs: number;
+  /** The first answer that came, be it to the first request or to another. */
+  readonly first: Answer;
   readonly #process: LabProcess;
   #from: Answer | undefined;
 
-  private constructor(process: LabProcess, firstSentMs: number, firstAnswerMs: number) {
+  private constructor(process: LabProcess, first: Answer) {
     this.#process = process;
-    this.firstSentMs = firstSentMs;
-    this.firstAnswerMs = firstAnswerMs;
+    this.first = first;
   }
 
   /** Flows by the time it returns. `dataBytes`: of each request, without headers. */
   static async start(from: LabHost, address: string, intervalMs = 10, dataBytes = 56): Promise<PingFlow> {
     const args = ["-n", "-D", "-i", String(intervalMs / 1000), "-s", String(dataBytes), address];
     const process = await from.start("ping", args);
-    const first = await process.waitForOutput(/^\[(\d+\.\d+)\].* icmp_seq=(\d+) .*time=([\d.]+)/m, 15_000);
-    const [seconds, sequence, rttMs] = first.slice(1).map(Number) as [number, number, number];
-    const answeredMs = seconds * 1000;
-    const flow = new PingFlow(process, answeredMs - rttMs - (sequence - 1) * intervalMs, answeredMs);
+    const first = await process.waitForOutput(/^\[(\d+\.\d+)\].* icmp_seq=(\d+) .*time=/m, 15_000);
+    const [seconds, sequence] = first.slice(1).map(Number) as [number, number];
+    const flow = new PingFlow(process, { sequence, atMs: seconds * 1000 });
     flow.restart();
     return flow;
   }
