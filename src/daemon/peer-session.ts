@@ -14,7 +14,6 @@ import { asMeshError, MeshError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { ControlChannel } from "../control/control-channel.ts";
 import type { IncomingCall } from "../control/control-channel-types.ts";
-import { isLocalAddress } from "../control/endpoints.ts";
 import { MapCache } from "../control/map-cache.ts";
 import type { PeerKeys } from "../control/peer-keys.ts";
 import { InterfaceSetup, type NoIpv6Reason } from "../host/interface-setup.ts";
@@ -88,7 +87,6 @@ export class PeerSession implements AsyncDisposable {
   readonly #underlay: Underlay;
   readonly #preferences: PathPreferences;
   readonly #overrides: OverrideEndpoints;
-  #behindNat = false;
   #hasFreshMap = false;
   #wasConnected = false;
 
@@ -295,7 +293,6 @@ export class PeerSession implements AsyncDisposable {
     this.#underlay.setPeers(map);
     this.#overrides.setPeers(map);
     const context = {
-      behindNat: this.#behindNat,
       overridesOf: ({ overrideEndpoint }: MapPeer) => this.#overrides.endpointsOf(overrideEndpoint),
       preferenceOf: (peer: string) => this.#preferences.effective(peer),
     };
@@ -311,15 +308,10 @@ export class PeerSession implements AsyncDisposable {
   }
 
   #channelChanged(): void {
-    const { url, connected, services, observedAddress } = this.#channel.state;
+    const { url, connected, services } = this.#channel.state;
     if (connected) this.#underlay.follow({ url, services });
     if (connected && !this.#wasConnected) this.#tunnel.paths.callable();
     this.#wasConnected = connected;
-    const behindNat = observedAddress !== null && !isLocalAddress(observedAddress);
-    if (behindNat !== this.#behindNat) {
-      this.#behindNat = behindNat;
-      this.#applyMapAgain();
-    }
     this.#deps.onChange();
   }
 

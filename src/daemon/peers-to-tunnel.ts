@@ -2,11 +2,7 @@ import type { MapPeer, NetworkMap } from "../api/network-map.ts";
 import type { TunnelPeerConfig } from "../router/tunnel.ts";
 import type { EffectivePreference } from "./path-preferences.ts";
 
-const NAT_KEEPALIVE_SECONDS = 25;
-
 export interface TunnelPeersContext {
-  /** The coordinator sees us under an address that is none of our own: mappings on the way must be kept open. */
-  readonly behindNat: boolean;
   /** Endpoints to be tried before those that the peer has told of. */
   readonly overridesOf: (peer: MapPeer) => readonly string[];
   /** By a peer's name. */
@@ -21,7 +17,8 @@ export function peersToTunnel(map: NetworkMap, context: TunnelPeersContext): Tun
       publicKey: peer.wireguardKey,
       allowedIps: peer.allowedIps,
       endpoints: [...new Set([...context.overridesOf(peer), ...peer.endpoints])],
-      persistentKeepaliveSeconds: context.behindNat ? NAT_KEEPALIVE_SECONDS : 0,
+      // Path selection keeps mappings open, for those peers that there was traffic with.
+      persistentKeepaliveSeconds: 0,
       hasPaths: true,
       preference: context.preferenceOf(peer.name),
       name: peer.name,

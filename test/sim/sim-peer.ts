@@ -8,6 +8,8 @@ const MAX_PATHS = 16;
 const REPLAY_WINDOW = 8128;
 /** The data thread tells of data after so long a pause. */
 const PAUSE_MS = 2000;
+/** A session that nothing went by for this long is over: nobody renews it (whitepaper §6.2). */
+const SESSION_MS = 180_000;
 
 export interface Delivery {
   readonly flow: number;
@@ -53,6 +55,7 @@ export class SimPeer {
   readonly #lastReceivedMs = new Float64Array(MAX_PATHS);
   #lastDataSentMs = 0;
   #lastDataReceivedMs = 0;
+  #lastSentMs = 0;
   #counter = 0;
   readonly #seen = new Set<number>();
   #highest = 0;
@@ -118,8 +121,12 @@ export class SimPeer {
 
   sendData(flow: number, number: number, sizeBytes: number): void {
     const payload = { flow, number, sizeBytes };
-    if (this.primary === null) this.#staged.push(payload);
-    else this.#sendPayload(payload);
+    if (this.primary !== null) {
+      this.#sendPayload(payload);
+      return;
+    }
+    if (!this.isUp && this.#staged.length === 0) this.dial();
+    this.#staged.push(payload);
   }
 
   #sendPayload({ flow, number, sizeBytes }: Payload): void {
@@ -138,6 +145,7 @@ export class SimPeer {
 
   #send(id: number, message: SimMessage): void {
     this.counts.sent++;
+    this.#lastSentMs = this.#options.time.nowMs;
     const link = this.linkOf(id)!;
     const index = this.#options.links.indexOf(link);
     link.send(this.#options.direction, message, (arrived) => this.other.#receive(this.other.idOf(index), arrived));
@@ -202,6 +210,12 @@ export class SimPeer {
     this.delivered.push({ flow, number, atMs: nowMs });
   }
 
+  #loseSession(): void {
+    this.isUp = false;
+    this.#wasAsked = false;
+    this.tell({ type: "session", isUp: false });
+  }
+
   #tellLater(event: PathEvent): void {
     this.#later(() => this.tell(event));
   }
@@ -247,7 +261,8 @@ export class SimPeer {
       if (this.#timerMs !== dueMs) return;
       this.#timerMs = Number.POSITIVE_INFINITY;
       this.counts.tick++;
-      this.tell({ type: "tick" });
+      if (this.isUp && this.#options.time.nowMs - this.#lastSentMs > SESSION_MS) this.#loseSession();
+      else this.tell({ type: "tick" });
     });
   }
 }

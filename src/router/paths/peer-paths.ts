@@ -9,6 +9,7 @@ import { type Change, Selection } from "./selection.ts";
 import { describePath, type PeerPathsStatus, verdictOn } from "./status.ts";
 import { NEVER, PATH_TIMINGS } from "./timings.ts";
 import { type WantContext, Wants } from "./wants.ts";
+import { ASLEEP } from "./words.ts";
 
 export type { PathAction, PathEvent } from "./events.ts";
 export type { PeerPathsStatus } from "./status.ts";
@@ -76,6 +77,7 @@ export class PeerPaths {
       this.#probe(paths, context, actions);
       for (const path of paths) deadlineMs = Math.min(deadlineMs, nextProbeMs(path, context));
       deadlineMs = Math.min(deadlineMs, this.#selection.deadlineMs(paths, ranking));
+      if (this.#activity === "asleep") deadlineMs = nowMs + PATH_TIMINGS.asleepReviewMs;
     }
     if (nowMs >= this.#attempts.endsAtMs) this.#attempts.close(this.#verdict, nowMs);
     this.#deadlineMs = Math.max(Math.min(deadlineMs, this.#attempts.endsAtMs), nowMs + 1);
@@ -202,7 +204,7 @@ export class PeerPaths {
     this.#sessionSinceMs = undefined;
     this.#agreement.reset();
     this.#attempts.close(this.#verdict, this.#nowMs);
-    this.#report(this.#selection.clear("no session", this.#nowMs), actions);
+    this.#report(this.#selection.clear(this.#activity === "asleep" ? ASLEEP : "no session", this.#nowMs), actions);
     this.#reportUse(actions);
   }
 
@@ -260,14 +262,28 @@ export class PeerPaths {
     const nowMs = this.#nowMs;
     if (isAskedFor) this.#askedForMs = nowMs;
     const dataMs = Math.max(counters.lastDataSentMs() || -NEVER, counters.lastDataReceivedMs() || -NEVER);
-    const pauseMs = nowMs - Math.max(dataMs, this.#askedForMs);
-    const activity = pauseMs <= PATH_TIMINGS.activeMs ? "active" : pauseMs <= PATH_TIMINGS.warmMs ? "warm" : "idle";
+    const activity = this.#activityAfter(nowMs - Math.max(dataMs, this.#askedForMs));
     const { primary } = this.#selection;
     const hasBegun = activity === "active" && this.#activity !== "active";
     if (hasBegun && primary !== null && nowMs - primary.lastHeardMs > PATH_TIMINGS.staleMs) {
       this.#selection.doubt("the path in use was idle for a while", 1);
     }
     this.#activity = activity;
+  }
+
+  #activityAfter(pauseMs: number): Activity {
+    const { activeMs, warmMs, asleepMs } = PATH_TIMINGS;
+    if (pauseMs <= activeMs) return "active";
+    if (pauseMs <= warmMs) return "warm";
+    const isTried = this.#sessionSinceMs !== undefined && this.#nowMs - this.#sessionSinceMs > asleepMs;
+    return pauseMs > asleepMs && isTried && this.#canBeWoken ? "asleep" : "idle";
+  }
+
+  /** Traffic of either end reaches the other by a relay, which is connected anyway, whatever has become of the rest. */
+  get #canBeWoken(): boolean {
+    const ranking = this.#ranking();
+    const isRelay = (path: Path) => path.transport === "relay" && path.isProven && ranking.isEligible(path);
+    return Array.from(this.#paths.values()).some(isRelay);
   }
 
   #decide(paths: readonly Path[], ranking: Ranking, actions: PathAction[]): void {

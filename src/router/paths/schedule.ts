@@ -1,10 +1,10 @@
 import type { Path } from "./path.ts";
 import type { Ranking } from "./ranking.ts";
 import type { Selection } from "./selection.ts";
-import { PATH_TIMINGS as T } from "./timings.ts";
+import { NEVER, PATH_TIMINGS as T } from "./timings.ts";
 
-/** How recently data went either way: within 2 s, within 45 s, or longer ago. */
-export type Activity = "active" | "warm" | "idle";
+/** How recently data went either way: within 2 s, within 45 s, longer ago, or so long ago that nothing is kept ready. */
+export type Activity = "active" | "warm" | "idle" | "asleep";
 
 /** What the schedule depends on, at one moment. */
 export interface ProbeContext {
@@ -18,6 +18,7 @@ export interface ProbeContext {
 
 /** When the path is to be probed next. Follows from what is known at the moment of asking: no timer is armed anywhere. */
 export function nextProbeMs(path: Path, context: ProbeContext): number {
+  if (context.activity === "asleep") return NEVER;
   const isDormant = context.activity === "idle" && path.isProven && !isBusy(context);
   const scheduledMs = isDormant ? keepWarmMs(path, context) : path.lastProbeMs + intervalMs(path, context);
   if (path.unansweredCount === 0 || !path.isProven) return Math.min(path.urgentAtMs, scheduledMs);

@@ -3,7 +3,7 @@ import type { PathTransport } from "./events.ts";
 import type { Path } from "./path.ts";
 import { type Ranking, Tier } from "./ranking.ts";
 import type { Selection } from "./selection.ts";
-import { formatMs, loses, nameOf } from "./words.ts";
+import { ASLEEP, formatMs, loses, nameOf } from "./words.ts";
 
 export interface PathStatus {
   readonly id: number;
@@ -77,12 +77,13 @@ export function verdictOn(
   return { isWinner, outcome: detailOf(path, selection, ranking) };
 }
 
-function detailOf(path: Path, { primary, second, whySecond }: Selection, ranking: Ranking): string {
+function detailOf(path: Path, { primary, second, whySecond, reason }: Selection, ranking: Ranking): string {
   const name = nameOf(path.transport);
   if (!ranking.preference.isAllowed(path.transport)) return `${name} is excluded for this peer`;
   if (!path.isOpen) return "not connected";
   if (path.isSilent) return path.totalReplies > 0 ? "fell silent" : "no answer";
   if (path.isNarrow || (path.hold !== undefined && path.isHeld(ranking.nowMs))) return loses(path);
+  if (primary === null && reason === ASLEEP) return ASLEEP;
   if (path === primary) return "in use";
   if (path === second && whySecond !== null) return `carries everything as well: ${whySecond}`;
   if (path.repliesInRow === 0) return path.lastHeardMs > -Infinity ? "heard, no answer yet" : "no answer yet";

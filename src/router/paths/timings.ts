@@ -22,6 +22,10 @@ export const PATH_TIMINGS = {
   keepWarmMs: 20_000,
   idlePipeProbeMs: 60_000,
   idleBackupProbeMs: 120_000,
+  /** Without data for this long, and with a relay to be woken by, nothing is probed any more. */
+  asleepMs: 300_000,
+  /** How often it is looked whether the session of a sleeping peer has ended. */
+  asleepReviewMs: 60_000,
   /** The end that does not lead waits so much longer, and `jitter` adds at most this share. */
   idleFollowingShare: 1.15,
   idleSpread: 0.1,

@@ -69,7 +69,7 @@ export class Wants {
 }
 
 function isWanted(transport: Wanted, { activity, paths, selection, ranking }: WantContext): boolean {
-  if (activity === "idle" || !ranking.preference.isAllowed(transport)) return false;
+  if (activity === "idle" || activity === "asleep" || !ranking.preference.isAllowed(transport)) return false;
   const { primary, second } = selection;
   const ofIt = paths.filter((path) => path.transport === transport);
   if (ofIt.length === 0) return false;

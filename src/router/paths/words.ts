@@ -5,6 +5,8 @@ import type { Path } from "./path.ts";
 
 const NAMES: Record<PathTransport, string> = { udp: "UDP", ssh: "SSH", relay: "relay" };
 
+export const ASLEEP = "asleep after five minutes without traffic, which wakes it by the relay";
+
 export function nameOf(transport: PathTransport): string {
   return NAMES[transport];
 }

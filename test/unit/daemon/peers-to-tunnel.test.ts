@@ -10,7 +10,7 @@ describe("from the map to the tunnel's peers", () => {
   const alice = mapPeer("alice", 2, { online: false, endpoints: [] });
 
   it("takes every peer, offline ones too, in the order of their names", () => {
-    expect(peersToTunnel(networkMap([bob, alice]), { behindNat: false, preferenceOf, overridesOf })).toEqual([
+    expect(peersToTunnel(networkMap([bob, alice]), { preferenceOf, overridesOf })).toEqual([
       {
         publicKey: alice.wireguardKey,
         allowedIps: ["10.86.0.2/32", "fd86::2/128"],
@@ -30,16 +30,9 @@ describe("from the map to the tunnel's peers", () => {
     ]);
   });
 
-  it("keeps mappings open behind a NAT", () => {
-    expect(
-      peersToTunnel(networkMap([bob]), { behindNat: true, preferenceOf, overridesOf })[0]?.persistentKeepaliveSeconds,
-    ).toBe(25);
-  });
-
   it("asks for each peer's preference by its name", () => {
     const preferred = { ...NO_PREFERENCE, preferred: "relay" as const };
     const context = {
-      behindNat: false,
       overridesOf,
       preferenceOf: (name: string) => (name === "bob" ? preferred : NO_PREFERENCE),
     };
@@ -49,7 +42,6 @@ describe("from the map to the tunnel's peers", () => {
 
   it("tries an endpoint by the word of an admin before the peer's own, and each once", () => {
     const context = {
-      behindNat: false,
       preferenceOf,
       overridesOf: ({ name }: { name: string }) => [`198.51.100.${name.length}:4500`, "192.0.2.3:51820"],
     };
@@ -60,6 +52,6 @@ describe("from the map to the tunnel's peers", () => {
   it("never takes ourselves as a peer", () => {
     const map = networkMap([bob]);
     const mirror = mapPeer("mirror", 9, { wireguardKey: map.self.wireguardKey });
-    expect(peersToTunnel({ ...map, peers: [mirror] }, { behindNat: false, preferenceOf, overridesOf })).toEqual([]);
+    expect(peersToTunnel({ ...map, peers: [mirror] }, { preferenceOf, overridesOf })).toEqual([]);
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { Bench, RELAY, UDP, UDP6 } from "./bench.ts";
+import { Bench, RELAY, SSH, UDP, UDP6 } from "./bench.ts";
 
 function connected(rttMs = 20, leads = true, candidates = [UDP, RELAY]): Bench {
   const bench = Bench.connected(candidates, leads);
@@ -52,8 +52,8 @@ describe("how often paths are probed", () => {
       [false, 23_000],
     ] as const) {
       const bench = connected(20, leads);
-      bench.run(600_000);
-      const sinceMs = bench.nowMs - 300_000;
+      bench.run(290_000);
+      const sinceMs = bench.nowMs - 190_000;
       expect(latest(bench.gapsOf(UDP, sinceMs))).toEqual([everyMs]);
       expect(Math.min(...bench.gapsOf(RELAY, sinceMs))).toBeGreaterThanOrEqual(120_000);
       expect(bench.paths.nextDeadlineMs()).toBeGreaterThan(bench.nowMs);
@@ -74,7 +74,7 @@ describe("how often paths are probed", () => {
   it("a path that never answered: a burst, then every 5–10 s while there is data, then ever more slowly", () => {
     // Between two calls to the other end, with which a burst begins again.
     const quietMs = 37_000;
-    const bench = connected();
+    const bench = connected(20, true, [UDP, SSH]);
     bench.mute(UDP);
     bench.dataEveryMs = 20;
     bench.run(7000);
@@ -89,10 +89,31 @@ describe("how often paths are probed", () => {
   });
 
   it("one that would not be used even if it answered, hardly ever", () => {
-    const bench = connected(20, true, [UDP, UDP6, RELAY]);
+    const bench = connected(20, true, [UDP, UDP6, SSH]);
     bench.mute(UDP6);
     bench.run(3_600_000);
     expect(latest(bench.gapsOf(UDP6, bench.nowMs - 1_800_000))).toEqual([300_000]);
+  });
+
+  it("not at all after five minutes without data, when there is a relay to be woken by", () => {
+    const bench = connected();
+    bench.run(400_000);
+    const sinceMs = bench.nowMs;
+    bench.run(3_600_000);
+    expect(bench.actions("probe", sinceMs)).toEqual([]);
+    // Data begins: by the path of before, of which nobody knows whether it still is one, and by the relay.
+    bench.mute(UDP);
+    bench.tell({ type: "active" });
+    expect([bench.primary, bench.second]).toEqual([UDP.id, RELAY.id]);
+  });
+
+  it("again while asleep, once the relay is gone", () => {
+    const bench = connected();
+    bench.run(400_000);
+    bench.tell({ type: "open", id: RELAY.id, isOpen: false });
+    const sinceMs = bench.nowMs;
+    bench.run(300_000);
+    expect(latest(bench.gapsOf(UDP, sinceMs))).toEqual([20_000]);
   });
 
   it("at once when the peer was heard by it, though not at every message", () => {
