@@ -5,6 +5,7 @@ import { makeRouter } from "../support/lab/lab-router.ts";
 import type { MeshPeer } from "../support/lab/mesh-peer.ts";
 import { PingFlow } from "../support/lab/ping-flow.ts";
 import { SmallNetwork } from "../support/lab/small-network.ts";
+import { raiseWall } from "../support/lab/udp-wall.ts";
 
 // Real daemons: alice moves while a ping to her runs, and her session with bob must not notice.
 
@@ -57,14 +58,25 @@ async function during(what: string, move: () => Promise<void>): Promise<void> {
   expect((await bob.peer("alice"))?.lastHandshakeAt).toBe(sessionBefore);
 }
 
-/** As a new lease does it. */
-async function changeAddresses(host: LabHost): Promise<void> {
+/** As a new lease does it. `last`: of the addresses, 2 for 192.0.2.2 and 2001:db8::2. */
+async function changeAddresses(host: LabHost, last: number): Promise<void> {
   // Else the second IPv4 address would go with the first one of its network.
   await host.sysctl("net.ipv4.conf.all.promote_secondaries", 1);
-  await host.ip("address", "add", "192.0.2.102/24", "dev", "eth0");
-  await host.ip("address", "delete", "192.0.2.2/24", "dev", "eth0");
-  await host.ip("address", "add", "2001:db8::102/64", "dev", "eth0");
-  await host.ip("address", "delete", "2001:db8::2/64", "dev", "eth0");
+  await host.ip("address", "add", `192.0.2.10${last}/24`, "dev", "eth0");
+  await host.ip("address", "delete", `192.0.2.${last}/24`, "dev", "eth0");
+  await host.ip("address", "add", `2001:db8::10${last}/64`, "dev", "eth0");
+  await host.ip("address", "delete", `2001:db8::${last}/64`, "dev", "eth0");
+}
+
+/** Both reach one another by UDP of this family. */
+function bothUseFamily(family: 4 | 6): Promise<unknown> {
+  const isOfIt = (endpoint: string) => endpoint.startsWith("[") === (family === 6);
+  const uses = (peer: MeshPeer, name: string) =>
+    eventually(`${peer.host.label} reaches ${name} by UDP over IPv${family}`, async () => {
+      const path = (await peer.peer(name))?.path;
+      return path?.transport === "udp" && isOfIt(path.endpoint);
+    });
+  return Promise.all([uses(alice, "bob"), uses(bob, "alice")]);
 }
 
 /** A second way out for alice, through a router with NAT; not in use yet. */
@@ -91,10 +103,15 @@ async function comeBack(host: LabHost): Promise<void> {
 }
 
 describe("a peer that moves", () => {
-  it("to another address", async () => {
+  it.each([4, 6] as const)("to another address, whichever end it is, by IPv%i", async (family) => {
     await start();
-    await bothUse("udp");
-    await during("another address", () => changeAddresses(alice.host));
+    const other = family === 4 ? "ipv6" : "ipv4";
+    for (const { host } of [alice, bob]) await raiseWall(host, `meta nfproto ${other} meta l4proto udp`);
+    await bothUseFamily(family);
+    await during(`another address of who is called, IPv${family}`, () => changeAddresses(alice.host, 2));
+    await bothUseFamily(family);
+    await during(`another address of who calls, IPv${family}`, () => changeAddresses(bob.host, 3));
+    await bothUseFamily(family);
   });
 
   it("behind another router, and back", async () => {
@@ -111,14 +128,14 @@ describe("a peer that moves", () => {
     await bothUse(transport);
     // Two SSH connections of one moment pass for dialled by both ends at once, and nothing is lost yet.
     await eventually("the path is no new one", async () => ageMs((await bob.peer("alice"))?.path?.since) > 1500);
-    await during(`another address, by ${transport}`, () => changeAddresses(alice.host));
+    await during(`another address, by ${transport}`, () => changeAddresses(alice.host, 2));
   });
 
   it("to another address while the coordinator is gone, and the relay with it", async () => {
     await start();
     await bothUse("udp");
     await network.server.process.kill();
-    await during("another address, no coordinator", () => changeAddresses(alice.host));
+    await during("another address, no coordinator", () => changeAddresses(alice.host, 2));
   });
 
   it("to another way out, while the first one stays and leads nowhere", async () => {

@@ -5,6 +5,7 @@ import { NEVER, PATH_TIMINGS } from "./timings.ts";
  * Keeps the two ends on one path. Each says with its probes by which path it sends; when the two differ for a while, one
  * follows the other: the end that does not lead at once, the leader when that has not helped (the other end may know
  * something against the leader's path), one whose user asked for a transport last, and a leader with such a user never.
+ * Where each keeps to a path that the other cannot send by, both take a third one.
  */
 export class Agreement {
   readonly #leads: boolean;
@@ -41,6 +42,11 @@ export class Agreement {
     const { followMs, leaderFollowsMs, preferringFollowsMs } = PATH_TIMINGS;
     if (!hasPreference) return this.#differSinceMs + (this.#leads ? leaderFollowsMs : followMs);
     return this.#leads ? NEVER : this.#differSinceMs + preferringFollowsMs;
+  }
+
+  /** When the ends have differed for so long that neither can follow. */
+  get apartAtMs(): number {
+    return this.#differSinceMs + PATH_TIMINGS.apartMs;
   }
 
   follow(path: Path): void {

@@ -16,8 +16,8 @@ interface PeerCounts {
   readonly rxLarge: number;
 }
 
-/** What dies on a path although its probes pass, all of them or some. */
-export type Loss = "data" | "large" | "some";
+/** What dies on a path although its probes pass, all of them or some; or it carries ours, but the peer cannot use it. */
+export type Loss = "data" | "large" | "some" | "theirs";
 
 const MAX_UNANSWERED = 128;
 /** Weight of one probe in the loss rate. */
@@ -172,7 +172,7 @@ export class Path {
     this.lastHeardMs = nowMs;
     this.reportsDelivery = counts !== undefined;
     if (counts !== undefined) this.#observe(probe, counts, lost >= GAP_PROBES, nowMs);
-    if (this.loss.isBad) this.#holdDown("some", nowMs);
+    if (this.loss.isBad) this.holdDown("some", nowMs);
     return true;
   }
 
@@ -227,7 +227,7 @@ export class Path {
   fell(usedSinceMs: number, nowMs: number): void {
     this.#falls = nowMs - usedSinceMs >= PATH_TIMINGS.forgivenMs ? 1 : this.#falls + 1;
     // It answers until data goes by it.
-    if (this.lastReplyMs - usedSinceMs < PATH_TIMINGS.diesAtOnceMs) this.#holdDown("data", nowMs);
+    if (this.lastReplyMs - usedSinceMs < PATH_TIMINGS.diesAtOnceMs) this.holdDown("data", nowMs);
   }
 
   /** From when on the path may take over from one that works. */
@@ -271,12 +271,12 @@ export class Path {
     // What fell into a gap, or does not arrive at all, is no loss by chance.
     if (isAfterGap) this.loss.skipData();
     else if (!this.data.isWaiting && !this.large.isWaiting) this.loss.data({ sent: txData, received: rxData });
-    if (losesData) this.#holdDown("data", nowMs);
-    else if (losesLarge) this.#holdDown("large", nowMs);
+    if (losesData) this.holdDown("data", nowMs);
+    else if (losesLarge) this.holdDown("large", nowMs);
   }
 
   /** Not to be used for a while, twice as long each time. */
-  #holdDown(loss: Loss, nowMs: number): void {
+  holdDown(loss: Loss, nowMs: number): void {
     this.data.reset();
     this.large.reset();
     this.loss.reset();

@@ -1,6 +1,7 @@
 import type { Agreement } from "./agreement.ts";
 import type { Path } from "./path.ts";
 import { isNearerBy, losesLess, type Ranking, Tier } from "./ranking.ts";
+import { chooseSecond, type InUse } from "./second.ts";
 import { NEVER, PATH_TIMINGS } from "./timings.ts";
 import { Trial } from "./trial.ts";
 import { beats, loses, nameOf, nearer, silentFor } from "./words.ts";
@@ -92,7 +93,7 @@ export class Selection {
     const choice = this.#choose(paths, ranking);
     const change = choice === undefined ? undefined : this.#switch(choice, paths, ranking);
     if (this.#trial?.hasPassed(ranking.counters)) this.#trial = undefined;
-    this.second = this.#chooseSecond(paths, ranking);
+    this.second = chooseSecond(this.#inUse, paths, ranking);
     return change;
   }
 
@@ -110,7 +111,13 @@ export class Selection {
       if (path.hold !== undefined) consider(path.hold.untilMs);
     }
     consider(this.#agreement.dueMs(preference.isExplicit));
+    consider(this.#agreement.apartAtMs);
     return nextMs;
+  }
+
+  get #inUse(): InUse {
+    const { primary, second, isInDoubt } = this;
+    return { primary, second, isInDoubt, trial: this.#trial, probation: this.#probation };
   }
 
   #reviewDoubt(nowMs: number): void {
@@ -131,7 +138,9 @@ export class Selection {
       return { path: best, reason: current === null ? first : this.#whyGone(current, ranking) };
     }
     const theirs = this.#toFollow(current, paths, ranking);
-    if (theirs === undefined) return this.#replacement(current, paths, ranking);
+    if (theirs === undefined) {
+      return this.#third(current, paths, ranking) ?? this.#replacement(current, paths, ranking);
+    }
     const reason = `the peer keeps to ${nameOf(theirs.transport)}`;
     const choice = this.#afterProbation({ path: theirs, reason }, current, ranking);
     if (choice !== undefined) this.#agreement.follow(theirs);
@@ -147,6 +156,19 @@ export class Selection {
     // The peer may not know yet that its path has died: what is in doubt is no disagreement.
     if (ranking.isOverdue(theirs) || this.isInDoubt) return undefined;
     return ranking.nowMs < this.#agreement.dueMs(ranking.preference.isExplicit) ? undefined : theirs;
+  }
+
+  /** Each end keeps to a path that the other one cannot send by: a path for both, if there is one. */
+  #third(current: Path, paths: readonly Path[], ranking: Ranking): Choice | undefined {
+    const { theirs, apartAtMs } = this.#agreement;
+    const isUsable = (path: Path) => ranking.tierOf(path) === Tier.proven;
+    if (ranking.nowMs < apartAtMs || theirs === null || this.isInDoubt || !isUsable(current)) return undefined;
+    if (paths.includes(theirs) && isUsable(theirs)) return undefined;
+    const others = paths.filter((path) => path !== current && path.hold === undefined && ranking.isSteady(path));
+    const path = ranking.best(others);
+    if (path === undefined) return undefined;
+    current.holdDown("theirs", ranking.nowMs);
+    return { path, reason: this.#whyLeft(current, ranking) };
   }
 
   #replacement(current: Path, paths: readonly Path[], ranking: Ranking): Choice | undefined {
@@ -268,36 +290,4 @@ export class Selection {
     this.sinceMs = nowMs;
     return { from, to: path, reason };
   }
-
-  #chooseSecond(paths: readonly Path[], ranking: Ranking): Path | null {
-    const { primary } = this;
-    if (primary === null) return null;
-    const tier = ranking.tierOf(primary);
-    if (this.#trial !== undefined) {
-      const { former } = this.#trial;
-      // One that loses data, or may have died as well, is no help.
-      const isHelp = !NO_HELP.includes(ranking.tierOf(former)) && !ranking.isOverdue(former);
-      if (isHelp && paths.includes(former)) return former;
-    } else if (tier <= Tier.losesSome && this.#doubt === undefined) {
-      return this.#probation?.path ?? null;
-    }
-    const helpers = paths.filter((path) => path !== primary && isHelpful(path, tier, ranking));
-    const heard = helpers.filter((path) => ranking.tierOf(path) <= Tier.heard);
-    // Whatever killed the first may have killed its like.
-    const isOther = (path: Path) => path.transport !== primary.transport;
-    const pools = [heard.filter(isOther), heard, helpers.filter(isOther), helpers];
-    const pool = pools.find((each) => each.length > 0) ?? [];
-    return this.second !== null && pool.includes(this.second) ? this.second : (ranking.best(pool) ?? null);
-  }
-}
-
-const NO_HELP: readonly Tier[] = [Tier.losesLarge, Tier.losesData, Tier.silent];
-
-/** Is sending by this one as well better than nothing? */
-function isHelpful(path: Path, primaryTier: Tier, ranking: Ranking): boolean {
-  if (ranking.isOverdue(path)) return false;
-  const tier = ranking.tierOf(path);
-  if (tier <= Tier.heard) return true;
-  // A guess helps a guess, and a pipe may deliver at once.
-  return tier === Tier.open && (primaryTier >= Tier.open || path.transport !== "udp");
 }

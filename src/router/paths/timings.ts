@@ -92,6 +92,8 @@ export const PATH_TIMINGS = {
   followMs: 1500,
   leaderFollowsMs: 2500,
   preferringFollowsMs: 5000,
+  /** … and when neither can, before both look for a third path. */
+  apartMs: 8000,
 
   /** A transport is asked for again after this long, as long as it is wanted. */
   wantMs: 15_000,
