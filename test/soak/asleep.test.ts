@@ -5,10 +5,10 @@ import { meet } from "../support/lab/meeting.ts";
 import { PingFlow } from "../support/lab/ping-flow.ts";
 import { World } from "../support/lab/world.ts";
 
-/** Five minutes until a pair sleeps, and three until WireGuard gives the session up. */
-const ASLEEP_MS = (5 + 3 + 1.5) * 60_000;
+/** Five minutes, and a probe until the pair sleeps, three until WireGuard gives the session up, one until that is seen. */
+const ASLEEP_MS = (5 + 0.5 + 3 + 1 + 1) * 60_000;
 
-it("a pair behind NATs falls asleep, and is woken by traffic at once", { timeout: 700_000 }, async () => {
+it("a pair behind NATs falls asleep, and is woken by traffic at once", { timeout: 800_000 }, async () => {
   await using world = await World.open();
   const [aliceHost] = await world.site("easy", "alice");
   const [bobHost] = await world.site("easy", "bob");
