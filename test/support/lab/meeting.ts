@@ -48,9 +48,10 @@ export async function meet(from: MeshPeer, to: MeshPeer, options: MeetingOptions
   };
 }
 
-/** Whatever the configuration says of the other one, all transports may be used. */
+/** Whatever the configuration says of the other one, all transports may be used; as soon as it is known. */
 async function allow(peer: MeshPeer, other: MeshPeer): Promise<void> {
-  await peer.local.prefer({ peer: other.host.label, preference: { prefer: null, exclude: [] } });
+  const request = { peer: other.host.label, preference: { prefer: null, exclude: [] } };
+  await eventually(`${peer.host.label} knows ${other.host.label}`, () => peer.local.prefer(request));
 }
 
 /** @returns since when, wall clock, ms */
