@@ -10,6 +10,7 @@ const BESIDE = [
   "test/lab/calls.test.ts",
   "test/lab/cli-bad-input.test.ts",
   "test/lab/coordinator-listen.test.ts",
+  "test/lab/daemon-life.test.ts",
   "test/lab/firewall-mark.test.ts",
   "test/lab/http-proxy.test.ts",
   "test/lab/installation.test.ts",
@@ -22,6 +23,7 @@ const BESIDE = [
   "test/lab/removed-peer.test.ts",
   "test/lab/ssh-*.test.ts",
   "test/lab/stun.test.ts",
+  "test/lab/wireguard-interop.test.ts",
 ];
 
 export default defineConfig({

@@ -95,7 +95,7 @@ describe("two peers join and reach each other", () => {
       .split("\n")
       .map((text) => text.split("\t"));
     const { self } = await alice.status();
-    expect(device?.slice(1)).toEqual([self?.publicKey, "51820", "off"]);
+    expect(device?.slice(1)).toEqual([self?.publicKey, "51820", "0x2086"]);
     expect(line?.[0]).toBe(peer.publicKey);
     expect(line?.[2]).toEqual(BOB);
     expect(line?.[3]).toBe(peer.allowedIps.join(","));

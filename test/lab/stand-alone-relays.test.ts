@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { eventually } from "../support/lab/eventually.ts";
+import { settled } from "../support/lab/failover-network.ts";
 import { meshJson } from "../support/lab/mesh-command.ts";
 import { PingFlow } from "../support/lab/ping-flow.ts";
 import { RelayNetwork } from "../support/lab/relay-network.ts";
@@ -82,6 +83,12 @@ describe("two stand-alone relays between peers that cannot reach each other", ()
         SOON,
       );
     await reachesDirectly("");
+    await eventually(
+      "bob reaches alice directly",
+      async () => (await bob.peer("alice"))?.path?.transport === "udp",
+      SOON,
+    );
+    await settled(flow);
     // As a new lease does it; else the second IPv4 address would go with the first one of its network.
     await bob.host.sysctl("net.ipv4.conf.all.promote_secondaries", 1);
     flow.restart();
