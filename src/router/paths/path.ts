@@ -196,13 +196,13 @@ export class Path {
 
   get suspectAtMs(): number {
     if (this.#unanswered.length < PATH_TIMINGS.suspectUnanswered) return NEVER;
-    return this.#silentSinceMs + this.suspectAfterMs;
+    return this.silentSinceMs + this.suspectAfterMs;
   }
 
   get deadAtMs(): number {
     if (this.isSilent || this.#unanswered.length < PATH_TIMINGS.deadUnanswered) return NEVER;
     const { deadMinMs, deadRtts } = PATH_TIMINGS;
-    return this.#silentSinceMs + Math.max(deadMinMs, deadRtts * this.expectedRttMs, this.suspectAfterMs);
+    return this.silentSinceMs + Math.max(deadMinMs, deadRtts * this.expectedRttMs, this.suspectAfterMs);
   }
 
   /** When the oldest probe without an answer should have had one. */
@@ -290,7 +290,8 @@ export class Path {
     return this.totalReplies >= PATH_TIMINGS.provenReplies;
   }
 
-  get #silentSinceMs(): number {
+  /** Since when there has been no sign of life; Infinity while no answer is missing. */
+  get silentSinceMs(): number {
     return Math.max(this.lastReplyMs, this.#excusedMs, this.#unanswered[0]?.sentMs ?? NEVER);
   }
 

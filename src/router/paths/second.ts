@@ -26,9 +26,11 @@ export function chooseSecond(inUse: InUse, paths: readonly Path[], ranking: Rank
   }
   const helpers = paths.filter((path) => path !== primary && isHelpful(path, tier, ranking));
   const heard = helpers.filter((path) => ranking.tierOf(path) <= Tier.heard);
-  // Whatever killed the first may have killed its like.
+  // Who has answered since the first fell silent lives, be it another address of a peer that has moved. Of others,
+  // whatever killed the first may have killed its like.
+  const isAlive = (path: Path) => ranking.isOverdue(primary) && path.lastReplyMs > primary.silentSinceMs;
   const isOther = (path: Path) => path.transport !== primary.transport;
-  const pools = [heard.filter(isOther), heard, helpers.filter(isOther), helpers];
+  const pools = [heard.filter(isAlive), heard.filter(isOther), heard, helpers.filter(isOther), helpers];
   const pool = pools.find((each) => each.length > 0) ?? [];
   return second !== null && pool.includes(second) ? second : (ranking.best(pool) ?? null);
 }
