@@ -100,6 +100,15 @@ describe("a path in use that gives no answers", () => {
     expect(bench.primary).toBe(primary === UDP ? UDP6.id : UDP.id);
   });
 
+  it("is helped by who has answered since, before those of before: a peer that moved is heard at its new address", () => {
+    const bench = flowing(20, [UDP, SSH, RELAY]);
+    for (const path of [UDP, SSH, RELAY]) bench.mute(path);
+    bench.tell({ type: "candidates", candidates: [UDP, UDP6, SSH, RELAY] });
+    bench.answer(UDP6, 20);
+    bench.tell({ type: "heard", id: UDP6.id });
+    expect(until(bench, () => [bench.primary, bench.second].includes(UDP6.id))).toBeLessThanOrEqual(150);
+  });
+
   it("is not helped by one that does not answer either", () => {
     const bench = flowing(20, [UDP, SSH, RELAY]);
     for (const path of [UDP, SSH]) bench.mute(path);
