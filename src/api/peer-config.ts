@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { joiningShape } from "./joining-config.ts";
 import { transportOrderSchema, writtenPreferenceSchema } from "./path-preference.ts";
 import { nameSchema, portSchema } from "./primitives.ts";
 import { writtenSshSchema } from "./ssh-jump.ts";
@@ -34,18 +35,7 @@ export const peerConfigSchema = z
   .strictObject({
     home: z.string().min(1).optional(),
     network: nameSchema.optional(),
-    server: z
-      .union([
-        z
-          .string()
-          .min(1)
-          .transform((one) => [one]),
-        z.array(z.string().min(1)).min(1).max(8),
-      ])
-      .optional(),
-    token: z.string().min(1).max(2048).optional(),
-    token_file: z.string().min(1).optional(),
-    name: nameSchema.optional(),
+    ...joiningShape,
     interface: interfaceNameSchema.optional(),
     listen_port: z.union([z.literal(0), portSchema]).optional(),
     ssh_port: sshPortsSchema.optional(),

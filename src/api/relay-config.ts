@@ -1,24 +1,13 @@
 import { z } from "zod";
+import { joiningShape } from "./joining-config.ts";
 import { listeningOptions, listeningShape } from "./listening-config.ts";
-import { nameSchema } from "./primitives.ts";
 import { loadYamlConfig } from "./yaml-config.ts";
 
 /** `mesh relay`'s configuration file; `configs/relay.yaml` is the commented example. Every key but the limits has a flag. */
 export const relayConfigSchema = z
   .strictObject({
     ...listeningShape,
-    server: z
-      .union([
-        z
-          .string()
-          .min(1)
-          .transform((one) => [one]),
-        z.array(z.string().min(1)).min(1).max(8),
-      ])
-      .optional(),
-    token: z.string().min(1).max(2048).optional(),
-    token_file: z.string().min(1).optional(),
-    name: nameSchema.optional(),
+    ...joiningShape,
   })
   .transform((file) => ({
     ...listeningOptions(file),
