@@ -152,13 +152,12 @@ export class Outbound {
     return this.#flush(Payload.own, destination, isWhole);
   }
 
-  /** Sends it to `destination`; false when there is no session to send it in. */
-  sendCall(peer: DataPeer, call: Call, destination: EndpointRecord): boolean {
-    if (!destination.isSet || !this.#open(peer, destination)) return false;
+  /** Sends it to `destination`, where there is a session to send it in. */
+  sendCall(peer: DataPeer, call: Call, destination: EndpointRecord): void {
+    if (!destination.isSet || !this.#open(peer, destination)) return;
     const offset = this.#run.reserve(callBytes(call));
     writeCall(this.#run.buffer, offset, call);
     this.#flush(Payload.own, destination);
-    return true;
   }
 
   /** Asks the control thread for a handshake, unless it was asked a moment ago. */

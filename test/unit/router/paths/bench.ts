@@ -140,6 +140,17 @@ export class Bench {
   readonly deadFor = new Set<number>();
   readonly largeDeadFor = new Set<number>();
 
+  /** Large messages vanish on this path, in use until now, and small ones go on between them: until it is left, or for 0.5 s. */
+  loseLarge(path: PathCandidate): void {
+    this.isLarge = true;
+    this.run(1000);
+    this.largeDeadFor.add(path.id);
+    for (let i = 0; i < 50 && this.primary === path.id; i++) {
+      this.isLarge = i % 2 === 0;
+      this.run(10);
+    }
+  }
+
   /** Actions of a type since a time. */
   actions<Type extends PathAction["type"]>(type: Type, sinceMs = 0): (Extract<PathAction, { type: Type }> & Logged)[] {
     return this.log.filter(

@@ -14,13 +14,7 @@ function flowing(): Bench {
 describe("what path MTU discovery finds out", () => {
   it("ends the hold of a path that lost large messages: they are smaller now", () => {
     const bench = flowing();
-    bench.isLarge = true;
-    bench.run(1000);
-    bench.largeDeadFor.add(UDP.id);
-    for (let i = 0; i < 50 && bench.primary === UDP.id; i++) {
-      bench.isLarge = i % 2 === 0;
-      bench.run(10);
-    }
+    bench.loseLarge(UDP);
     expect(bench.primary).toBe(RELAY.id);
     bench.isLarge = false;
     bench.tell({ type: "capacity", id: UDP.id, isNarrow: false });

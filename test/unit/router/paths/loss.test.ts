@@ -35,14 +35,7 @@ describe("a path that loses data although its probes pass", () => {
 
   it("so is one that loses only large messages", () => {
     const bench = flowing();
-    bench.isLarge = true;
-    bench.run(1000);
-    bench.largeDeadFor.add(UDP.id);
-    // Small ones go on between them.
-    for (let i = 0; i < 50 && bench.primary === UDP.id; i++) {
-      bench.isLarge = i % 2 === 0;
-      bench.run(10);
-    }
+    bench.loseLarge(UDP);
     expect(bench.primary).toBe(RELAY.id);
     expect(bench.paths.status().reason).toBe("UDP loses large messages, small ones pass");
   });
