@@ -1,9 +1,6 @@
 import { readFile } from "node:fs/promises";
-import { LineCounter, parseDocument } from "yaml";
 import type { z } from "zod";
 import { errnoOf, MeshError } from "../base/errors.ts";
-
-const CONFIG_MAX_BYTES = 1024 * 1024;
 
 /**
  * Reads a YAML configuration file and checks it against `schema`.
@@ -20,71 +17,7 @@ export async function loadYamlConfig<Schema extends z.ZodType>(
     if (errnoOf(cause) === "ENOENT") throw new MeshError("not-found", `there is no file ${path}`, { cause });
     throw new MeshError("bad-config", `cannot read ${path}: ${errnoOf(cause) ?? cause}`, { cause });
   }
+  // A daemon without a configuration file never carries the parser, some megabytes of it.
+  const { parseYamlConfig } = await import("./parse-yaml-config.ts");
   return parseYamlConfig(text, path, schema);
-}
-
-/** @throws MeshError `bad-config` */
-export function parseYamlConfig<Schema extends z.ZodType>(
-  text: string,
-  path: string,
-  schema: Schema,
-): z.output<Schema> {
-  if (text.length > CONFIG_MAX_BYTES) throw new MeshError("bad-config", `${path} is larger than 1 MiB`);
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, version: "1.2", strict: true, uniqueKeys: true });
-  const syntaxFault = document.errors[0];
-  if (syntaxFault !== undefined) {
-    const what = syntaxFault.message.split(" at line ")[0];
-    throw new MeshError("bad-config", `${path}:${lines.linePos(syntaxFault.pos[0]).line}: ${what}`);
-  }
-  let value: unknown;
-  try {
-    value = document.toJS({ maxAliasCount: 100 }) ?? {};
-  } catch (cause) {
-    throw new MeshError("bad-config", `${path}: ${cause instanceof Error ? cause.message : cause}`, { cause });
-  }
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
-
-  const lineOf = (keys: readonly PropertyKey[]): number => {
-    for (let length = keys.length; length > 0; length--) {
-      const offset = keyOffset(document, keys.slice(0, length));
-      if (offset !== undefined) return lines.linePos(offset).line;
-    }
-    return 1;
-  };
-  const faults = parsed.error.issues
-    .flatMap(mostTelling)
-    .flatMap((issue) =>
-      issue.code === "unrecognized_keys"
-        ? issue.keys.map((key) => ({ line: lineOf([...issue.path, key]), what: `unknown key "${key}"` }))
-        : [{ line: lineOf(issue.path), what: `${issue.path.join(".") || "file"}: ${issue.message}` }],
-    );
-  faults.sort((a, b) => a.line - b.line);
-  throw new MeshError("bad-config", faults.map(({ line, what }) => `${path}:${line}: ${what}`).join("\n"));
-}
-
-/** Of a choice between shapes none of which fits: what is wrong with the one that was clearly meant. */
-function mostTelling(issue: z.core.$ZodIssue): z.core.$ZodIssue[] {
-  if (issue.code !== "invalid_union") return [issue];
-  const meant = issue.errors.find((branch) =>
-    branch.every(({ code, path }) => code !== "invalid_type" || path.length > 0),
-  );
-  const inner = meant?.filter(({ code, path }) => code === "unrecognized_keys" || path.length > 0) ?? [];
-  if (inner.length === 0) return [issue];
-  return inner.map((nested) => ({ ...nested, path: [...issue.path, ...nested.path] }));
-}
-
-/** Where the key (or list item) at the end of `keys` begins in the text. */
-function keyOffset(document: ReturnType<typeof parseDocument>, keys: readonly PropertyKey[]): number | undefined {
-  const last = keys.at(-1);
-  const parent = keys.length === 1 ? document.contents : document.getIn(keys.slice(0, -1), true);
-  if (parent === null || typeof parent !== "object" || !("items" in parent) || !Array.isArray(parent.items)) {
-    return undefined;
-  }
-  for (const [index, item] of parent.items.entries()) {
-    if (item?.key !== undefined && item.key?.value === last) return item.key.range?.[0];
-    if (item?.key === undefined && index === last) return item?.range?.[0];
-  }
-  return undefined;
 }

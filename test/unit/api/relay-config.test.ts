@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { expect, it } from "vitest";
+import { parseYamlConfig } from "../../../src/api/parse-yaml-config.ts";
 import { loadRelayConfig, relayConfigSchema } from "../../../src/api/relay-config.ts";
-import { parseYamlConfig } from "../../../src/api/yaml-config.ts";
 import { DEFAULT_RELAY_LIMITS } from "../../../src/relay/limits.ts";
 
 const EXAMPLE = new URL("../../../configs/relay.yaml", import.meta.url).pathname;

@@ -2,8 +2,8 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { parseYamlConfig } from "../../../src/api/parse-yaml-config.ts";
 import { loadServerConfig, serverConfigSchema } from "../../../src/api/server-config.ts";
-import { parseYamlConfig } from "../../../src/api/yaml-config.ts";
 import { MeshError } from "../../../src/base/errors.ts";
 import { temporaryHome } from "../../support/coordinator-fixture.ts";
 

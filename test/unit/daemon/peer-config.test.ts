@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { parseYamlConfig } from "../../../src/api/parse-yaml-config.ts";
 import { peerConfigSchema } from "../../../src/api/peer-config.ts";
-import { parseYamlConfig } from "../../../src/api/yaml-config.ts";
 
 const example = readFileSync(new URL("../../../configs/peer.yaml", import.meta.url), "utf8");
 
