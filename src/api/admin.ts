@@ -1,6 +1,15 @@
 import { z } from "zod";
 import { hostPortSchema, instantSchema, ip4Schema, nameSchema } from "./primitives.ts";
 
+const tagsSchema = z.array(nameSchema).max(32);
+
+const expiresInSecondsSchema = z
+  .number()
+  .int()
+  .min(1)
+  .max(10 * 365 * 86_400)
+  .default(14 * 86_400);
+
 /**
  * What admins ask of the coordinator: on its host through the admin socket (HTTP on a Unix socket), later also from an
  * admin peer. Same paths, same bodies.
@@ -11,7 +20,13 @@ import { hostPortSchema, instantSchema, ip4Schema, nameSchema } from "./primitiv
  *     GET    /v1/admin/peers        → adminPeerSchema[]
  *     GET    /v1/admin/relays       → adminRelaySchema[]
  *     DELETE /v1/admin/relays/:name → adminRelaySchema   the relay serves nobody any more
+ *     DELETE /v1/admin/peers/:name  → adminPeerSchema    as it was; of one that is only invited: withdraws the invitation
+ *     POST   /v1/admin/peers/:name/rename              peerRenameSchema → adminPeerSchema
+ *     POST   /v1/admin/peers/:name/enable, …/disable   {} → adminPeerSchema
+ *     POST   /v1/admin/peers/:name/admin               peerAdminSchema → adminPeerSchema
+ *     POST   /v1/admin/peers/:name/tags                peerTagsSchema → adminPeerSchema
  *     POST   /v1/admin/peers/:name/override-endpoint   overrideEndpointSchema → adminPeerSchema
+ *     POST   /v1/admin/invitations/:name/reissue       invitationReissueSchema → tokenCreatedSchema
  */
 export const tokenCreateSchema = z.strictObject({
   /** Binds the token to this peer name. */
@@ -20,16 +35,13 @@ export const tokenCreateSchema = z.strictObject({
   cidr: nameSchema.optional(),
   /** Binds the token to this IPv4 address; implies one use. */
   ip4: ip4Schema.optional(),
+  /** Binds the token to an address that the coordinator chooses now; implies one use. */
+  autoIp: z.boolean().default(false),
   admin: z.boolean().default(false),
-  tags: z.array(nameSchema).max(32).default([]),
+  tags: tagsSchema.default([]),
   /** null: unlimited. */
   uses: z.number().int().min(1).max(1_000_000).nullable().default(1),
-  expiresInSeconds: z
-    .number()
-    .int()
-    .min(1)
-    .max(10 * 365 * 86_400)
-    .default(14 * 86_400),
+  expiresInSeconds: expiresInSecondsSchema,
   /** Peers that join with it are removed when they have been away for long. */
   ephemeral: z.boolean().default(false),
   /** For a stand-alone relay (`mesh relay`) instead of a peer. */
@@ -63,10 +75,12 @@ export type TokenCreated = z.infer<typeof tokenCreatedSchema>;
 
 export const adminPeerSchema = z.object({
   name: nameSchema,
-  ip4: ip4Schema,
-  ip6: z.string(),
+  /** Null for one that is invited without an address of its own. */
+  ip4: ip4Schema.nullable(),
+  ip6: z.string().nullable(),
   cidr: nameSchema,
-  publicKey: z.string(),
+  /** Null for one that is invited: its keys are made when it joins. */
+  publicKey: z.string().nullable(),
   state: z.enum(["invited", "active", "disabled"]),
   admin: z.boolean(),
   online: z.boolean(),
@@ -93,5 +107,12 @@ export const adminRelaySchema = z.object({
   createdAt: instantSchema,
 });
 export type AdminRelay = z.infer<typeof adminRelaySchema>;
+
+export const peerRenameSchema = z.strictObject({ to: nameSchema });
+export const peerAdminSchema = z.strictObject({ admin: z.boolean() });
+/** All that it is to have. */
+export const peerTagsSchema = z.strictObject({ tags: tagsSchema });
+export const invitationReissueSchema = z.strictObject({ expiresInSeconds: expiresInSecondsSchema });
+export type InvitationReissue = z.infer<typeof invitationReissueSchema>;
 /** null: back to what the peer says itself. */
 export const overrideEndpointSchema = z.strictObject({ endpoint: hostPortSchema.nullable() });

@@ -4,6 +4,7 @@ import {
   type AdminRelay,
   adminPeerSchema,
   adminRelaySchema,
+  type invitationReissueSchema,
   type Token,
   type TokenCreated,
   tokenCreatedSchema,
@@ -59,8 +60,44 @@ export class AdminClient {
     );
   }
 
-  overrideEndpoint(name: string, endpoint: string | null): Promise<AdminPeer> {
-    const path = `/v1/admin/peers/${encodeURIComponent(name)}/override-endpoint`;
-    return this.#http.call({ method: "POST", path, body: { endpoint } }, adminPeerSchema);
+  listPeers(): Promise<AdminPeer[]> {
+    return this.#http.call({ method: "GET", path: "/v1/admin/peers" }, z.array(adminPeerSchema));
   }
+
+  deletePeer(name: string): Promise<AdminPeer> {
+    return this.#http.call({ method: "DELETE", path: peerPath(name) }, adminPeerSchema);
+  }
+
+  renamePeer(name: string, to: string): Promise<AdminPeer> {
+    return this.#changePeer(name, "rename", { to });
+  }
+
+  setPeerEnabled(name: string, enabled: boolean): Promise<AdminPeer> {
+    return this.#changePeer(name, enabled ? "enable" : "disable", {});
+  }
+
+  setPeerAdmin(name: string, admin: boolean): Promise<AdminPeer> {
+    return this.#changePeer(name, "admin", { admin });
+  }
+
+  tagPeer(name: string, tags: readonly string[]): Promise<AdminPeer> {
+    return this.#changePeer(name, "tags", { tags });
+  }
+
+  overrideEndpoint(name: string, endpoint: string | null): Promise<AdminPeer> {
+    return this.#changePeer(name, "override-endpoint", { endpoint });
+  }
+
+  reissueInvitation(name: string, request: z.input<typeof invitationReissueSchema>): Promise<TokenCreated> {
+    const path = `/v1/admin/invitations/${encodeURIComponent(name)}/reissue`;
+    return this.#http.call({ method: "POST", path, body: request }, tokenCreatedSchema);
+  }
+
+  #changePeer(name: string, verb: string, body: object): Promise<AdminPeer> {
+    return this.#http.call({ method: "POST", path: `${peerPath(name)}/${verb}`, body }, adminPeerSchema);
+  }
+}
+
+function peerPath(name: string): string {
+  return `/v1/admin/peers/${encodeURIComponent(name)}`;
 }

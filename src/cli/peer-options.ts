@@ -62,6 +62,7 @@ const EMPTY_CONFIG: PeerConfig = {
   servers: undefined,
   token: undefined,
   tokenFile: undefined,
+  inviteFile: undefined,
   name: undefined,
   interface: undefined,
   listenPort: undefined,

@@ -2,6 +2,7 @@ import { Command, CommanderError } from "commander";
 import { asMeshError, MeshError } from "../base/errors.ts";
 import { softwareVersion } from "../base/version.ts";
 import { registerDown } from "./commands/down.ts";
+import { registerInvite } from "./commands/invite.ts";
 import { registerJoin } from "./commands/join.ts";
 import { registerLeave } from "./commands/leave.ts";
 import { registerNetcheck } from "./commands/netcheck.ts";
@@ -51,6 +52,7 @@ function buildProgram(exit: ExitHolder): Command {
   registerServe(program);
   registerRelay(program);
   registerToken(program);
+  registerInvite(program);
   registerPeer(program);
   registerJoin(program);
   registerUp(program);

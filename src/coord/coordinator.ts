@@ -202,7 +202,7 @@ async function assemble(
   const addressing: TokenAddressing = { network: network.name, urls, caFingerprint: caInUse?.fingerprint };
   const adminSocketPath = options.adminSocketPath ?? join(settings.directory, "admin.sock");
   const adminApp = createApp({
-    handlers: adminRoutes({ network, store, registry, relays, relayRegistrar, clock, addressing }),
+    handlers: adminRoutes({ ...removal, network, store, relays, relayRegistrar, clock, addressing }),
     callerOf: () => ({ kind: "host" }),
     bodyBytes: limits.bodyBytes,
     logger,
@@ -232,7 +232,7 @@ async function openState(settings: Settings, resources: DisposeStack): Promise<S
   const cidrs = await store.reader.selectFrom("cidrs").selectAll().execute();
   const peers = await store.reader.selectFrom("peers").selectAll().execute();
   const registry = new Registry(cidrs, peers, changes);
-  const upkeep = new Upkeep(store, registry, clock, logger, limits.upkeepIntervalMs);
+  const upkeep = new Upkeep(store, registry, clock, logger, limits);
   resources.defer(() => upkeep.close());
   return { store, network, authority, registry };
 }
@@ -293,7 +293,8 @@ async function createFirstToken(
     const token = await writer.db.selectFrom("tokens").select("id").limit(1).executeTakeFirst();
     const peer = await writer.db.selectFrom("peers").select("id").limit(1).executeTakeFirst();
     if (token !== undefined || peer !== undefined) return undefined;
-    return createToken(writer, tokenCreateSchema.parse({ admin: true }), addressing, "coordinator", nowMs);
+    const request = tokenCreateSchema.parse({ admin: true });
+    return createToken(writer, request, { addressing, actor: "coordinator" }, nowMs);
   });
 }
 

@@ -39,6 +39,8 @@ export interface CoordinatorLimits {
   readonly drainMs: number;
   /** How often endpoints and last-seen times reach the disk, expired reservations are freed, absent peers are looked for. */
   readonly upkeepIntervalMs: number;
+  /** How long a token that has expired stays in the list, for whoever wonders why it is refused. */
+  readonly deadTokenKeptMs: number;
   /**
    * How long a peer that joined with an ephemeral token may be away before it is removed. Long enough for a reboot, an
    * upgrade or a network that is down for a while, since who is removed needs another token; short enough that the
@@ -72,6 +74,7 @@ export const DEFAULT_LIMITS: CoordinatorLimits = {
   pushIntervalMs: 50,
   drainMs: 3_000,
   upkeepIntervalMs: 30_000,
+  deadTokenKeptMs: 30 * 86_400_000,
   ephemeralAbsenceMs: 30 * 60_000,
   relayAwayMs: 5 * 60_000,
 };

@@ -3,16 +3,14 @@ import { endpointSchema } from "../api/primitives.ts";
 import { MeshError } from "../base/errors.ts";
 import { parseCidr } from "../packet/cidr.ts";
 import { isReachableAddress } from "../packet/reachable-address.ts";
-import type { Peer, Registry } from "./registry.ts";
-import { type Actor, recordEvent } from "./store/audit.ts";
+import { changePeer, type PeerCommand, requirePeer } from "./manage-peers.ts";
+import type { Registry } from "./registry.ts";
+import type { PeerRow } from "./store/schema.ts";
 import type { Writer } from "./store/store.ts";
 
-interface Change {
-  /** The peer's. */
-  readonly name: string;
+interface Change extends PeerCommand {
   /** `HOST:PORT`, or null for none. */
   readonly endpoint: string | null;
-  readonly actor: Actor;
 }
 
 interface OverrideDeps {
@@ -29,25 +27,11 @@ export async function overrideEndpoint(
   { name, endpoint, actor }: Change,
   { network, registry }: OverrideDeps,
   nowMs: number,
-): Promise<Peer> {
+): Promise<PeerRow> {
   if (endpoint !== null) requireReachable(endpoint, network);
-  const before = await writer.db.selectFrom("peers").selectAll().where("name", "=", name).executeTakeFirst();
-  if (before === undefined) throw new MeshError("not-found", `there is no peer ${JSON.stringify(name.slice(0, 63))}`);
-  const row = { ...before, override_endpoint: endpoint };
-  if (before.override_endpoint !== endpoint) {
-    await writer.db.updateTable("peers").set({ override_endpoint: endpoint }).where("id", "=", row.id).execute();
-    await recordEvent(writer, nowMs, {
-      actor,
-      action: "peer.override-endpoint",
-      subject: name,
-      before: { endpoint: before.override_endpoint },
-      after: { endpoint },
-    });
-    writer.afterCommit(() => registry.applyRow(row));
-  }
-  const peer = registry.byId(row.id);
-  if (peer === undefined) throw new MeshError("not-found", `there is no peer ${name}`);
-  return { ...peer, overrideEndpoint: endpoint };
+  const row = await requirePeer(writer, name);
+  const context = { actor, action: "peer.override-endpoint", registry };
+  return changePeer(writer, row, { override_endpoint: endpoint }, context, nowMs);
 }
 
 function requireReachable(endpoint: string, network: OverrideDeps["network"]): void {

@@ -14,6 +14,7 @@ import type { RateLimiter } from "../base/rate-limiter.ts";
 import { sourceBlock } from "../packet/source-block.ts";
 import { allocateAddress } from "./allocation.ts";
 import type { Challenges } from "./challenges.ts";
+import { peerDisabled } from "./manage-peers.ts";
 import { checkMachineProof, checkWireguardProof } from "./proofs.ts";
 import { type RemovalDeps, removePeer } from "./removal.ts";
 import { auditedPeer, recordEvent } from "./store/audit.ts";
@@ -147,7 +148,7 @@ export function requireProtocol(theirs: ProtocolRange): number {
 
 /** A machine that is a peer already: same name, no token; a WireGuard key that it has proved replaces the old one. */
 async function resume(writer: Writer, known: PeerRow, request: RegisterRequest, nowMs: number): Promise<PeerRow> {
-  if (known.state === "disabled") throw new MeshError("peer-disabled", `${known.name} was disabled by an admin`);
+  if (known.state === "disabled") throw peerDisabled(known.name);
   if (known.name !== request.name) {
     throw new MeshError("name-mismatch", `this machine is a peer already, as ${known.name}`);
   }

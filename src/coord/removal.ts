@@ -13,8 +13,8 @@ export interface RemovalDeps {
 export interface Removal {
   readonly row: PeerRow;
   readonly actor: Actor;
-  /** In the audit log: it left, or it was away for too long. */
-  readonly action: "peer.leave" | "peer.expire";
+  /** In the audit log: it left, it was away for too long, or an admin removed it. */
+  readonly action: "peer.leave" | "peer.expire" | "peer.delete";
   /** What its control channel is told, if it has one. */
   readonly why: MeshError;
 }

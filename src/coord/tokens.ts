@@ -3,7 +3,7 @@ import type { Token, TokenCreate, TokenCreated } from "../api/admin.ts";
 import { decodeJoinToken, encodeJoinToken } from "../api/join-token.ts";
 import { MeshError } from "../base/errors.ts";
 import { canonicalAddress } from "../packet/address.ts";
-import { chooseAddress, releaseStaleReservations } from "./allocation.ts";
+import { allocateAddress, chooseAddress, releaseStaleReservations } from "./allocation.ts";
 import { type Actor, recordEvent } from "./store/audit.ts";
 import type { CidrRow, TokenRow } from "./store/schema.ts";
 import type { Reader, Writer } from "./store/store.ts";
@@ -15,47 +15,84 @@ export interface TokenAddressing {
   readonly caFingerprint: string | undefined;
 }
 
-/** @throws MeshError `not-found` (CIDR), `bad-request` (not a leaf), `bad-address`, `address-taken` */
+interface Issuer {
+  readonly addressing: TokenAddressing;
+  readonly actor: Actor;
+}
+
+/**
+ * @throws MeshError `not-found` (CIDR), `bad-request` (not a leaf), `bad-address`, `address-taken`, `cidr-full`;
+ *   `name-taken` for the name of a peer or of one that is invited
+ */
 export async function createToken(
   writer: Writer,
   request: TokenCreate,
-  addressing: TokenAddressing,
-  actor: Actor,
+  issuer: Issuer,
+  nowMs: number,
+): Promise<TokenCreated> {
+  const { name, relay } = request;
+  if (name !== undefined && !relay) {
+    const peer = await writer.db.selectFrom("peers").select("id").where("name", "=", name).executeTakeFirst();
+    if (peer !== undefined) throw new MeshError("name-taken", `there is a peer named ${name} already`);
+    if (await isNameReserved(writer, name, "", nowMs)) {
+      throw new MeshError("name-taken", `${name} is invited already`, {
+        hint: `\`mesh invite reissue ${name}\` makes another token in its place, \`mesh peer delete ${name}\` withdraws it.`,
+      });
+    }
+  }
+  return issueToken(writer, request, issuer, nowMs);
+}
+
+/** The token without a look at its name; otherwise as `createToken`. */
+export async function issueToken(
+  writer: Writer,
+  request: TokenCreate,
+  { addressing, actor }: Issuer,
   nowMs: number,
 ): Promise<TokenCreated> {
   const { db } = writer;
   const cidr = await findLeaf(writer, request.cidr);
-  const ip4 = request.ip4 === undefined ? null : canonicalAddress(request.ip4);
+  const reserves = request.ip4 !== undefined || request.autoIp;
+  if (request.ip4 !== undefined && request.autoIp) {
+    throw new MeshError("bad-request", "give an address, or have one chosen");
+  }
   // A bound address can be had once only, so such a token serves once.
-  const uses = ip4 === null ? request.uses : 1;
-  if (ip4 !== null && request.uses !== 1) {
+  if (reserves && request.uses !== 1) {
     throw new MeshError("bad-request", "a token bound to an address has exactly one use");
   }
-  if (request.relay && ip4 !== null) {
+  if (request.relay && reserves) {
     throw new MeshError("bad-request", "a relay has no address in the mesh that a token could be bound to");
   }
+  if (reserves) await releaseStaleReservations(writer, nowMs);
+  const address =
+    request.ip4 !== undefined
+      ? await chooseAddress(writer, cidr, canonicalAddress(request.ip4))
+      : request.autoIp
+        ? await allocateAddress(writer, cidr)
+        : undefined;
   const secret = randomBytes(32).toString("base64url");
   const row: TokenRow = {
     id: randomBytes(16).toString("hex"),
     secret_hash: hashSecret(secret),
     bound_name: request.name ?? null,
     cidr_id: cidr.id,
-    ip4,
+    ip4: address?.ip4 ?? null,
     admin: request.admin ? 1 : 0,
     tags: JSON.stringify([...new Set(request.tags)]),
     ephemeral: request.ephemeral ? 1 : 0,
-    uses,
-    uses_left: uses,
+    uses: request.uses,
+    uses_left: request.uses,
     created_at: nowMs,
     expires_at: nowMs + request.expiresInSeconds * 1000,
     revoked_at: null,
     relay: request.relay ? 1 : 0,
   };
   await db.insertInto("tokens").values(row).execute();
-  if (ip4 !== null) {
-    await releaseStaleReservations(writer, nowMs);
-    const { ip6, host } = await chooseAddress(writer, cidr, ip4);
-    await db.insertInto("addresses").values({ ip4, ip6, host, cidr_id: cidr.id, token_id: row.id }).execute();
+  if (address !== undefined) {
+    await db
+      .insertInto("addresses")
+      .values({ ...address, cidr_id: cidr.id, token_id: row.id })
+      .execute();
   }
   const described = describeToken(row, cidr.name, nowMs);
   await recordEvent(writer, nowMs, { actor, action: "token.create", subject: row.id, after: described });
@@ -145,6 +182,21 @@ export async function isNameReserved(
     .where((token) => token.or([token("uses_left", "is", null), token("uses_left", ">", 0)]))
     .executeTakeFirst();
   return holder !== undefined;
+}
+
+/** Strikes tokens off the list that have been worthless for long, unless a peer or a relay goes back to them. */
+export async function sweepTokens(writer: Writer, nowMs: number, keptMs: number): Promise<void> {
+  const { db } = writer;
+  const swept = await db
+    .deleteFrom("tokens")
+    .where("expires_at", "<=", nowMs - keptMs)
+    .where("id", "not in", db.selectFrom("peers").select("token_id").where("token_id", "is not", null))
+    .where("id", "not in", db.selectFrom("relays").select("token_id").where("token_id", "is not", null))
+    .returning("id")
+    .execute();
+  for (const { id } of swept) {
+    await recordEvent(writer, nowMs, { actor: "coordinator", action: "token.sweep", subject: id });
+  }
 }
 
 async function findLeaf({ db }: Writer, name: string | undefined): Promise<CidrRow> {

@@ -1,8 +1,10 @@
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
 import { releaseStaleReservations } from "./allocation.ts";
+import type { CoordinatorLimits } from "./limits.ts";
 import type { Registry } from "./registry.ts";
 import type { Store } from "./store/store.ts";
+import { sweepTokens } from "./tokens.ts";
 
 /** Map versions set aside at once; far more than come about between two runs of the upkeep. */
 const VERSION_BLOCK = 2 ** 24;
@@ -31,23 +33,29 @@ export class Upkeep {
   #registry: Registry;
   #clock: Clock;
   #logger: Logger;
+  #limits: CoordinatorLimits;
   #timer: NodeJS.Timeout;
   #blockEnd: number;
 
-  constructor(store: Store, registry: Registry, clock: Clock, logger: Logger, intervalMs: number) {
+  constructor(store: Store, registry: Registry, clock: Clock, logger: Logger, limits: CoordinatorLimits) {
     this.#store = store;
     this.#registry = registry;
     this.#clock = clock;
     this.#logger = logger;
+    this.#limits = limits;
     this.#blockEnd = registry.version + VERSION_BLOCK;
     this.#timer = setInterval(() => {
       this.run().catch((error: unknown) => logger.error({ error }, "upkeep failed"));
-    }, intervalMs);
+    }, limits.upkeepIntervalMs);
   }
 
   async run(): Promise<void> {
     await this.saveSightings();
-    await this.#store.write((writer) => releaseStaleReservations(writer, this.#clock.wallMs()));
+    await this.#store.write(async (writer) => {
+      const nowMs = this.#clock.wallMs();
+      await releaseStaleReservations(writer, nowMs);
+      await sweepTokens(writer, nowMs, this.#limits.deadTokenKeptMs);
+    });
     if (this.#blockEnd - this.#registry.version < VERSION_BLOCK / 2) {
       this.#blockEnd = (await reserveMapVersions(this.#store)) + VERSION_BLOCK;
     }

@@ -6,6 +6,7 @@ interface JoinFlags extends DaemonFlags {
   readonly server?: string[];
   readonly token?: string;
   readonly tokenFile?: string;
+  readonly invite?: string;
   readonly name?: string;
 }
 
@@ -16,6 +17,7 @@ export function registerJoin(program: Command): void {
     .option("--server <url>", "the coordinator; may be repeated, tried in order", collect)
     .option("--token <token>", "what `mesh token create` printed (MESH_TOKEN)")
     .option("--token-file <file>", "a file that holds the token, - for standard input")
+    .option("--invite <file>", "an invitation, as `mesh invite create` wrote it, - for standard input")
     .option("--name <peer>", "the name of this peer (default: the host name)");
   addDaemonOptions(join).action(async (token: string | undefined, flags: JoinFlags, command: Command) => {
     const { resolvePeerSettings } = await import("../peer-options.ts");
@@ -27,10 +29,11 @@ export function registerJoin(program: Command): void {
       argument: token,
       flag: flags.token,
       file: flags.tokenFile,
+      invite: flags.invite,
       environment: process.env.MESH_TOKEN,
       config: settings.config,
     });
-    const plan = peerPlan("join", settings, { servers: flags.server, token: found, name: flags.name });
+    const plan = peerPlan("join", settings, { servers: flags.server, token: found, name: flags.name ?? found?.peer });
     await (settings.detach ? runDetached(plan, settings.globals) : runInForeground(plan, settings.globals));
   });
 }

@@ -1,24 +1,11 @@
 import type { Command } from "commander";
 import type { Token } from "../../api/admin.ts";
-import { parseDurationSeconds } from "../../base/duration.ts";
-import { MeshError } from "../../base/errors.ts";
 import { DEFAULT_LIMITS } from "../../coord/limits.ts";
 import { formatAgo } from "../format.ts";
 import { globalOptions } from "../globals.ts";
 import { collect } from "../option-parsers.ts";
 import { printJson, printLine } from "../output.ts";
-
-interface CreateFlags {
-  readonly name?: string;
-  readonly cidr?: string;
-  readonly ip?: string;
-  readonly admin?: boolean;
-  readonly tag?: string[];
-  readonly uses?: string;
-  readonly expires?: string;
-  readonly ephemeral?: boolean;
-  readonly relay?: boolean;
-}
+import type { TokenFlags } from "../token-request.ts";
 
 const ABSENCE_MINUTES = DEFAULT_LIMITS.ephemeralAbsenceMs / 60_000;
 
@@ -36,26 +23,11 @@ export function registerToken(program: Command): void {
     .option("--expires <duration>", "how long it is good for (default: 14d)")
     .option("--ephemeral", `peers that join with it are removed once they are away for ${ABSENCE_MINUTES} minutes`)
     .option("--relay", "for a stand-alone relay (`mesh relay`) instead of a peer")
-    .action(async (flags: CreateFlags, command: Command) => {
+    .action(async (flags: TokenFlags, command: Command) => {
       const options = globalOptions(command);
-      const { tokenCreateSchema } = await import("../../api/admin.ts");
-      const request = tokenCreateSchema.safeParse({
-        ...(flags.name === undefined ? {} : { name: flags.name }),
-        ...(flags.cidr === undefined ? {} : { cidr: flags.cidr }),
-        ...(flags.ip === undefined ? {} : { ip4: flags.ip }),
-        ...(flags.tag === undefined ? {} : { tags: flags.tag }),
-        ...(flags.uses === undefined ? {} : { uses: parseUses(flags.uses) }),
-        ...(flags.expires === undefined ? {} : { expiresInSeconds: parseDurationSeconds(flags.expires) }),
-        admin: flags.admin === true,
-        ephemeral: flags.ephemeral === true,
-        relay: flags.relay === true,
-      });
-      if (!request.success) {
-        const issue = request.error.issues[0];
-        throw new MeshError("bad-usage", `--${flagOf(issue?.path[0])}: ${issue?.message ?? "a wrong value"}`);
-      }
+      const { tokenRequest } = await import("../token-request.ts");
       const { AdminClient } = await import("../admin-client.ts");
-      const created = await (await AdminClient.open(options)).createToken(request.data);
+      const created = await (await AdminClient.open(options)).createToken(tokenRequest(flags));
       if (options.json) printJson(created);
       else {
         printLine(created.token);
@@ -104,17 +76,3 @@ const TOKEN_COLUMNS = [
   { title: "CREATED", cell: (token: Token) => formatAgo(token.createdAt, Date.now()) },
   { title: "EXPIRES", cell: (token: Token) => token.expiresAt },
 ] as const;
-
-function parseUses(text: string): number | null {
-  if (text === "unlimited") return null;
-  if (!/^[1-9]\d{0,6}$/.test(text)) {
-    throw new MeshError("bad-usage", `--uses is a number or unlimited, not ${JSON.stringify(text)}`);
-  }
-  return Number(text);
-}
-
-function flagOf(key: PropertyKey | undefined): string {
-  if (key === "ip4") return "ip";
-  if (key === "tags") return "tag";
-  return key === "expiresInSeconds" ? "expires" : String(key ?? "");
-}

@@ -16,6 +16,7 @@ import type { Logger } from "../../base/logger.ts";
 import { RateLimiter } from "../../base/rate-limiter.ts";
 import type { Receiver } from "../distribution.ts";
 import type { CoordinatorLimits } from "../limits.ts";
+import { peerDisabled } from "../manage-peers.ts";
 import { notRegistered, requireProtocol } from "../registration.ts";
 
 /** Whose a channel can be: a peer or a relay. */
@@ -177,7 +178,7 @@ export class Channel implements Receiver {
     if (!verifyMachineSignature(machineKey, controlTranscript(networkId, this.#nonce, machineKey), proof)) {
       throw new MeshError("proof-invalid", "the machine key's signature does not fit this channel");
     }
-    if (!member.enabled) throw new MeshError("peer-disabled", `${member.name} was disabled by an admin`);
+    if (!member.enabled) throw peerDisabled(member.name);
     this.#machineKey = machineKey;
     this.#deps.logger.info({ name: member.name, address: this.remoteAddress, softwareVersion }, "machine connected");
     this.#send({

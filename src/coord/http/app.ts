@@ -9,7 +9,7 @@ import { type AdminRoute, authorize, type Caller, type PublicRoute } from "./aut
 import { readJson } from "./body.ts";
 
 /** What a handler is given of a request. */
-interface Call {
+export interface Call {
   readonly caller: Caller;
   /** A named part of the path; undefined when the route has none of that name. */
   param(name: string): string | undefined;

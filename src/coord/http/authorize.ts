@@ -30,7 +30,14 @@ export type AdminRoute =
   | "POST /v1/admin/tokens"
   | "DELETE /v1/admin/tokens/:id"
   | "GET /v1/admin/peers"
+  | "DELETE /v1/admin/peers/:name"
+  | "POST /v1/admin/peers/:name/rename"
+  | "POST /v1/admin/peers/:name/enable"
+  | "POST /v1/admin/peers/:name/disable"
+  | "POST /v1/admin/peers/:name/admin"
+  | "POST /v1/admin/peers/:name/tags"
   | "POST /v1/admin/peers/:name/override-endpoint"
+  | "POST /v1/admin/invitations/:name/reissue"
   | "GET /v1/admin/relays"
   | "DELETE /v1/admin/relays/:name";
 
@@ -47,7 +54,14 @@ const REQUIRED_RIGHT: Record<PublicRoute | AdminRoute, Right> = {
   "POST /v1/admin/tokens": "admin",
   "DELETE /v1/admin/tokens/:id": "admin",
   "GET /v1/admin/peers": "admin",
+  "DELETE /v1/admin/peers/:name": "admin",
+  "POST /v1/admin/peers/:name/rename": "admin",
+  "POST /v1/admin/peers/:name/enable": "admin",
+  "POST /v1/admin/peers/:name/disable": "admin",
+  "POST /v1/admin/peers/:name/admin": "admin",
+  "POST /v1/admin/peers/:name/tags": "admin",
   "POST /v1/admin/peers/:name/override-endpoint": "admin",
+  "POST /v1/admin/invitations/:name/reissue": "admin",
   "GET /v1/admin/relays": "admin",
   "DELETE /v1/admin/relays/:name": "admin",
 };

@@ -41,6 +41,7 @@ const FIELD_CODES = new Map<string, ErrorCode>([
   ["name", "bad-name"],
   ["cidr", "bad-name"],
   ["tags", "bad-name"],
+  ["to", "bad-name"],
   ["machineKey", "bad-key"],
   ["wireguardKey", "bad-key"],
   ["ip4", "bad-address"],

@@ -28,8 +28,32 @@ export async function recordEvent({ db }: Writer, atMs: number, event: AuditEven
     .execute();
 }
 
+/** An event of which only what differs is kept; both sides have the same fields. */
+export function recordChange(
+  writer: Writer,
+  atMs: number,
+  event: AuditEvent & { readonly before: object; readonly after: object },
+): Promise<void> {
+  const was = Object.entries(event.before);
+  const is = new Map(Object.entries(event.after));
+  const changed = was.filter(([field, value]) => JSON.stringify(value) !== JSON.stringify(is.get(field)));
+  const before = Object.fromEntries(changed);
+  const after = Object.fromEntries(changed.map(([field]) => [field, is.get(field)]));
+  return recordEvent(writer, atMs, { ...event, before, after });
+}
+
 /** What the log keeps of a peer. */
 export function auditedPeer(row: PeerRow): object {
-  const { name, machine_key, wireguard_key, ip4, ip6, admin, state } = row;
-  return { name, machineKey: machine_key, wireguardKey: wireguard_key, ip4, ip6, admin: admin === 1, state };
+  const { name, machine_key, wireguard_key, ip4, ip6, admin, state, tags, override_endpoint } = row;
+  return {
+    name,
+    machineKey: machine_key,
+    wireguardKey: wireguard_key,
+    ip4,
+    ip6,
+    admin: admin === 1,
+    state,
+    tags: JSON.parse(tags),
+    overrideEndpoint: override_endpoint ?? null,
+  };
 }
