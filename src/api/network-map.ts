@@ -43,6 +43,14 @@ export type RelayInfo = z.infer<typeof relayInfoSchema>;
 /** Relays at which a peer can be found, best first: stand-alone ones, or that of the coordinator. */
 const homeRelaysSchema = z.array(relayIdSchema).max(8).default([]);
 
+/** A range of the network that has a name. */
+export const mapCidrSchema = z.object({ name: nameSchema, cidr4: cidrSchema, cidr6: cidrSchema });
+export type MapCidr = z.infer<typeof mapCidrSchema>;
+
+/** Who of the map's owner (`self`) and a peer in it may start connections to the other. */
+export const mayStartSchema = z.enum(["both", "self", "peer"]);
+export type MayStart = z.infer<typeof mayStartSchema>;
+
 export const selfInfoSchema = z.object({
   name: nameSchema,
   ip4: ip4Schema,
@@ -61,6 +69,8 @@ export const mapPeerSchema = z.object({
   ip6: ip6Schema,
   cidr: nameSchema,
   tags: z.array(nameSchema),
+  /** Other than `both` where one-way associations alone join the two. Replies pass either way. */
+  mayStart: mayStartSchema.default("both"),
   /** X25519. */
   wireguardKey: key32Schema,
   /** Ed25519: SSH host and client key, and who the peer is to the coordinator. */
@@ -86,6 +96,8 @@ export const networkMapSchema = z.object({
   self: selfInfoSchema,
   /** Every stand-alone relay of the network. */
   relays: z.array(relayInfoSchema).max(256).default([]),
+  /** Those that this peer may know of, in the order of their addresses. */
+  cidrs: z.array(mapCidrSchema).max(65536).default([]),
   peers: z.array(mapPeerSchema).max(65536),
 });
 export type NetworkMap = z.infer<typeof networkMapSchema>;
@@ -98,6 +110,8 @@ export const mapDeltaSchema = z.object({
   self: selfInfoSchema.optional(),
   /** All of them, when one has changed. */
   relays: z.array(relayInfoSchema).max(256).optional(),
+  /** All of them, when one has changed. */
+  cidrs: z.array(mapCidrSchema).max(65536).optional(),
   /** Public WireGuard keys. */
   removed: z.array(key32Schema).max(65536),
   /** Whole entries, new or changed. */
@@ -116,6 +130,7 @@ export function applyDelta(map: NetworkMap, delta: MapDelta): NetworkMap | undef
     network: delta.network ?? map.network,
     self: delta.self ?? map.self,
     relays: delta.relays ?? map.relays,
+    cidrs: delta.cidrs ?? map.cidrs,
     peers: [...peers.values()],
   };
 }

@@ -231,7 +231,8 @@ async function openState(settings: Settings, resources: DisposeStack): Promise<S
   const changes = new ChangeLog<Peer>(await reserveMapVersions(store), limits.changeHistory);
   const cidrs = await store.reader.selectFrom("cidrs").selectAll().execute();
   const peers = await store.reader.selectFrom("peers").selectAll().execute();
-  const registry = new Registry(cidrs, peers, changes);
+  const associations = await store.reader.selectFrom("associations").selectAll().execute();
+  const registry = new Registry(cidrs, peers, changes, associations);
   const upkeep = new Upkeep(store, registry, clock, logger, limits);
   resources.defer(() => upkeep.close());
   return { store, network, authority, registry };

@@ -1,7 +1,8 @@
-import type { MapDelta, MapPeer, NetworkInfo, NetworkMap, SelfInfo } from "../api/network-map.ts";
+import type { MapCidr, MapDelta, MapPeer, MayStart, NetworkInfo, NetworkMap, SelfInfo } from "../api/network-map.ts";
+import type { CidrTree } from "./cidr-tree.ts";
 import type { View } from "./distribution.ts";
 import { type Peer, RELAYS_CHANGED, type Registry } from "./registry.ts";
-import { mayExchange, type PolicySubject } from "./visibility.ts";
+import { type PolicySeat, relationOf } from "./visibility.ts";
 
 /** What one peer is told of the network: a whole map, or the difference to a version it has. Pure but for its caches. */
 export class MapBuilder {
@@ -9,8 +10,8 @@ export class MapBuilder {
   #registry: Registry;
   /** Each peer's entry as JSON, made once per state of the peer and shared by all who see it. */
   #entries = new WeakMap<Peer, string>();
-  /** Deltas of the current version that are the same for all viewers of one CIDR. */
-  #shared = new Map<string, PeerChanges>();
+  /** What is the same for all viewers of one CIDR: deltas to the current version. */
+  #shared = new Map<string, SharedChanges>();
   #sharedVersion = -1;
 
   constructor(network: NetworkInfo, registry: Registry) {
@@ -43,13 +44,15 @@ export class MapBuilder {
   mapMessage(viewer: Peer): string {
     const entries: string[] = [];
     for (const peer of this.#registry.peers()) {
-      if (mayExchange(this.#registry.policy, viewer, peer)) entries.push(this.#entry(peer));
+      const mayStart = relationOf(this.#registry.policy, viewer, peer);
+      if (mayStart !== undefined && peer.id !== viewer.id) entries.push(this.#entry(peer, mayStart));
     }
     const head: Omit<NetworkMap, "peers"> = {
       version: this.#registry.version,
       network: this.#network,
       self: this.selfInfo(viewer),
       relays: [...this.#registry.relays],
+      cidrs: [...this.#registry.tree.seenFrom(viewer.cidrId)],
     };
     return `{"type":"map","map":${JSON.stringify(head).slice(0, -1)},"peers":[${entries.join(",")}]}}`;
   }
@@ -61,7 +64,8 @@ export class MapBuilder {
    */
   deltaMessage(viewer: Peer, fromVersion: number, scannedVersion: number): string | "nothing" | "out-of-reach" {
     const changed = this.#registry.changes.since(scannedVersion);
-    if (changed === undefined) return "out-of-reach";
+    const treeThen = this.#registry.treeAt(scannedVersion);
+    if (changed === undefined || treeThen === undefined) return "out-of-reach";
     const selfChanged = changed.has(viewer.id);
     let self: SelfInfo | undefined;
     if (selfChanged) {
@@ -71,23 +75,30 @@ export class MapBuilder {
         return "out-of-reach";
       if (JSON.stringify(this.selfInfo(before)) !== JSON.stringify(this.selfInfo(viewer))) self = this.selfInfo(viewer);
     }
-    const { removed, upserted } = selfChanged
-      ? this.#peerChanges(viewer, changed)
-      : this.#sharedChanges(viewer, scannedVersion, changed);
+    const changes = this.#sharedChanges(viewer, scannedVersion, changed, treeThen);
+    const removed = withoutPeer(changes.removed, viewer.id);
+    const upserted = withoutPeer(changes.upserted, viewer.id);
     const relays = changed.has(RELAYS_CHANGED) ? [...this.#registry.relays] : undefined;
-    const isUnchanged = self === undefined && relays === undefined;
+    const { cidrs } = changes;
+    const isUnchanged = self === undefined && relays === undefined && cidrs === undefined;
     if (isUnchanged && removed.length === 0 && upserted.length === 0) return "nothing";
     const head: Omit<MapDelta, "upserted"> = {
       fromVersion,
       toVersion: this.#registry.version,
       ...(self === undefined ? {} : { self }),
       ...(relays === undefined ? {} : { relays }),
+      ...(cidrs === undefined ? {} : { cidrs: [...cidrs] }),
       removed: [...removed],
     };
     return `{"type":"delta","delta":${JSON.stringify(head).slice(0, -1)},"upserted":[${upserted.join(",")}]}}`;
   }
 
-  #sharedChanges(viewer: Peer, scannedVersion: number, changed: ReadonlyMap<number, Peer | undefined>): PeerChanges {
+  #sharedChanges(
+    viewer: Peer,
+    scannedVersion: number,
+    changed: ReadonlyMap<number, Peer | undefined>,
+    treeThen: CidrTree,
+  ): SharedChanges {
     if (this.#sharedVersion !== this.#registry.version) {
       this.#shared.clear();
       this.#sharedVersion = this.#registry.version;
@@ -95,34 +106,62 @@ export class MapBuilder {
     const key = `${viewer.cidrId}:${viewer.enabled}:${scannedVersion}`;
     let changes = this.#shared.get(key);
     if (changes === undefined) {
-      changes = this.#peerChanges(viewer, changed);
+      changes = {
+        ...this.#peerChanges(viewer, changed, treeThen),
+        cidrs: cidrChanges(viewer.cidrId, treeThen, this.#registry.tree),
+      };
       this.#shared.set(key, changes);
     }
     return changes;
   }
 
-  #peerChanges(viewer: PolicySubject, changed: ReadonlyMap<number, Peer | undefined>): PeerChanges {
-    const { policy } = this.#registry;
-    const removed: string[] = [];
-    const upserted: string[] = [];
-    for (const [id, before] of changed) {
-      const now = this.#registry.byId(id);
-      const wasSeen = before !== undefined && mayExchange(policy, viewer, before);
-      const isSeen = now !== undefined && mayExchange(policy, viewer, now);
-      if (wasSeen && !(isSeen && now.wireguardKey === before.wireguardKey)) removed.push(before.wireguardKey);
-      if (isSeen && now !== before) upserted.push(this.#entry(now));
+  /** As for somebody else in the same place: the viewer may be among them. */
+  #peerChanges(
+    viewer: PolicySeat,
+    changed: ReadonlyMap<number, Peer | undefined>,
+    treeThen: CidrTree,
+  ): Pick<SharedChanges, "removed" | "upserted"> {
+    const { tree } = this.#registry;
+    const removed = new Map<number, string>();
+    const upserted = new Map<number, string>();
+    const compare = (id: number, before: Peer | undefined, now: Peer | undefined) => {
+      const was = before === undefined ? undefined : relationOf(treeThen.policy, viewer, before);
+      const is = now === undefined ? undefined : relationOf(tree.policy, viewer, now);
+      const isSameKey = before?.wireguardKey === now?.wireguardKey;
+      if (before !== undefined && was !== undefined && (is === undefined || !isSameKey)) {
+        removed.set(id, before.wireguardKey);
+      }
+      if (now !== undefined && is !== undefined && (now !== before || is !== was)) {
+        upserted.set(id, this.#entry(now, is));
+      }
+    };
+    for (const [id, before] of changed) compare(id, before, this.#registry.byId(id));
+    if (treeThen !== tree) {
+      for (const peer of this.#registry.peers()) if (!changed.has(peer.id)) compare(peer.id, peer, peer);
     }
     return { removed, upserted };
   }
 
-  #entry(peer: Peer): string {
+  #entry(peer: Peer, mayStart: MayStart): string {
     let json = this.#entries.get(peer);
     if (json === undefined) {
       json = JSON.stringify(mapPeer(peer));
       this.#entries.set(peer, json);
     }
-    return json;
+    return mayStart === "both" ? json : `${json.slice(0, -1)},"mayStart":"${mayStart}"}`;
   }
+}
+
+/** What is another list of CIDRs than before, or undefined. */
+function cidrChanges(cidrId: number, treeThen: CidrTree, tree: CidrTree): readonly MapCidr[] | undefined {
+  if (treeThen === tree) return undefined;
+  const cidrs = tree.seenFrom(cidrId);
+  return JSON.stringify(treeThen.seenFrom(cidrId)) === JSON.stringify(cidrs) ? undefined : cidrs;
+}
+
+/** Nobody is a peer of its own. */
+function withoutPeer(texts: ReadonlyMap<number, string>, id: number): readonly string[] {
+  return texts.has(id) ? [...texts].filter(([other]) => other !== id).map(([, text]) => text) : [...texts.values()];
 }
 
 /** A delta from a version to itself: nothing changed. */
@@ -131,13 +170,17 @@ function upToDate(version: number): string {
   return JSON.stringify({ type: "delta", delta });
 }
 
-interface PeerChanges {
-  readonly removed: readonly string[];
+/** By the peers' ids. */
+interface SharedChanges {
+  /** WireGuard keys. */
+  readonly removed: ReadonlyMap<number, string>;
   /** Entries as JSON text. */
-  readonly upserted: readonly string[];
+  readonly upserted: ReadonlyMap<number, string>;
+  readonly cidrs: readonly MapCidr[] | undefined;
 }
 
-function mapPeer(peer: Peer): MapPeer {
+/** Without who may start: that depends on who looks. */
+function mapPeer(peer: Peer): Omit<MapPeer, "mayStart"> {
   const { name, ip4, ip6, cidr, tags, wireguardKey, machineKey, online, lastSeenAtMs } = peer;
   const { endpoints, overrideEndpoint, sshEndpoints, relays } = peer;
   return {

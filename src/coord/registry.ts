@@ -1,9 +1,10 @@
 import type { RelayInfo } from "../api/network-map.ts";
 import { MeshError } from "../base/errors.ts";
 import type { ChangeLog } from "./change-log.ts";
+import { CidrTree, TreeHistory } from "./cidr-tree.ts";
 import { homeRelays, type RelayChoice } from "./relays/home-relays.ts";
-import type { CidrRow, PeerRow } from "./store/schema.ts";
-import { makePolicy, type Policy } from "./visibility.ts";
+import type { AssociationRow, CidrRow, PeerRow } from "./store/schema.ts";
+import type { Policy } from "./visibility.ts";
 
 /** A peer as the others may come to see it. Immutable: a change makes another one. */
 export interface Peer {
@@ -36,6 +37,8 @@ export interface Peer {
 
 /** In the change log: the relays that peers are told of have changed. No peer has this id. */
 export const RELAYS_CHANGED = 0;
+/** Likewise: CIDRs or associations have changed. */
+export const TREE_CHANGED = -1;
 
 const NO_RELAYS: RelayChoice = { standalone: [], hasOwn: false };
 
@@ -46,8 +49,7 @@ const NO_RELAYS: RelayChoice = { standalone: [], hasOwn: false };
 export class Registry {
   readonly changes: ChangeLog<Peer>;
   onChange: () => void = () => {};
-  #policy: Policy;
-  #cidrNames: ReadonlyMap<number, string>;
+  #trees: TreeHistory;
   #peers = new Map<number, Peer>();
   #byMachineKey = new Map<string, Peer>();
   #byWireguardKey = new Map<string, Peer>();
@@ -57,22 +59,28 @@ export class Registry {
   /** Peers whose endpoints or last-seen time the disk does not have yet. */
   #unsaved = new Set<number>();
 
-  constructor(cidrs: readonly CidrRow[], peers: readonly PeerRow[], changes: ChangeLog<Peer>) {
+  constructor(
+    cidrs: readonly CidrRow[],
+    peers: readonly PeerRow[],
+    changes: ChangeLog<Peer>,
+    associations: readonly AssociationRow[] = [],
+  ) {
     this.changes = changes;
-    this.#cidrNames = new Map(cidrs.map((cidr) => [cidr.id, cidr.name]));
-    this.#policy = makePolicy(
-      cidrs.map((cidr) => ({
-        id: cidr.id,
-        parentId: cidr.parent_id,
-        enabled: cidr.enabled === 1,
-        infra: cidr.role === "infra",
-      })),
-    );
+    this.#trees = new TreeHistory(new CidrTree(cidrs, associations));
     for (const row of peers) this.#put(this.#peerOf(row));
   }
 
   get policy(): Policy {
-    return this.#policy;
+    return this.tree.policy;
+  }
+
+  get tree(): CidrTree {
+    return this.#trees.current;
+  }
+
+  /** The tree as it was at this version; undefined when that is out of reach. */
+  treeAt(version: number): CidrTree | undefined {
+    return this.#trees.at(version);
   }
 
   /** The stand-alone relays that peers are told of. */
@@ -123,6 +131,18 @@ export class Registry {
             lastSeenAtMs: before.lastSeenAtMs,
           };
     this.#replace(row.id, after);
+  }
+
+  /** Takes over the tree that the database now has. */
+  applyTree(cidrs: readonly CidrRow[], associations: readonly AssociationRow[]): void {
+    this.#trees.replace(new CidrTree(cidrs, associations), this.version);
+    this.changes.record(TREE_CHANGED, undefined);
+    for (const peer of [...this.#peers.values()]) {
+      const cidr = this.#cidrName(peer.cidrId, peer.name);
+      if (cidr !== peer.cidr) this.#replace(peer.id, { ...peer, cidr });
+    }
+    this.onChange();
+    this.#tellPolicyListeners();
   }
 
   remove(id: number): void {
@@ -191,7 +211,11 @@ export class Registry {
     if (after !== undefined) this.#put(after);
     this.changes.record(id, before);
     this.onChange();
-    if (!isSameToPolicy(before, after)) for (const listener of this.#policyListeners) listener();
+    if (!isSameToPolicy(before, after)) this.#tellPolicyListeners();
+  }
+
+  #tellPolicyListeners(): void {
+    for (const listener of this.#policyListeners) listener();
   }
 
   #setHomeRelays(id: number, relays: readonly string[], unreachedRelays: readonly string[]): void {
@@ -207,9 +231,13 @@ export class Registry {
     this.#byWireguardKey.set(peer.wireguardKey, peer);
   }
 
+  #cidrName(id: number, peerName: string): string {
+    const cidr = this.tree.cidr(id);
+    if (cidr === undefined) throw new MeshError("store-damaged", `peer ${peerName} is in a CIDR that does not exist`);
+    return cidr.name;
+  }
+
   #peerOf(row: PeerRow): Peer {
-    const cidr = this.#cidrNames.get(row.cidr_id);
-    if (cidr === undefined) throw new MeshError("store-damaged", `peer ${row.name} is in a CIDR that does not exist`);
     return {
       id: row.id,
       name: row.name,
@@ -218,7 +246,7 @@ export class Registry {
       ip4: row.ip4,
       ip6: row.ip6,
       cidrId: row.cidr_id,
-      cidr,
+      cidr: this.#cidrName(row.cidr_id, row.name),
       admin: row.admin === 1,
       enabled: row.state === "active",
       ephemeral: row.ephemeral === 1,

@@ -17,6 +17,7 @@ export function mapPeer(name: string, host: number, fields: Partial<MapPeer> = {
     ip6,
     cidr: "members",
     tags: [],
+    mayStart: "both",
     wireguardKey: randomKey(),
     machineKey: randomKey(),
     allowedIps: [`${ip4}/32`, `${ip6}/128`],
@@ -51,6 +52,7 @@ export function networkMap(peers: readonly MapPeer[], fields: Partial<NetworkMap
       relays: [],
     },
     relays: [],
+    cidrs: [],
     peers: [...peers],
     ...fields,
   };

@@ -1,6 +1,6 @@
 import type { PolicyDelta, RelayPolicyDocument } from "../../api/relay-policy.ts";
 import type { View } from "../distribution.ts";
-import type { Peer, Registry } from "../registry.ts";
+import { type Peer, type Registry, TREE_CHANGED } from "../registry.ts";
 
 type PolicyPeer = RelayPolicyDocument["peers"][number];
 
@@ -14,14 +14,15 @@ export class PolicyBuilder implements View {
 
   whole(): string {
     const { policy, version } = this.#registry;
-    const groups = Array.from(policy.seenFrom, ([id, seen]) => ({ id, sees: [...seen] }));
+    const groups = Array.from(policy.seenFrom, ([id, seen]) => ({ id, sees: [...seen.keys()] }));
     const peers = [...this.#registry.peers()].filter(({ enabled }) => enabled).map(policyPeer);
     return JSON.stringify({ type: "policy", policy: { version, groups, peers } satisfies RelayPolicyDocument });
   }
 
   delta(fromVersion: number, scannedVersion: number): string | "nothing" | "out-of-reach" {
     const changed = this.#registry.changes.since(scannedVersion);
-    if (changed === undefined) return "out-of-reach";
+    // Other groups are another policy as a whole.
+    if (changed === undefined || changed.has(TREE_CHANGED)) return "out-of-reach";
     const removed: string[] = [];
     const upserted: PolicyPeer[] = [];
     for (const [id, before] of changed) {

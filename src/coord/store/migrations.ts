@@ -30,6 +30,13 @@ export const MIGRATIONS: readonly Migration[] = [
       await sql`ALTER TABLE peers ADD COLUMN override_endpoint TEXT`.execute(db);
     },
   },
+  {
+    id: 4,
+    name: "associations",
+    async up(db) {
+      for (const statement of ASSOCIATIONS) await sql.raw(statement).execute(db);
+    },
+  },
 ];
 
 const FIRST_TABLES = [
@@ -132,4 +139,17 @@ const RELAYS = [
     created_at INTEGER NOT NULL,
     last_seen_at INTEGER
   )`,
+];
+
+const ASSOCIATIONS = [
+  `CREATE TABLE associations (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    from_id INTEGER NOT NULL REFERENCES cidrs (id),
+    to_id INTEGER NOT NULL REFERENCES cidrs (id),
+    one_way INTEGER NOT NULL CHECK (one_way IN (0, 1)),
+    created_at INTEGER NOT NULL,
+    UNIQUE (from_id, to_id),
+    CHECK (from_id <> to_id)
+  )`,
+  "CREATE INDEX associations_to ON associations (to_id)",
 ];

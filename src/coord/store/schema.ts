@@ -10,6 +10,7 @@ export interface Schema {
   addresses: AddressesTable;
   tokens: TokensTable;
   relays: RelaysTable;
+  associations: AssociationsTable;
   events: EventsTable;
 }
 
@@ -123,6 +124,16 @@ interface RelaysTable {
   last_seen_at: number | null;
 }
 
+/** Pairs of CIDRs whose peers see each other; one at most for each pair, whatever the order. */
+interface AssociationsTable {
+  id: Generated<number>;
+  from_id: number;
+  to_id: number;
+  /** 1: only `from` may start connections. */
+  one_way: 0 | 1;
+  created_at: number;
+}
+
 /** The audit log: who did what to what, and how it was before and after (JSON). */
 interface EventsTable {
   id: Generated<number>;
@@ -135,6 +146,7 @@ interface EventsTable {
 }
 
 export type NetworkRow = Selectable<NetworkTable>;
+export type AssociationRow = Selectable<AssociationsTable>;
 export type CidrRow = Selectable<CidrsTable>;
 export type PeerRow = Selectable<PeersTable>;
 export type RelayRow = Selectable<RelaysTable>;

@@ -4,7 +4,7 @@ import { applyDelta, mapDeltaSchema, type NetworkMap, networkMapSchema } from ".
 import { ChangeLog } from "../../../src/coord/change-log.ts";
 import { MapBuilder } from "../../../src/coord/map-builder.ts";
 import { type Peer, Registry } from "../../../src/coord/registry.ts";
-import type { CidrRow, PeerRow } from "../../../src/coord/store/schema.ts";
+import type { AssociationRow, CidrRow, PeerRow } from "../../../src/coord/store/schema.ts";
 
 const network = {
   id: "5f3a6c1e-4a51-4d2f-9c3e-2b7d1a0f6e55",
@@ -14,17 +14,17 @@ const network = {
   cidr6: "fd00:1:2::/48",
 };
 const cidrs: CidrRow[] = [
-  [1, "root", null, "root"],
-  [2, "infra", 1, "infra"],
-  [3, "members", 1, "default"],
-  [4, "guests", 1, null],
-].map(([id, name, parent_id, role]) => ({
+  [1, "root", null, "root", 16],
+  [2, "infra", 1, "infra", 24],
+  [3, "members", 1, "default", 24],
+  [4, "guests", 1, null, 24],
+].map(([id, name, parent_id, role, bits]) => ({
   id: id as number,
   name: name as string,
   parent_id: parent_id as number | null,
   role: role as CidrRow["role"],
-  cidr4: "",
-  cidr6: "",
+  cidr4: `10.86.${id === 1 ? 0 : id}.0/${bits}`,
+  cidr6: `fd00:1:2:${id === 1 ? 0 : id}00::/${(bits as number) + 32}`,
   enabled: 1,
   next_host: 1,
   created_at: 0,
@@ -56,15 +56,25 @@ function row(id: number, changes: Partial<PeerRow> = {}): PeerRow {
 
 type Change = {
   readonly id: number;
-  readonly kind: "row" | "remove" | "presence" | "endpoints";
+  readonly kind: "row" | "remove" | "presence" | "endpoints" | "tree";
   readonly value: number;
 };
 
 const changeArbitrary: fc.Arbitrary<Change> = fc.record({
   id: fc.integer({ min: 1, max: 9 }),
-  kind: fc.constantFrom("row", "remove", "presence", "endpoints"),
+  kind: fc.constantFrom("row", "remove", "presence", "endpoints", "tree"),
   value: fc.nat(3),
 });
+
+/** Some tree or other: guests or members renamed or disabled, joined or not, one way or both. */
+function treeOf(id: number, value: number): [CidrRow[], AssociationRow[]] {
+  const rows = cidrs.map((cidr) => {
+    if (cidr.id === 4 && id % 2 === 0) return { ...cidr, name: "visitors" };
+    return cidr.id === 3 + (id % 2) && value === 3 ? { ...cidr, enabled: 0 as const } : cidr;
+  });
+  const association: AssociationRow = { id, from_id: 3, to_id: 4, one_way: value === 1 ? 1 : 0, created_at: 0 };
+  return [rows, value === 0 ? [] : [value === 2 ? { ...association, from_id: 4, to_id: 3, one_way: 1 } : association]];
+}
 
 function apply(registry: Registry, { id, kind, value }: Change): void {
   if (kind === "row") {
@@ -73,6 +83,8 @@ function apply(registry: Registry, { id, kind, value }: Change): void {
     registry.remove(id);
   } else if (kind === "presence") {
     registry.setPresence(id, value > 1, 1000 * value);
+  } else if (kind === "tree") {
+    registry.applyTree(...treeOf(id, value));
   } else {
     registry.setEndpoints(id, [`192.0.2.${id}:${value + 1}`]);
   }
@@ -120,7 +132,7 @@ describe("map deltas", () => {
         const registry = freshRegistry(1000);
         const builder = new MapBuilder(network, registry);
         const { version } = registry;
-        for (const change of changes) apply(registry, change);
+        for (const change of changes) if (change.kind !== "tree") apply(registry, change);
         // Peer 1 is in members, peer 2 in guests: neither may ever hear of the other's CIDR.
         const viewer = registry.byId(1);
         if (viewer === undefined) return;
@@ -144,6 +156,35 @@ describe("map deltas", () => {
     expect(builder.deltaMessage(viewer(), version + 99, version + 99)).toBe("out-of-reach");
     expect(builder.deltaMessage(viewer(), version + 12, version + 12)).toBe("nothing");
     expect(builder.deltaMessage(viewer(), version + 9, version + 9)).toMatch(/^\{"type":"delta"/);
+  });
+
+  it("of the tree name whom it joins and parts, and with the CIDRs what may be known of them", () => {
+    const registry = freshRegistry(10);
+    const builder = new MapBuilder(network, registry);
+    // Peers 1 and 4 are in members, 2 in guests, 3 in infra.
+    const deltaTo = (id: number, version: number) => {
+      const text = builder.deltaMessage(registry.byId(id)!, version, version);
+      return text === "nothing" ? text : mapDeltaSchema.parse(JSON.parse(text).delta);
+    };
+    const apart = registry.version;
+    registry.applyTree(cidrs, [{ id: 1, from_id: 3, to_id: 4, one_way: 1, created_at: 0 }]);
+    const joined = registry.version;
+    const names = (id: number) => registry.tree.seenFrom(registry.byId(id)!.cidrId).map(({ name }) => name);
+    expect(names(1)).toEqual(["root", "infra", "members", "guests"]);
+    expect(deltaTo(1, apart)).toMatchObject({ removed: [], upserted: [{ name: "peer-2", mayStart: "self" }] });
+    expect(deltaTo(2, apart)).toMatchObject({
+      removed: [],
+      cidrs: [{ name: "root" }, { name: "infra" }, { name: "members" }, { name: "guests" }],
+      upserted: [
+        { name: "peer-1", mayStart: "peer" },
+        { name: "peer-4", mayStart: "peer" },
+      ],
+    });
+    expect(deltaTo(3, apart)).toBe("nothing");
+    registry.applyTree(cidrs, []);
+    expect(names(2)).toEqual(["root", "infra", "guests"]);
+    expect(deltaTo(2, joined)).toMatchObject({ removed: [key(1, 0), key(4, 0)], upserted: [] });
+    expect(deltaTo(2, apart)).toBe("nothing");
   });
 
   it("carry a change of the peer's own entry", () => {
