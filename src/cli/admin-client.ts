@@ -11,6 +11,13 @@ import {
   type tokenCreateSchema,
   tokenSchema,
 } from "../api/admin.ts";
+import {
+  type AdminCidr,
+  type Association,
+  adminCidrSchema,
+  associationSchema,
+  type CidrCreate,
+} from "../api/admin-cidrs.ts";
 import { loadServerConfig } from "../api/server-config.ts";
 import { MeshError } from "../base/errors.ts";
 import { coordinatorSocketPath, resolveHome } from "../daemon/home.ts";
@@ -84,6 +91,41 @@ export class AdminClient {
     return this.#changePeer(name, "tags", { tags });
   }
 
+  listCidrs(): Promise<AdminCidr[]> {
+    return this.#http.call({ method: "GET", path: "/v1/admin/cidrs" }, z.array(adminCidrSchema));
+  }
+
+  addCidr(wanted: CidrCreate): Promise<AdminCidr> {
+    return this.#http.call({ method: "POST", path: "/v1/admin/cidrs", body: wanted }, adminCidrSchema);
+  }
+
+  renameCidr(name: string, to: string): Promise<AdminCidr> {
+    const path = `${cidrPath(name)}/rename`;
+    return this.#http.call({ method: "POST", path, body: { to } }, adminCidrSchema);
+  }
+
+  setCidrEnabled(name: string, enabled: boolean): Promise<AdminCidr> {
+    const path = `${cidrPath(name)}/${enabled ? "enable" : "disable"}`;
+    return this.#http.call({ method: "POST", path }, adminCidrSchema);
+  }
+
+  deleteCidr(name: string): Promise<AdminCidr> {
+    return this.#http.call({ method: "DELETE", path: cidrPath(name) }, adminCidrSchema);
+  }
+
+  listAssociations(): Promise<Association[]> {
+    return this.#http.call({ method: "GET", path: "/v1/admin/associations" }, z.array(associationSchema));
+  }
+
+  addAssociation(wanted: Association): Promise<Association> {
+    return this.#http.call({ method: "POST", path: "/v1/admin/associations", body: wanted }, associationSchema);
+  }
+
+  deleteAssociation(from: string, to: string): Promise<Association> {
+    const path = `/v1/admin/associations/${encodeURIComponent(from)}/${encodeURIComponent(to)}`;
+    return this.#http.call({ method: "DELETE", path }, associationSchema);
+  }
+
   overrideEndpoint(name: string, endpoint: string | null): Promise<AdminPeer> {
     return this.#changePeer(name, "override-endpoint", { endpoint });
   }
@@ -100,4 +142,8 @@ export class AdminClient {
 
 function peerPath(name: string): string {
   return `/v1/admin/peers/${encodeURIComponent(name)}`;
+}
+
+function cidrPath(name: string): string {
+  return `/v1/admin/cidrs/${encodeURIComponent(name)}`;
 }

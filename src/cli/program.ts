@@ -1,6 +1,8 @@
 import { Command, CommanderError } from "commander";
 import { asMeshError, MeshError } from "../base/errors.ts";
 import { softwareVersion } from "../base/version.ts";
+import { registerAssociation } from "./commands/association.ts";
+import { registerCidr } from "./commands/cidr.ts";
 import { registerDown } from "./commands/down.ts";
 import { registerInvite } from "./commands/invite.ts";
 import { registerJoin } from "./commands/join.ts";
@@ -54,6 +56,8 @@ function buildProgram(exit: ExitHolder): Command {
   registerToken(program);
   registerInvite(program);
   registerPeer(program);
+  registerCidr(program);
+  registerAssociation(program);
   registerJoin(program);
   registerUp(program);
   registerDown(program);

@@ -4,7 +4,7 @@ import { parseAddress } from "../packet/address.ts";
 import { cidrContainsAddress, parseCidr } from "../packet/cidr.ts";
 import { type CidrPair, hostAddressPair, hostNumber, lastHostNumber } from "./address-plan.ts";
 import type { CidrRow } from "./store/schema.ts";
-import type { Writer } from "./store/store.ts";
+import type { Reader, Writer } from "./store/store.ts";
 
 export interface AllocatedAddress {
   readonly ip4: string;
@@ -18,16 +18,20 @@ export interface AllocatedAddress {
  * @throws MeshError `cidr-full`
  */
 export async function allocateAddress(writer: Writer, leaf: CidrRow): Promise<AllocatedAddress> {
-  const pair = pairOf(leaf);
-  const last = lastHostNumber(pair.cidr4);
-  const host = (await freeFrom(writer, leaf.id, leaf.next_host, last)) ?? (await freeFrom(writer, leaf.id, 1, last));
+  const host = await nextFreeHost(writer.db, leaf);
   if (host === undefined) throw new MeshError("cidr-full", `no address is free in ${leaf.name} (${leaf.cidr4})`);
   await writer.db
     .updateTable("cidrs")
     .set({ next_host: host + 1 })
     .where("id", "=", leaf.id)
     .execute();
-  return { ...hostAddressPair(pair, host), host };
+  return { ...hostAddressPair(pairOf(leaf), host), host };
+}
+
+/** The IPv4 address that `allocateAddress` would give now, or null when none is free. */
+export async function nextFreeAddress(db: Reader, leaf: CidrRow): Promise<string | null> {
+  const host = await nextFreeHost(db, leaf);
+  return host === undefined ? null : hostAddressPair(pairOf(leaf), host).ip4;
 }
 
 /**
@@ -49,7 +53,9 @@ export async function chooseAddress({ db }: Writer, leaf: CidrRow, ip4: string):
         : holder.token_id !== null
           ? "a token reserves it"
           : "a former peer had it";
-    throw new MeshError("address-taken", `${ip4} is not free: ${by}`);
+    const next = await nextFreeAddress(db, leaf);
+    const hint = next === null ? `No address is free in ${leaf.name}.` : `${next} is free, for one.`;
+    throw new MeshError("address-taken", `${ip4} is not free: ${by}`, { hint });
   }
   return { ...hostAddressPair(pair, host), host };
 }
@@ -63,8 +69,13 @@ export async function releaseStaleReservations({ db }: Writer, nowMs: number): P
   await db.deleteFrom("addresses").where("token_id", "in", stale).execute();
 }
 
+async function nextFreeHost(db: Reader, leaf: CidrRow): Promise<number | undefined> {
+  const last = lastHostNumber(parseCidr(leaf.cidr4));
+  return (await freeFrom(db, leaf.id, leaf.next_host, last)) ?? freeFrom(db, leaf.id, 1, last);
+}
+
 /** The first free host number in `from … last`, or undefined. Costs one index step for each address in a run of taken ones. */
-async function freeFrom({ db }: Writer, cidrId: number, from: number, last: number): Promise<number | undefined> {
+async function freeFrom(db: Reader, cidrId: number, from: number, last: number): Promise<number | undefined> {
   if (from > last) return undefined;
   const taken = await db
     .selectFrom("addresses")

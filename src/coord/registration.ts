@@ -16,6 +16,7 @@ import { allocateAddress } from "./allocation.ts";
 import type { Challenges } from "./challenges.ts";
 import { peerDisabled } from "./manage-peers.ts";
 import { checkMachineProof, checkWireguardProof } from "./proofs.ts";
+import type { Registry } from "./registry.ts";
 import { type RemovalDeps, removePeer } from "./removal.ts";
 import { auditedPeer, recordEvent } from "./store/audit.ts";
 import type { PeerRow } from "./store/schema.ts";
@@ -58,7 +59,7 @@ export class Registrar {
    * Makes a peer of a machine that proves both its keys and brings a token, or gives a known machine its place again.
    * All in one transaction: whatever fails, no token is spent and no address taken.
    * @throws MeshError `protocol-mismatch`, `challenge-unknown`, `bad-key`, `proof-invalid`, `peer-disabled`,
-   *   `name-mismatch` (this machine has another name), `key-taken`, `token-…`, `name-taken`, `cidr-full`
+   *   `name-mismatch` (this machine has another name), `key-taken`, `token-…`, `name-taken`, `cidr-full`, `cidr-disabled`
    */
   async register(request: RegisterRequest, sourceAddress: string): Promise<RegisterResponse> {
     const { network, store, registry, clock } = this.#deps;
@@ -68,7 +69,9 @@ export class Registrar {
     const { row, resumed } = await store.write(async (writer) => {
       const known = await findPeer(writer, "machine_key", request.machineKey);
       const row =
-        known === undefined ? await admit(writer, request, nowMs) : await resume(writer, known, request, nowMs);
+        known === undefined
+          ? await admit(writer, request, registry, nowMs)
+          : await resume(writer, known, request, nowMs);
       writer.afterCommit(() => {
         if (row !== known) registry.applyRow(row);
         if (known !== undefined) registry.setSeen(row.id, nowMs);
@@ -170,7 +173,7 @@ async function resume(writer: Writer, known: PeerRow, request: RegisterRequest, 
   return row;
 }
 
-async function admit(writer: Writer, request: RegisterRequest, nowMs: number): Promise<PeerRow> {
+async function admit(writer: Writer, request: RegisterRequest, registry: Registry, nowMs: number): Promise<PeerRow> {
   const { db } = writer;
   if (request.token === undefined)
     throw new MeshError("token-required", "this machine is not known here and brings no token");
@@ -191,6 +194,9 @@ async function admit(writer: Writer, request: RegisterRequest, nowMs: number): P
   if (relay !== undefined) throw new MeshError("key-taken", `this machine key is that of the relay ${relay.name}`);
 
   const leaf = await db.selectFrom("cidrs").selectAll().where("id", "=", token.cidr_id).executeTakeFirstOrThrow();
+  if (!registry.tree.isLive(leaf.id)) {
+    throw new MeshError("cidr-disabled", `an admin has disabled ${leaf.name}, the CIDR that this token is for`);
+  }
   const reserved = await db.selectFrom("addresses").selectAll().where("token_id", "=", token.id).executeTakeFirst();
   const { ip4, ip6, host } = reserved ?? (await allocateAddress(writer, leaf));
   const row = await db

@@ -225,13 +225,13 @@ function describeToken(row: TokenRow, cidr: string, nowMs: number): Token {
     relay: row.relay === 1,
     uses: row.uses,
     usesLeft: row.uses_left,
-    state: stateOf(row, nowMs),
+    state: tokenState(row, nowMs),
     createdAt: new Date(row.created_at).toISOString(),
     expiresAt: new Date(row.expires_at).toISOString(),
   };
 }
 
-function stateOf(row: TokenRow, nowMs: number): Token["state"] {
+export function tokenState(row: TokenRow, nowMs: number): Token["state"] {
   if (row.revoked_at !== null) return "revoked";
   if (row.uses_left === 0) return "used";
   return row.expires_at <= nowMs ? "expired" : "active";

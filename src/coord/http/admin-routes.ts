@@ -6,6 +6,7 @@ import type { RelayRegistry } from "../relays/relay-registry.ts";
 import { createToken, listTokens, revokeToken, type TokenAddressing } from "../tokens.ts";
 import type { Handler } from "./app.ts";
 import { type AdminRoute, actorOf } from "./authorize.ts";
+import { cidrRoutes } from "./cidr-routes.ts";
 import { type PeerRoutesDeps, peerRoutes } from "./peer-routes.ts";
 
 interface AdminRoutesDeps extends PeerRoutesDeps {
@@ -18,6 +19,7 @@ interface AdminRoutesDeps extends PeerRoutesDeps {
 export function adminRoutes(deps: AdminRoutesDeps): Record<AdminRoute, Handler> {
   const { store, relays, relayRegistrar, clock, addressing } = deps;
   return {
+    ...cidrRoutes(deps),
     "POST /v1/admin/tokens": async (call) => {
       const request = await call.body(tokenCreateSchema);
       const actor = actorOf(call.caller);

@@ -38,6 +38,15 @@ export type AdminRoute =
   | "POST /v1/admin/peers/:name/tags"
   | "POST /v1/admin/peers/:name/override-endpoint"
   | "POST /v1/admin/invitations/:name/reissue"
+  | "GET /v1/admin/cidrs"
+  | "POST /v1/admin/cidrs"
+  | "POST /v1/admin/cidrs/:name/rename"
+  | "POST /v1/admin/cidrs/:name/enable"
+  | "POST /v1/admin/cidrs/:name/disable"
+  | "DELETE /v1/admin/cidrs/:name"
+  | "GET /v1/admin/associations"
+  | "POST /v1/admin/associations"
+  | "DELETE /v1/admin/associations/:from/:to"
   | "GET /v1/admin/relays"
   | "DELETE /v1/admin/relays/:name";
 
@@ -62,6 +71,15 @@ const REQUIRED_RIGHT: Record<PublicRoute | AdminRoute, Right> = {
   "POST /v1/admin/peers/:name/tags": "admin",
   "POST /v1/admin/peers/:name/override-endpoint": "admin",
   "POST /v1/admin/invitations/:name/reissue": "admin",
+  "GET /v1/admin/cidrs": "admin",
+  "POST /v1/admin/cidrs": "admin",
+  "POST /v1/admin/cidrs/:name/rename": "admin",
+  "POST /v1/admin/cidrs/:name/enable": "admin",
+  "POST /v1/admin/cidrs/:name/disable": "admin",
+  "DELETE /v1/admin/cidrs/:name": "admin",
+  "GET /v1/admin/associations": "admin",
+  "POST /v1/admin/associations": "admin",
+  "DELETE /v1/admin/associations/:from/:to": "admin",
   "GET /v1/admin/relays": "admin",
   "DELETE /v1/admin/relays/:name": "admin",
 };

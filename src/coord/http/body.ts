@@ -40,8 +40,12 @@ export function checkValue<Schema extends z.ZodType>(value: unknown, schema: Sch
 const FIELD_CODES = new Map<string, ErrorCode>([
   ["name", "bad-name"],
   ["cidr", "bad-name"],
-  ["tags", "bad-name"],
+  ["parent", "bad-name"],
+  ["from", "bad-name"],
   ["to", "bad-name"],
+  ["cidr4", "bad-cidr"],
+  ["cidr6", "bad-cidr"],
+  ["tags", "bad-name"],
   ["machineKey", "bad-key"],
   ["wireguardKey", "bad-key"],
   ["ip4", "bad-address"],
