@@ -16,8 +16,11 @@ interface PeerCounts {
   readonly rxLarge: number;
 }
 
-/** What dies on a path although its probes pass, all of them or some; or it carries ours, but the peer cannot use it. */
-export type Loss = "data" | "large" | "some" | "theirs";
+/**
+ * What dies on a path although its probes pass, all of them or some; or it carries ours, but the peer cannot use it; or it,
+ * or its like, fell silent under the data.
+ */
+export type Loss = "data" | "large" | "some" | "theirs" | "silence";
 
 const MAX_UNANSWERED = 128;
 /** Weight of one probe in the loss rate. */
@@ -228,6 +231,12 @@ export class Path {
     this.#falls = nowMs - usedSinceMs >= PATH_TIMINGS.forgivenMs ? 1 : this.#falls + 1;
     // It answers until data goes by it.
     if (this.lastReplyMs - usedSinceMs < PATH_TIMINGS.diesAtOnceMs) this.holdDown("data", nowMs);
+    this.mistrust(nowMs);
+  }
+
+  /** It may be tried again as soon as it answers, but answers are no proof any more: a scrubber lets those pass. */
+  mistrust(nowMs: number): void {
+    this.hold ??= { loss: "silence", untilMs: nowMs };
   }
 
   /** From when on the path may take over from one that works. */

@@ -30,6 +30,7 @@ export function loses({ transport, hold, isNarrow, loss }: Path): string {
   const name = nameOf(transport);
   if (isNarrow && hold?.loss !== "data") return `${name} does not carry IPv6's minimum of 1280 bytes`;
   if (hold?.loss === "some") return `${name} loses ${Math.round(100 * loss.share)} % of what goes by it`;
+  if (hold?.loss === "silence") return `${name} fell silent with the data that went by it`;
   if (hold?.loss === "theirs") return `the peer does not send by ${name}`;
   return hold?.loss === "large"
     ? `${name} loses large messages, small ones pass`
