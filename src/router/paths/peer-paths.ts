@@ -77,7 +77,7 @@ export class PeerPaths {
       this.#probe(paths, context, actions);
       for (const path of paths) deadlineMs = Math.min(deadlineMs, nextProbeMs(path, context));
       deadlineMs = Math.min(deadlineMs, this.#selection.deadlineMs(paths, ranking));
-      if (this.#activity === "asleep") deadlineMs = nowMs + PATH_TIMINGS.asleepReviewMs;
+      if (this.#activity === "asleep") deadlineMs = this.#asleepReviewAtMs;
     }
     if (nowMs >= this.#attempts.endsAtMs) this.#attempts.close(this.#verdict, nowMs);
     this.#deadlineMs = Math.max(Math.min(deadlineMs, this.#attempts.endsAtMs), nowMs + 1);
@@ -277,6 +277,12 @@ export class PeerPaths {
     if (pauseMs <= warmMs) return "warm";
     const isTried = this.#sessionSinceMs !== undefined && this.#nowMs - this.#sessionSinceMs > asleepMs;
     return pauseMs > asleepMs && isTried && this.#canBeWoken ? "asleep" : "idle";
+  }
+
+  /** What else happens meanwhile, such as news of our own addresses every 25 s, puts it off no further. */
+  get #asleepReviewAtMs(): number {
+    const latestMs = this.#nowMs + PATH_TIMINGS.asleepReviewMs;
+    return this.#deadlineMs > this.#nowMs ? Math.min(this.#deadlineMs, latestMs) : latestMs;
   }
 
   /** Traffic of either end reaches the other by a relay, which is connected anyway, whatever has become of the rest. */
