@@ -1,5 +1,6 @@
+import type { TransportName } from "../../base/transports.ts";
 import { DeliveryWatch } from "./delivery.ts";
-import type { PathCandidate, PathTransport } from "./events.ts";
+import type { PathCandidate } from "./events.ts";
 import { LossWatch } from "./loss-watch.ts";
 import { NEVER, PATH_TIMINGS } from "./timings.ts";
 
@@ -37,7 +38,7 @@ const ROUND_OF_GAPS = 3;
 /** One path to one peer: what its probes and their answers say about it. */
 export class Path {
   readonly id: number;
-  readonly transport: PathTransport;
+  readonly transport: TransportName;
   readonly label: string;
   isOpen: boolean;
 

@@ -1,3 +1,4 @@
+import { setupOf } from "../../base/transports.ts";
 import { Agreement } from "./agreement.ts";
 import { AttemptLog } from "./attempts.ts";
 import type { PathAction, PathCandidate, PathCounters, PathEvent } from "./events.ts";
@@ -285,11 +286,12 @@ export class PeerPaths {
     return this.#deadlineMs > this.#nowMs ? Math.min(this.#deadlineMs, latestMs) : latestMs;
   }
 
-  /** Traffic of either end reaches the other by a relay, which is connected anyway, whatever has become of the rest. */
+  /** Traffic of either end reaches the other by what stands (a relay), whatever has become of the rest. */
   get #canBeWoken(): boolean {
     const ranking = this.#ranking();
-    const isRelay = (path: Path) => path.transport === "relay" && path.isProven && ranking.isEligible(path);
-    return Array.from(this.#paths.values()).some(isRelay);
+    return Array.from(this.#paths.values()).some(
+      (path) => setupOf(path.transport) === "standing" && path.isProven && ranking.isEligible(path),
+    );
   }
 
   #decide(paths: readonly Path[], ranking: Ranking, actions: PathAction[]): void {
