@@ -199,9 +199,9 @@ export class PeerSession implements AsyncDisposable {
     const { interfaceName } = tunnel.info;
     const onChange = (change: { readonly sleptMs: number }) => session.#networkChanged(change);
     resources.use(new NetworkWatch({ interfaceName }, { clock, logger, onChange }));
-    session.#tellOfSsh();
+    session.#tellOfPipes();
     const ticker = setInterval(() => {
-      session.#tellOfSsh();
+      session.#tellOfPipes();
       deps.onChange();
     }, STATUS_INTERVAL_MS);
     resources.defer(() => clearInterval(ticker));
@@ -333,10 +333,8 @@ export class PeerSession implements AsyncDisposable {
     this.#deps.onChange();
   }
 
-  #tellOfSsh(): void {
-    const { sshProblem } = this.#underlay;
-    if (sshProblem === undefined) this.#deps.warnings.clear("ssh");
-    else this.#deps.warnings.set("ssh", sshProblem);
+  #tellOfPipes(): void {
+    this.#deps.warnings.replaceGroup("pipe ", this.#underlay.problems);
   }
 
   #look(): void {
