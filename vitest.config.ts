@@ -3,10 +3,10 @@ import { defineConfig } from "vitest/config";
 // Kinds of test: `unit` and `compliance` touch next to nothing of the machine, `sim` runs on a virtual clock,
 // `lab` drives real daemons in network namespaces and needs root, one file at a time: it shares two cores. `beside` is
 // lab tests that mostly wait, for daemons or for timers of minutes, and hold no bound on speed: `npm test` runs them
-// beside the others. `soak` is lab tests too long or too often repeated for `npm test`: `npm run soak` runs them.
+// beside the others. `realtime` is lab tests that do nothing but wait for minutes, beside both. `soak` is lab tests too long or too often repeated for `npm test`: `npm run soak` runs them.
 const lab = { testTimeout: 60_000, hookTimeout: 60_000, fileParallelism: false };
+const REALTIME = ["test/lab/**/*-realtime.test.ts"];
 const BESIDE = [
-  "test/lab/**/*-realtime.test.ts",
   "test/lab/calls.test.ts",
   "test/lab/cli-bad-input.test.ts",
   "test/lab/coordinator-listen.test.ts",
@@ -14,6 +14,8 @@ const BESIDE = [
   "test/lab/firewall-mark.test.ts",
   "test/lab/http-proxy.test.ts",
   "test/lab/installation.test.ts",
+  "test/lab/interop-engine.test.ts",
+  "test/lab/join.test.ts",
   "test/lab/nat-pairs.test.ts",
   "test/lab/offloads-missing.test.ts",
   "test/lab/path-mtu.test.ts",
@@ -39,11 +41,12 @@ export default defineConfig({
         test: {
           name: "lab",
           include: ["test/lab/**/*.test.ts"],
-          exclude: BESIDE,
+          exclude: [...BESIDE, ...REALTIME],
           ...lab,
         },
       },
       { test: { name: "beside", include: BESIDE, ...lab } },
+      { test: { name: "realtime", include: REALTIME, ...lab } },
       { test: { name: "soak", include: ["test/soak/**/*.test.ts"], ...lab, maxConcurrency: 12 } },
     ],
   },

@@ -12,19 +12,24 @@ import { runMain } from "./lib/console.mjs";
 import { countResults, reportTo, vitest } from "./lib/vitest.mjs";
 import { setup } from "./setup.mjs";
 
-/** Every test; those of the project `beside` mostly wait. @returns the exit status */
+/** Projects of tests that mostly wait, or do nothing else: each runs beside the others. */
+const WAITING = ["beside", "realtime"];
+
+/** Every test. @returns the exit status */
 async function everyTest() {
   const directory = await mkdtemp(join(tmpdir(), "mesh-test-"));
   try {
-    const reports = ["beside", "others"].map((name) => join(directory, name));
-    const waiting = vitest(["--project", "beside", ...reportTo(reports[0])], { foreground: false });
-    const others = await vitest(["--project", "unit", "--project", "lab", ...reportTo(reports[1])], {
+    const reportOf = (name) => join(directory, name);
+    const waiting = WAITING.map((name) =>
+      vitest(["--project", name, ...reportTo(reportOf(name))], { foreground: false }),
+    );
+    const others = await vitest(["--project", "unit", "--project", "lab", ...reportTo(reportOf("others"))], {
       foreground: true,
     });
-    const { status, output } = await waiting;
-    process.stdout.write(output);
-    process.stdout.write(`${await countResults(reports)}\n`);
-    return others.status || status;
+    const waited = await Promise.all(waiting);
+    for (const { output } of waited) process.stdout.write(output);
+    process.stdout.write(`${await countResults([...WAITING, "others"].map(reportOf))}\n`);
+    return [others, ...waited].find(({ status }) => status !== 0)?.status ?? 0;
   } finally {
     await rm(directory, { recursive: true, force: true });
   }

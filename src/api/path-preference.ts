@@ -1,11 +1,9 @@
 import { z } from "zod";
+import { TRANSPORT_NAMES, transportsInWords } from "../base/transports.ts";
 
 /** What users say of paths: which transports may be used, and which one rather than another. */
 
-/** In the order in which they are used where nobody says otherwise. */
-export const TRANSPORT_NAMES = ["udp", "ssh", "relay"] as const;
-export const transportNameSchema = z.enum(TRANSPORT_NAMES, "a transport: udp, ssh or relay");
-export type TransportName = z.infer<typeof transportNameSchema>;
+export const transportNameSchema = z.enum(TRANSPORT_NAMES, `a transport: ${transportsInWords("or")}`);
 
 const transportsSchema = z
   .array(transportNameSchema, "a list such as [udp, relay]")
@@ -14,7 +12,7 @@ const transportsSchema = z
 /** What may be used at all, best first. */
 export const transportOrderSchema = transportsSchema.min(1, "one transport at least");
 
-const LEAVES_NONE = "something must be left: not all of udp, ssh and relay can be excluded";
+const LEAVES_NONE = `something must be left: not all of ${transportsInWords("and")} can be excluded`;
 const PREFERS_EXCLUDED = "what is preferred must not be excluded";
 
 /** What was asked for one peer, as it is stored and told. `prefer` null: no transport before the others. */
@@ -30,7 +28,7 @@ export type PeerPreference = z.output<typeof peerPreferenceSchema>;
 /** As people write it: `{prefer: relay}`, `{exclude: [udp]}`, `{only: [udp, relay]}`; `auto` prefers none. */
 export const writtenPreferenceSchema = z
   .strictObject({
-    prefer: z.enum([...TRANSPORT_NAMES, "auto"], "udp, ssh, relay or auto").optional(),
+    prefer: z.enum([...TRANSPORT_NAMES, "auto"], transportsInWords("or", "auto")).optional(),
     exclude: transportsSchema.optional(),
     only: transportOrderSchema.optional(),
   })

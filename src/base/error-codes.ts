@@ -1,3 +1,5 @@
+import { TRANSPORT_NAMES, transportsInWords } from "./transports.ts";
+
 interface ErrorCodeInfo {
   /** Exit status of a command that ends with this error (see `ExitStatus`). */
   readonly exit: 1 | 2 | 3 | 4 | 5 | 6 | 7;
@@ -165,11 +167,11 @@ export const ERROR_CODES = {
     hint: "Load the kernel's `tun` module, or pass /dev/net/tun into the container.",
   },
   "listen-failed": { exit: 1, http: 500, hint: "Give an address of this machine, or none for all of them." },
-  "bad-transport": { exit: 2, http: 400, hint: "The transports are udp, ssh and relay." },
+  "bad-transport": { exit: 2, http: 400, hint: `The transports are ${transportsInWords("and")}.` },
   "transport-excluded": {
     exit: 6,
     http: 409,
-    hint: "Start the daemon with others: `--transports udp,ssh,relay`, or the key `transports` of its configuration.",
+    hint: `Start the daemon with others: \`--transports ${TRANSPORT_NAMES.join()}\`, or the key \`transports\` of its configuration.`,
   },
   "ssh-identity-unusable": {
     exit: 1,

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
-import type { TransportName } from "../api/path-preference.ts";
 import { MAX_SSH_PORTS } from "../api/peer-config.ts";
+import { TRANSPORT_NAMES, type TransportName } from "../base/transports.ts";
 import { fwmarkOption, integerOption, portsOption, transportsOption } from "./option-parsers.ts";
 
 /** Flags of `join` and `up` that say how the daemon runs. */
@@ -37,7 +37,7 @@ export function addDaemonOptions(command: Command): Command {
     .option("--mtu <bytes>", "largest packet inside the tunnel (default: 1420)", integerOption("--mtu", 576, 65475))
     .option(
       "--transports <list>",
-      "what may carry traffic to peers, best first (default: udp,ssh,relay)",
+      `what may carry traffic to peers, best first (default: ${TRANSPORT_NAMES.join()})`,
       transportsOption("--transports"),
     )
     .option("--detach", "run in the background");

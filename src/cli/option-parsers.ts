@@ -1,5 +1,5 @@
-import { TRANSPORT_NAMES, type TransportName } from "../api/path-preference.ts";
 import { MeshError } from "../base/errors.ts";
+import { TRANSPORT_NAMES, type TransportName } from "../base/transports.ts";
 
 /** A parser for commander that takes whole numbers from `min` to `max`. */
 export function integerOption(flag: string, min: number, max: number): (text: string) => number {

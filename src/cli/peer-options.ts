@@ -1,8 +1,8 @@
 import type { Command } from "commander";
-import type { TransportName } from "../api/path-preference.ts";
 import { interfaceNameSchema, loadPeerConfig, mtuSchema, type PeerConfig } from "../api/peer-config.ts";
 import { nameSchema } from "../api/primitives.ts";
 import { MeshError } from "../base/errors.ts";
+import type { TransportName } from "../base/transports.ts";
 import { findConfig } from "./config-search.ts";
 import type { DaemonFlags } from "./daemon-flags.ts";
 import { type GlobalOptions, globalOptions } from "./globals.ts";

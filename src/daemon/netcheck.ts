@@ -9,7 +9,7 @@ import type { NatReport } from "../nat/mapping.ts";
 import type { PortMappingProtocol } from "../nat/port-mapping/port-mapper.ts";
 import { formatEndpoint } from "../router/endpoint-text.ts";
 import type { TunnelInfo } from "../router/tunnel.ts";
-import type { RelayLinkState } from "./relay-links.ts";
+import type { RelayLinkState } from "./pipes/relay-links.ts";
 import { relayStatus } from "./status-builder.ts";
 
 /** A measurement in which no STUN server answers takes 5 s, and it may have to wait for its turn. */
@@ -26,8 +26,8 @@ export interface NetcheckSources {
   readonly measureNat: (signal: AbortSignal) => Promise<NatReport | undefined>;
   /** By which protocol the gateway has mapped our port; undefined when it has not. */
   readonly portMapping: () => PortMappingProtocol | undefined;
-  /** Each relay in use, after it has been asked for another round trip. */
-  readonly relays: { checkNow(): void; readonly states: readonly RelayLinkState[] };
+  /** Those in use, each of which is asked for another round trip; undefined where none may be used. */
+  readonly relays: { checkNow(): void; readonly states: readonly RelayLinkState[] } | undefined;
 }
 
 /**
@@ -43,7 +43,7 @@ const IMPOSTORS: ReadonlySet<ErrorCode> = new Set([
 
 /** What this network lets through, measured now: takes as long as what is silent is waited for, `NAT_LIMIT_MS` at most. */
 export async function netcheck(sources: NetcheckSources, signal: AbortSignal): Promise<NetcheckReply> {
-  sources.relays.checkNow();
+  sources.relays?.checkNow();
   const limit = AbortSignal.any([signal, AbortSignal.timeout(NAT_LIMIT_MS)]);
   const [nat, coordinator] = await Promise.all([sources.measureNat(limit), checkCoordinator(sources, signal)]);
   const { ipv4, ipv6 } = sources.tunnel();
@@ -56,7 +56,7 @@ export async function netcheck(sources: NetcheckSources, signal: AbortSignal): P
     mapping: nat?.mapping ?? "unknown",
     publicEndpoint: reflexive === undefined ? null : formatEndpoint(reflexive),
     portMapping: mappedBy === undefined ? [] : [mappedBy],
-    relays: sources.relays.states.map(relayStatus),
+    relays: (sources.relays?.states ?? []).map(relayStatus),
     ...coordinator,
   };
 }

@@ -1,10 +1,11 @@
 import { join } from "node:path";
 import { z } from "zod";
 import { networkInfoSchema, selfInfoSchema } from "../api/network-map.ts";
-import { peerPreferenceSchema, TRANSPORT_NAMES, transportOrderSchema } from "../api/path-preference.ts";
+import { peerPreferenceSchema, transportOrderSchema } from "../api/path-preference.ts";
 import { MAX_SSH_PORTS } from "../api/peer-config.ts";
 import { instantSchema, nameSchema, portSchema, sha256HexSchema } from "../api/primitives.ts";
 import { sshJumpSchema } from "../api/ssh-jump.ts";
+import { TRANSPORT_NAMES } from "../base/transports.ts";
 import { DEFAULT_FWMARK, MAX_FWMARK } from "../host/underlay/firewall-mark.ts";
 import { StateFile } from "./state-file.ts";
 

@@ -1,14 +1,9 @@
 import type { ActivePreference, PreferenceReply } from "../api/local.ts";
-import type { PeerPreference, TransportName } from "../api/path-preference.ts";
+import type { PeerPreference } from "../api/path-preference.ts";
 import { MeshError } from "../base/errors.ts";
+import type { TransportName } from "../base/transports.ts";
+import type { TransportPreference } from "../router/paths/events.ts";
 import type { NetworkState, Settings } from "./network-state.ts";
-
-/** What path selection is told of one peer. */
-export interface EffectivePreference {
-  readonly order: readonly TransportName[];
-  readonly excluded: readonly TransportName[];
-  readonly preferred: TransportName | null;
-}
 
 export interface PathPreferencesOptions {
   readonly file: NetworkState["preferences"];
@@ -57,7 +52,8 @@ export class PathPreferences {
     return [...names].sort().map((peer) => ({ peer, preference: this.of(peer) }));
   }
 
-  effective(peer: string): EffectivePreference {
+  /** What path selection is told of one peer. */
+  effective(peer: string): TransportPreference {
     const { prefer, exclude } = this.of(peer) ?? { prefer: null, exclude: [] };
     const preferred = prefer !== null && this.isUsed(prefer) ? prefer : null;
     return { order: this.transports, excluded: exclude, preferred };

@@ -1,6 +1,7 @@
 import type { JoinToken } from "../api/join-token.ts";
-import type { PeerPreference, TransportName } from "../api/path-preference.ts";
+import type { PeerPreference } from "../api/path-preference.ts";
 import type { SshJump } from "../api/ssh-jump.ts";
+import type { TransportName } from "../base/transports.ts";
 import type { Home } from "./home.ts";
 
 /** Everything that `mesh join` or `mesh up` was told, parsed and checked; what was left out is undefined. */

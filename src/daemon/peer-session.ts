@@ -8,69 +8,31 @@ import {
   pingRequestSchema,
 } from "../api/local.ts";
 import type { MapPeer, NetworkMap } from "../api/network-map.ts";
-import type { Clock } from "../base/clock.ts";
 import { DisposeStack } from "../base/dispose.ts";
 import { asMeshError, MeshError } from "../base/errors.ts";
-import type { Logger } from "../base/logger.ts";
 import { ControlChannel } from "../control/control-channel.ts";
 import type { IncomingCall } from "../control/control-channel-types.ts";
-import { MapCache } from "../control/map-cache.ts";
-import type { PeerKeys } from "../control/peer-keys.ts";
-import { InterfaceSetup, type NoIpv6Reason } from "../host/interface-setup.ts";
-import { type UnderlaySockets, underlaySockets } from "../host/underlay/underlay-sockets.ts";
 import { parseEndpoint } from "../router/endpoint-text.ts";
 import type { Tunnel } from "../router/tunnel.ts";
-import type { AeadProviderName } from "../wireguard/aead/provider.ts";
 import { CallBatch } from "./call-batch.ts";
-import type { NetworkPaths } from "./home.ts";
-import { type Enrolment, NetworkState, type Settings } from "./network-state.ts";
-import { NetworkView } from "./network-view.ts";
+import type { NetworkView } from "./network-view.ts";
 import { NetworkWatch } from "./network-watch.ts";
-import { openTunnel } from "./open-tunnel.ts";
 import { OverrideEndpoints } from "./override-endpoints.ts";
-import { PathPreferences } from "./path-preferences.ts";
+import type { PathPreferences } from "./path-preferences.ts";
 import { peersToTunnel } from "./peers-to-tunnel.ts";
 import { findPeer, pingRepeatedly } from "./pinger.ts";
+import { openSessionParts, type SessionOptions, type SessionParts, type SessionPartsDeps } from "./session-parts.ts";
 import type { SessionSources } from "./status-builder.ts";
 import { UapiServer } from "./uapi.ts";
-import { Underlay } from "./underlay.ts";
+import type { Underlay } from "./underlay.ts";
 import { underlayDial } from "./underlay-dial.ts";
-import type { Warnings } from "./warnings.ts";
 
 /** How often those who watch the status are told of round trips and ages. */
 const STATUS_INTERVAL_MS = 2000;
 
-const NO_IPV6_TEXT: Readonly<Record<NoIpv6Reason, string>> = {
-  "disabled-on-host": "this host has IPv6 switched off",
-  "mtu-below-1280": "the MTU is below 1280",
-};
-
-export interface PeerSessionOptions {
-  readonly paths: NetworkPaths;
-  readonly enrolment: Enrolment;
-  readonly settings: Settings;
-  readonly keys: PeerKeys;
-  readonly aeadProvider: AeadProviderName | "auto";
-}
-
-export interface PeerSessionDeps {
-  readonly logger: Logger;
-  readonly clock: Clock;
-  readonly warnings: Warnings;
+export interface PeerSessionDeps extends SessionPartsDeps {
   /** Something that a status shows has changed. */
   readonly onChange: () => void;
-  /** The data plane is broken beyond repair. */
-  readonly onFatal: (failure: MeshError) => void;
-}
-
-interface Parts {
-  readonly tunnel: Tunnel;
-  readonly view: NetworkView;
-  readonly preferences: PathPreferences;
-  readonly sockets: UnderlaySockets;
-  readonly underlay: Underlay;
-  /** Everything that the session owns, both of the others among it. */
-  readonly resources: DisposeStack;
 }
 
 /**
@@ -78,7 +40,7 @@ interface Parts {
  * down`. It starts from the cached map, so that the coordinator need not be there.
  */
 export class PeerSession implements AsyncDisposable {
-  readonly #options: PeerSessionOptions;
+  readonly #options: SessionOptions;
   readonly #deps: PeerSessionDeps;
   readonly #tunnel: Tunnel;
   readonly #view: NetworkView;
@@ -90,16 +52,16 @@ export class PeerSession implements AsyncDisposable {
   #hasFreshMap = false;
   #wasConnected = false;
 
-  private constructor(options: PeerSessionOptions, deps: PeerSessionDeps, parts: Parts) {
+  private constructor(options: SessionOptions, deps: PeerSessionDeps, parts: SessionParts, resources: DisposeStack) {
     const { view } = parts;
     this.#options = options;
     this.#deps = deps;
     this.#tunnel = parts.tunnel;
     this.#view = view;
-    this.#resources = parts.resources;
+    this.#resources = resources;
     this.#underlay = parts.underlay;
     this.#preferences = parts.preferences;
-    this.#overrides = parts.resources.use(
+    this.#overrides = resources.use(
       new OverrideEndpoints({
         ...deps,
         resolve: parts.sockets.resolve,
@@ -135,7 +97,7 @@ export class PeerSession implements AsyncDisposable {
   }
 
   /** What a half start acquired is given back. */
-  static async start(options: PeerSessionOptions, deps: PeerSessionDeps): Promise<PeerSession> {
+  static async start(options: SessionOptions, deps: PeerSessionDeps): Promise<PeerSession> {
     const resources = new DisposeStack();
     try {
       return await PeerSession.#compose(options, deps, resources);
@@ -145,52 +107,11 @@ export class PeerSession implements AsyncDisposable {
     }
   }
 
-  static async #compose(
-    options: PeerSessionOptions,
-    deps: PeerSessionDeps,
-    resources: DisposeStack,
-  ): Promise<PeerSession> {
-    const { paths, enrolment, settings, keys } = options;
-    const view = await NetworkView.open(
-      { networkId: enrolment.network.id, wireguardKey: keys.wireguardKey, machineKey: keys.machineKey },
-      { cache: new MapCache(paths.directory, deps.logger), warnings: deps.warnings, logger: deps.logger },
-    );
-    resources.defer(() => view.flush());
-    const preferences = await PathPreferences.open({ file: new NetworkState(paths.directory).preferences, settings });
-    deps.warnings.replaceGroup("paths ", preferences.problems());
-
-    const { cidr4, cidr6 } = enrolment.network;
-    const host = await InterfaceSetup.prepare(
-      {
-        journalFile: paths.journalFile,
-        interfaceName: settings.interface,
-        mtuBytes: settings.mtu,
-        ranges: [cidr4, cidr6],
-      },
-      { logger: deps.logger },
-    );
-    const tunnel = resources.use(await openTunnel(options, deps, host));
-    tunnel.onFatal(deps.onFatal);
-    deps.warnings.replaceGroup("offload ", new Map());
-    tunnel.onOffloadLost(({ offload, family, reason }) => {
-      const line = `UDP over ${family} goes without ${offload}, which costs throughput: ${reason}`;
-      deps.warnings.set(`offload ${offload} ${family}`, line);
-    });
-    // Released before the tunnel: routes go while their interface is still there.
-    resources.use(host);
-    deps.warnings.clear("ipv6");
-    deps.warnings.clear("address");
-    const { ip4, ip6 } = view.map?.self ?? enrolment.self;
-    const noIpv6 = await host.configure([ip4, ip6]);
-    if (noIpv6 !== undefined) deps.warnings.set("ipv6", `no IPv6 in the mesh here: ${NO_IPV6_TEXT[noIpv6]}`);
-
-    const { logger, clock } = deps;
-    const sockets = underlaySockets(settings.fwmark);
-    const underlay = resources.use(
-      await Underlay.open({ enrolment, settings, keys, preferences }, { tunnel, sockets, clock, logger }),
-    );
-
-    const session = new PeerSession(options, deps, { tunnel, view, preferences, sockets, underlay, resources });
+  static async #compose(options: SessionOptions, deps: PeerSessionDeps, resources: DisposeStack): Promise<PeerSession> {
+    const parts = await openSessionParts(options, deps, resources);
+    const { tunnel, view } = parts;
+    const { clock, logger } = deps;
+    const session = new PeerSession(options, deps, parts, resources);
     if (view.map !== undefined) session.#applyMap(view.map);
     await session.#openUapi();
     session.#announceEndpoints();
@@ -199,9 +120,9 @@ export class PeerSession implements AsyncDisposable {
     const { interfaceName } = tunnel.info;
     const onChange = (change: { readonly sleptMs: number }) => session.#networkChanged(change);
     resources.use(new NetworkWatch({ interfaceName }, { clock, logger, onChange }));
-    session.#tellOfSsh();
+    session.#tellOfPipes();
     const ticker = setInterval(() => {
-      session.#tellOfSsh();
+      session.#tellOfPipes();
       deps.onChange();
     }, STATUS_INTERVAL_MS);
     resources.defer(() => clearInterval(ticker));
@@ -333,10 +254,8 @@ export class PeerSession implements AsyncDisposable {
     this.#deps.onChange();
   }
 
-  #tellOfSsh(): void {
-    const { sshProblem } = this.#underlay;
-    if (sshProblem === undefined) this.#deps.warnings.clear("ssh");
-    else this.#deps.warnings.set("ssh", sshProblem);
+  #tellOfPipes(): void {
+    this.#deps.warnings.replaceGroup("pipe ", this.#underlay.problems);
   }
 
   #look(): void {

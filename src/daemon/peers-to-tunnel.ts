@@ -1,12 +1,12 @@
 import type { MapPeer, NetworkMap } from "../api/network-map.ts";
+import type { TransportPreference } from "../router/paths/events.ts";
 import type { TunnelPeerConfig } from "../router/tunnel.ts";
-import type { EffectivePreference } from "./path-preferences.ts";
 
 export interface TunnelPeersContext {
   /** Endpoints to be tried before those that the peer has told of. */
   readonly overridesOf: (peer: MapPeer) => readonly string[];
   /** By a peer's name. */
-  readonly preferenceOf: (peer: string) => EffectivePreference;
+  readonly preferenceOf: (peer: string) => TransportPreference;
 }
 
 /** The tunnel's peers for a verified map, in the order of their names. */

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { PingReply } from "../api/local.ts";
 import type { MapPeer, NetworkMap } from "../api/network-map.ts";
-import type { TransportName } from "../api/path-preference.ts";
 import { asMeshError, MeshError } from "../base/errors.ts";
+import type { TransportName } from "../base/transports.ts";
 
 export interface PingSchedule {
   /** 0 for no end. */

@@ -5,7 +5,7 @@ import type { ControlChannelState } from "../control/control-channel-types.ts";
 import type { DialAttempt } from "../host/dial-race.ts";
 import type { NatReport } from "../nat/mapping.ts";
 import type { TunnelInfo, TunnelPathsStatus, TunnelPeerStatus } from "../router/tunnel.ts";
-import type { RelayLinkState } from "./relay-links.ts";
+import type { RelayLinkState } from "./pipes/relay-links.ts";
 
 /** What a status is made of; everything about a running session is left out where none runs. */
 export interface StatusSources {

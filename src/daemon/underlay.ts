@@ -18,8 +18,9 @@ import { NatWatch, type StunHost } from "./nat-watch.ts";
 import { netcheck } from "./netcheck.ts";
 import type { Enrolment, Settings } from "./network-state.ts";
 import type { PathPreferences } from "./path-preferences.ts";
-import { type RelayLinkState, RelayLinks } from "./relay-links.ts";
-import { SshLink } from "./ssh-link.ts";
+import type { PipeLink } from "./pipes/pipe-link.ts";
+import { openPipeLinks, type PipeLinks } from "./pipes/pipe-links.ts";
+import type { RelayLinkState } from "./pipes/relay-links.ts";
 import { underlayDial } from "./underlay-dial.ts";
 
 export interface UnderlayOptions {
@@ -43,20 +44,18 @@ interface Coordinator {
 }
 
 /**
- * The ways of this machine outside the mesh, as far as they may be used: where our UDP socket can be reached, the relay, and
- * SSH between the peers themselves.
+ * The ways of this machine outside the mesh, as far as they may be used: where our UDP socket can be reached, and
+ * the pipes.
  */
 export class Underlay implements AsyncDisposable {
   readonly #options: UnderlayOptions;
   readonly #deps: UnderlayDeps;
   readonly #nat: NatWatch;
-  readonly #relays: RelayLinks;
   readonly #mapping: PortMappingClient;
   /** As the port mapping was asked for last. */
   #gateway = "";
   #mapped: PortMapping | undefined;
-  /** Undefined where SSH is not to be used. */
-  readonly #ssh: SshLink | undefined;
+  readonly #links: PipeLinks;
   #endpoints: readonly string[] = [];
   #coordinator: Coordinator | undefined;
   /** Stand-alone ones. */
@@ -64,19 +63,18 @@ export class Underlay implements AsyncDisposable {
   #onChange: () => void = () => {};
   /** The network has changed since the last look at our addresses. */
   #isElsewhere = false;
-  /** Other relays cannot be reached than the coordinator was told. */
-  #areRelaysNews = false;
+  /** The coordinator is to be told something else of a pipe, such as other relays that cannot be reached. */
+  #isLinkNews = false;
 
-  private constructor(options: UnderlayOptions, deps: UnderlayDeps, ssh: SshLink | undefined) {
-    const { enrolment, keys } = options;
+  private constructor(options: UnderlayOptions, deps: UnderlayDeps, links: PipeLinks) {
     this.#options = options;
     this.#deps = deps;
-    this.#ssh = ssh;
+    this.#links = links;
     this.#nat = new NatWatch({ ...deps, resolve: deps.sockets.resolve, onChange: () => this.#onChange() });
     this.#mapping = new PortMappingClient(
       {
         internalPort: deps.tunnel.info.listenPort,
-        nonce: nonceOf(keys),
+        nonce: nonceOf(options.keys),
         onMapping: (mapping) => {
           this.#mapped = mapping;
           this.#onChange();
@@ -84,18 +82,15 @@ export class Underlay implements AsyncDisposable {
       },
       { ...deps, openUdp: deps.sockets.openUdp, dial: deps.sockets.dial },
     );
-    this.#relays = new RelayLinks(
-      { networkId: enrolment.network.id, trust: enrolment.trust, keys },
-      { ...deps, socketFactory: underlayDial(deps.sockets), onUnreached: () => this.#onUnreached() },
-    );
   }
 
   static async open(options: UnderlayOptions, deps: UnderlayDeps): Promise<Underlay> {
-    const { keys, settings, preferences } = options;
-    const ssh = preferences.isUsed("ssh")
-      ? await SshLink.open({ keys, ports: settings.sshPorts, jump: settings.sshJump }, deps)
-      : undefined;
-    return new Underlay(options, deps, ssh);
+    let tellNews = () => {};
+    const context = { ...options, ...deps, onNews: () => tellNews() };
+    const links = await openPipeLinks((transport) => options.preferences.isUsed(transport), context);
+    const underlay = new Underlay(options, deps, links);
+    tellNews = () => underlay.#onLinkNews();
+    return underlay;
   }
 
   /** Calls `handler` when something is known that was not: `refresh` tells whether we are reached elsewhere. */
@@ -113,25 +108,26 @@ export class Underlay implements AsyncDisposable {
     return {
       listenPort: this.#deps.tunnel.info.listenPort,
       endpoints: [...this.#endpoints],
-      sshPorts: [...(this.#ssh?.ports ?? [])],
+      sshPorts: [...(this.#links.ssh?.ports ?? [])],
       udp: this.#options.preferences.isUsed("udp"),
-      unreachedRelays: [...this.#relays.unreached],
+      unreachedRelays: [...(this.#links.relay?.unreached ?? [])],
     };
   }
 
-  /** What the user should know of SSH, in words. */
-  get sshProblem(): string | undefined {
-    return this.#ssh?.problem;
+  /** What the user should know of pipes, in words, by the transport's name. */
+  get problems(): ReadonlyMap<string, string> {
+    const links = Object.entries<PipeLink>(this.#links);
+    return new Map(links.flatMap(([name, { problem }]) => (problem === undefined ? [] : [[name, problem]])));
   }
 
   /** What came of the endpoints of the latest SSH dial to this peer (WireGuard key). */
   sshAttemptsOf(peer: string): readonly DialAttempt[] {
-    return this.#ssh?.attemptsOf(peer) ?? [];
+    return this.#links.ssh?.attemptsOf(peer) ?? [];
   }
 
   /** Each relay in use: our home relays in order, then others. */
   get relays(): readonly RelayLinkState[] {
-    return this.#relays.states;
+    return this.#links.relay?.states ?? [];
   }
 
   get nat(): NatReport | undefined {
@@ -139,26 +135,22 @@ export class Underlay implements AsyncDisposable {
   }
 
   setPeers(map: NetworkMap): void {
-    this.#ssh?.setPeers(map);
-    if (this.#options.preferences.isUsed("relay")) this.#relays.setMap(map);
+    for (const link of this.#eachLink) link.setMap(map);
     this.#homeRelays = map.relays.filter(({ id }) => map.self.relays.includes(id));
     this.#followStun();
   }
 
   /** The coordinator was reached, and its host offers these services. */
   follow(coordinator: Coordinator): void {
-    const { preferences } = this.#options;
-    const { url, services } = coordinator;
     this.#coordinator = coordinator;
-    this.#relays.follow(url, services.relay && preferences.isUsed("relay"));
+    this.#links.relay?.follow(coordinator.url, coordinator.services.relay);
     this.#followStun();
   }
 
   /** This machine is in another network than before, or may be: what we know and have of it must prove itself. */
   networkChanged(): void {
     this.#isElsewhere = true;
-    this.#relays.checkNow();
-    this.#ssh?.checkNow();
+    for (const link of this.#eachLink) link.checkNow();
   }
 
   /** Looks at this machine's addresses; true when we are reached elsewhere than before. */
@@ -176,8 +168,8 @@ export class Underlay implements AsyncDisposable {
     this.#isElsewhere = false;
     const mapped = this.#mapped === undefined ? [] : [this.#mapped.external];
     const endpoints = endpointsToTell([...mapped, ...this.#nat.reflexive].map(formatEndpoint), local);
-    const isNews = this.#areRelaysNews || endpoints.join() !== this.#endpoints.join();
-    this.#areRelaysNews = false;
+    const isNews = this.#isLinkNews || endpoints.join() !== this.#endpoints.join();
+    this.#isLinkNews = false;
     this.#endpoints = endpoints;
     return isNews;
   }
@@ -193,7 +185,7 @@ export class Underlay implements AsyncDisposable {
       clock,
       tunnel: () => tunnel.info,
       measureNat: (limit: AbortSignal) => this.#measureNat(limit),
-      relays: this.#relays,
+      relays: this.#links.relay,
       portMapping: () => this.#mapped?.protocol,
     };
     return netcheck(sources, signal);
@@ -203,8 +195,11 @@ export class Underlay implements AsyncDisposable {
     this.#onChange = () => {};
     this.#nat[Symbol.dispose]();
     await this.#mapping.close();
-    await this.#relays[Symbol.asyncDispose]();
-    await this.#ssh?.[Symbol.asyncDispose]();
+    for (const link of this.#eachLink) await link[Symbol.asyncDispose]();
+  }
+
+  get #eachLink(): readonly PipeLink[] {
+    return Object.values<PipeLink>(this.#links);
   }
 
   /** The coordinator, and our own stand-alone relays: they answer as well while it is away. */
@@ -218,8 +213,8 @@ export class Underlay implements AsyncDisposable {
     if (this.#options.preferences.isUsed("udp")) void this.#nat.follow(this.#stunHosts);
   }
 
-  #onUnreached(): void {
-    this.#areRelaysNews = true;
+  #onLinkNews(): void {
+    this.#isLinkNews = true;
     this.#onChange();
   }
 

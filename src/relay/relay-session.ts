@@ -14,11 +14,11 @@ import { encodeRelayFrame, RelayFrameType } from "../api/relay-frame.ts";
 import type { Clock } from "../base/clock.ts";
 import { asMeshError, errnoOf, MeshError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
-import { TokenBucket } from "../base/token-bucket.ts";
 import { softwareVersion } from "../base/version.ts";
 import { FrameSender } from "../transports/relay/frame-sender.ts";
 import type { RelayLimits } from "./limits.ts";
 import type { RelayPeer, RelayPolicy } from "./policy.ts";
+import { ReadPace } from "./read-pace.ts";
 import type { RelayCounters } from "./stats.ts";
 
 /** What a session asks of, and reports to, its relay. */
@@ -62,10 +62,7 @@ export class RelaySession {
   #nonce = randomBytes(32).toString("base64");
   #openedAtMs: number;
   #lastHeardMs: number;
-  #bytes: TokenBucket;
-  #frames: TokenBucket;
-  #turn = { bytes: 0, frames: 0, isCounted: false };
-  #pauseTimer: NodeJS.Timeout | undefined;
+  #pace: ReadPace;
   #lingerTimer: NodeJS.Timeout | undefined;
   #isLive = false;
   #isEnded = false;
@@ -77,8 +74,11 @@ export class RelaySession {
     this.#deps = deps;
     this.#openedAtMs = clock.monotonicMs();
     this.#lastHeardMs = this.#openedAtMs;
-    this.#bytes = new TokenBucket(limits.burstBytes, limits.bytesPerSecond, this.#openedAtMs);
-    this.#frames = new TokenBucket(limits.burstFrames, limits.framesPerSecond, this.#openedAtMs);
+    const onPause = () => {
+      counters.throttled++;
+    };
+    // While we did not read, silence was ours.
+    this.#pace = new ReadPace(webSocket, limits, { onPause, onResume: () => this.#heard() }, this.#openedAtMs);
     this.#sender = new FrameSender(webSocket, socket, {
       queueBytes: limits.queueBytes,
       bufferBytes: limits.bufferBytes,
@@ -234,47 +234,14 @@ export class RelaySession {
   /** Counts what came in; false when it comes too late. Stops reading for a while from a client that sends too much. */
   #isWelcome(sizeBytes: number): boolean {
     this.#heard();
-    const nowMs = this.#lastHeardMs;
-    const waitMs = Math.max(this.#bytes.spend(sizeBytes, nowMs), this.#frames.spend(1, nowMs));
+    const waitMs = this.#pace.count(sizeBytes, this.#lastHeardMs);
     if (this.#isEnded) {
       // Who goes on sending does not wait for the closing handshake.
       if (waitMs > 0) this.terminate();
       return false;
     }
-    if (waitMs > 0) this.#pause(waitMs);
-    else this.#countTurn(sizeBytes);
+    this.#pace.follow(waitMs, sizeBytes);
     return true;
-  }
-
-  #pause(waitMs: number): void {
-    if (this.#pauseTimer !== undefined) return;
-    this.#deps.counters.throttled++;
-    this.#webSocket.pause();
-    this.#pauseTimer = setTimeout(() => this.#resume(), waitMs);
-  }
-
-  #countTurn(sizeBytes: number): void {
-    const { limits } = this.#deps;
-    const turn = this.#turn;
-    turn.bytes += sizeBytes;
-    turn.frames++;
-    if (!turn.isCounted) {
-      turn.isCounted = true;
-      setImmediate(() => this.#endTurn());
-    }
-    if (turn.bytes >= limits.turnBytes || turn.frames >= limits.turnFrames) this.#webSocket.pause();
-  }
-
-  #endTurn(): void {
-    this.#turn = { bytes: 0, frames: 0, isCounted: false };
-    if (this.#pauseTimer === undefined) this.#webSocket.resume();
-  }
-
-  #resume(): void {
-    this.#pauseTimer = undefined;
-    // While we did not read, silence was ours.
-    this.#heard();
-    this.#webSocket.resume();
   }
 
   #heard(): void {
@@ -291,7 +258,7 @@ export class RelaySession {
     if (this.#isEnded) return;
     this.#isEnded = true;
     this.#isLive = false;
-    clearTimeout(this.#pauseTimer);
+    this.#pace.stop();
     this.#sender.stop();
     this.#deps.onEnded(this);
   }

@@ -1,5 +1,8 @@
+import type { PathCounters } from "./paths/events.ts";
+
 /** Paths of one peer that the data thread can hold at once. */
 export const MAX_PATHS = 16;
+const PATH_NUMBERS = Array.from({ length: MAX_PATHS }, (_, path) => path);
 
 /** A data message of at least this plaintext size counts as a large one: what a path with a small MTU loses. */
 export const LARGE_BYTES = 1000;
@@ -39,6 +42,20 @@ export class PathCells {
 
   get(peer: number, path: number, cell: PathCell): number {
     return this.#values[this.base(peer, path) + cell]!;
+  }
+
+  /** For path selection: what is counted for one peer. */
+  countersOf(peer: number): PathCounters {
+    const of = (cell: PathCell) => (path: number) => this.get(peer, path, cell);
+    const newest = (cell: PathCell) => () => Math.max(...PATH_NUMBERS.map(of(cell)));
+    return {
+      txData: of(PathCell.txData),
+      txLarge: of(PathCell.txLarge),
+      rxData: of(PathCell.rxData),
+      lastReceivedMs: of(PathCell.lastReceivedMs),
+      lastDataSentMs: newest(PathCell.lastDataSentMs),
+      lastDataReceivedMs: newest(PathCell.lastDataReceivedMs),
+    };
   }
 
   clear(peer: number, path: number): void {

@@ -3,7 +3,7 @@ import type { Clock } from "../base/clock.ts";
 import { type Endpoint, isPipe, isSameRemote, type UdpEndpoint } from "../packet/endpoint.ts";
 import { MAX_CALL_ENDPOINTS } from "./call.ts";
 import type { DataCommand, DataEvent } from "./commands.ts";
-import { MAX_PATHS, PathCell, type PathCells } from "./path-cells.ts";
+import type { PathCells } from "./path-cells.ts";
 import { PeerMtus } from "./path-mtu/peer-mtus.ts";
 import { PathSlots } from "./path-slots.ts";
 import { NO_PREFERENCE, type TransportPreference } from "./paths/events.ts";
@@ -194,20 +194,11 @@ export class PathControl {
 
   #create(id: number, publicKey: string): Controlled {
     const { cells, leads, mtuProbeId: probeId, mtuBytes } = this.#deps;
-    const numbers = Array.from({ length: MAX_PATHS }, (_, path) => path);
-    const newest = (cell: PathCell) => Math.max(...numbers.map((path) => cells.get(id, path, cell)));
     const selection = new PeerPaths({
       leads: leads(publicKey),
       // Not a secret: it spreads what idle peers do over time.
       jitter: Math.random(),
-      counters: {
-        txData: (path) => cells.get(id, path, PathCell.txData),
-        txLarge: (path) => cells.get(id, path, PathCell.txLarge),
-        rxData: (path) => cells.get(id, path, PathCell.rxData),
-        lastReceivedMs: (path) => cells.get(id, path, PathCell.lastReceivedMs),
-        lastDataSentMs: () => newest(PathCell.lastDataSentMs),
-        lastDataReceivedMs: () => newest(PathCell.lastDataReceivedMs),
-      },
+      counters: cells.countersOf(id),
     });
     const mtus = new PeerMtus({ peer: id, probeId, mtuBytes, cells });
     const [slots, openPipes] = [new PathSlots(), new Set<number>()];

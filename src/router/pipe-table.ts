@@ -1,11 +1,7 @@
+import type { PipeTransportName } from "../base/transports.ts";
 import type { PipeEndpoint } from "../packet/endpoint.ts";
 import { PipeRing } from "../transports/pipe/pipe-ring.ts";
-import {
-  MAX_PIPE_DATAGRAM_BYTES,
-  type PipeHandlers,
-  type PipeTransport,
-  type PipeTransportName,
-} from "../transports/pipe/pipe-transport.ts";
+import { MAX_PIPE_DATAGRAM_BYTES, type PipeHandlers, type PipeTransport } from "../transports/pipe/pipe-transport.ts";
 
 /** A way to one peer by one transport. Its number is never given to another one. */
 export interface Pipe {

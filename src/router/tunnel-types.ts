@@ -1,3 +1,4 @@
+import type { TransportName } from "../base/transports.ts";
 import type { Endpoint, PipeEndpoint } from "../packet/endpoint.ts";
 import type { AeadProviderName } from "../wireguard/aead/provider.ts";
 import type { WireGuardTimings } from "../wireguard/constants.ts";
@@ -161,8 +162,6 @@ export type DescribePath = (endpoint: Endpoint | null) => {
   readonly transport: TransportName;
   readonly endpoint: string;
 };
-
-export type TransportName = "udp" | "ssh" | "relay";
 
 export interface PingOptions {
   readonly timeoutMs: number;

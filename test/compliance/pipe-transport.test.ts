@@ -1,3 +1,4 @@
+import type { PipeTransportName } from "../../src/base/transports.ts";
 import { RelayFixture } from "../support/relay/relay-fixture.ts";
 import { introduce, SshNode } from "../support/ssh/ssh-node.ts";
 import { type PipePair, PipeSide, pipeTransportSuite } from "./pipe-transport.ts";
@@ -34,5 +35,5 @@ async function sshPair(): Promise<PipePair> {
   };
 }
 
-pipeTransportSuite("relay", relayPair);
-pipeTransportSuite("SSH", sshPair);
+const PAIRS: Record<PipeTransportName, () => Promise<PipePair>> = { ssh: sshPair, relay: relayPair };
+for (const [name, open] of Object.entries(PAIRS)) pipeTransportSuite(name, open);

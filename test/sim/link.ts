@@ -1,4 +1,4 @@
-import type { PathTransport } from "../../src/router/paths/events.ts";
+import type { TransportName } from "../../src/base/transports.ts";
 import type { VirtualTime } from "./virtual-time.ts";
 
 /** A message of the session; `counter` is WireGuard's. */
@@ -45,7 +45,7 @@ export interface Way {
 const BURST_SECONDS = 0.1;
 
 export interface LinkOptions {
-  readonly transport: PathTransport;
+  readonly transport: TransportName;
   readonly rttMs: number;
   readonly label?: string;
   readonly jitterMs?: number;
@@ -54,7 +54,7 @@ export interface LinkOptions {
 
 /** A path between two peers: two ways, each with troubles of its own. What is dropped is dropped without a word. */
 export class Link {
-  readonly transport: PathTransport;
+  readonly transport: TransportName;
   readonly label: string;
   readonly ways: readonly [Way, Way];
   /** Whether the pipe is connected; UDP always is. */

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
+import { TRANSPORT_NAMES } from "../../src/base/transports.ts";
 import type { Link, LinkOptions, Way } from "./link.ts";
 import { SimPair } from "./sim-pair.ts";
 
@@ -107,8 +108,8 @@ class Observed {
 }
 
 function isBetter(link: Link, than: Link | undefined): boolean {
-  const rank = { udp: 0, ssh: 1, relay: 2 };
-  if (than === undefined || rank[link.transport] < rank[than.transport]) return true;
+  const rankOf = ({ transport }: Link) => TRANSPORT_NAMES.indexOf(transport);
+  if (than === undefined || rankOf(link) < rankOf(than)) return true;
   return link.transport === than.transport && link.rttMs < than.rttMs;
 }
 

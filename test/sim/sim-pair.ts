@@ -1,4 +1,4 @@
-import type { PathTransport } from "../../src/router/paths/events.ts";
+import type { TransportName } from "../../src/base/transports.ts";
 import { Link, type LinkOptions } from "./link.ts";
 import { SimPeer } from "./sim-peer.ts";
 import { seededRandom, VirtualTime } from "./virtual-time.ts";
@@ -78,7 +78,7 @@ export class SimPair {
     this.time = time;
     this.random = seededRandom(seed);
     this.links = links.map((options) => new Link(options, time, this.random));
-    const onWant = (transport: PathTransport) => this.#connectPipe(transport);
+    const onWant = (transport: TransportName) => this.#connectPipe(transport);
     const make = (direction: 0 | 1) =>
       new SimPeer({ direction, links: this.links, time, leads: direction === leader, jitter: this.random(), onWant });
     this.peers = [make(0), make(1)];
@@ -97,7 +97,7 @@ export class SimPair {
   }
 
   /** A pipe that is wanted connects, when it can. */
-  #connectPipe(transport: PathTransport): void {
+  #connectPipe(transport: TransportName): void {
     const link = this.links.find((each) => each.transport === transport && each.canConnect && !each.isOpen);
     if (link === undefined) return;
     this.time.after(CONNECT_RTTS * link.rttMs, () => {

@@ -1,4 +1,4 @@
-import type { PathTransport } from "../../src/router/paths/events.ts";
+import type { TransportName } from "../../src/base/transports.ts";
 import { type PathAction, type PathEvent, PeerPaths } from "../../src/router/paths/peer-paths.ts";
 import { LARGE_BYTES, type Link, type SimMessage } from "./link.ts";
 import type { VirtualTime } from "./virtual-time.ts";
@@ -31,7 +31,7 @@ export interface SimPeerOptions {
   readonly jitter?: number;
   /** How long an event takes from the data thread to path selection. */
   readonly controlDelayMs?: number;
-  readonly onWant?: (transport: PathTransport) => void;
+  readonly onWant?: (transport: TransportName) => void;
 }
 
 /** One end: path selection, its shell, and what the data thread does and counts, exactly. */

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { MeshError } from "../../base/errors.ts";
+import { transportsInWords } from "../../base/transports.ts";
 import { collect } from "../option-parsers.ts";
 import { printJson, printLine } from "../output.ts";
 import { peerGlobals } from "../peer-globals.ts";
@@ -14,8 +15,8 @@ export function registerPrefer(program: Command): void {
   program
     .command("prefer [peer] [transport]")
     .description(
-      "prefer udp, ssh or relay for a peer, or (auto) none before the others; the whole of what is asked for it is given " +
-        "at once, and kept over restarts; without a peer: list what is asked",
+      `prefer ${transportsInWords("or")} for a peer, or (auto) none before the others; the whole of what is asked for ` +
+        "it is given at once, and kept over restarts; without a peer: list what is asked",
     )
     .option("--exclude <transports>", "never use these for the peer; names with commas, may be repeated", collect)
     .option("--only <transports>", "use none but these for the peer", collect)
@@ -36,7 +37,7 @@ export function registerPrefer(program: Command): void {
       }
       if (asked === undefined) {
         throw new MeshError("bad-usage", `say what to prefer for ${peer}`, {
-          hint: "udp, ssh, relay or auto; or --only, --exclude, --unset.",
+          hint: `${transportsInWords("or", "auto")}; or --only, --exclude, --unset.`,
         });
       }
       const reply = await client.prefer({ peer, preference: asked === "unset" ? null : asked });

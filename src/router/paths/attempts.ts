@@ -1,11 +1,11 @@
-import type { PathTransport } from "./events.ts";
+import type { TransportName } from "../../base/transports.ts";
 import type { Path } from "./path.ts";
 import { NEVER, PATH_TIMINGS } from "./timings.ts";
 
 /** What became of one candidate in an attempt. Times are `Clock.monotonicMs`, null for never. */
 export interface AttemptEntry {
   readonly id: number;
-  readonly transport: PathTransport;
+  readonly transport: TransportName;
   readonly label: string;
   readonly triedAtMs: number | null;
   readonly probes: number;

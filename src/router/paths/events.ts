@@ -1,26 +1,25 @@
+import { TRANSPORT_NAMES, type TransportName } from "../../base/transports.ts";
+
 /**
  * What path selection (`PeerPaths`) is told about one peer, and what it asks for. Selection is sans-IO: it has no socket,
  * timer, clock or random source of its own. Times are `Clock.monotonicMs`. Paths are named by small integers that the
  * caller gives out; the two ends number the paths between them independently.
  */
-export const PATH_TRANSPORTS = ["udp", "ssh", "relay"] as const;
-export type PathTransport = (typeof PATH_TRANSPORTS)[number];
-
 export interface PathCandidate {
   readonly id: number;
-  readonly transport: PathTransport;
+  readonly transport: TransportName;
   /** Where it leads, for people. */
   readonly label: string;
 }
 
 /** `order`: the transports that may be used at all, best first; `preferred` goes before them all. */
 export interface TransportPreference {
-  readonly order: readonly PathTransport[];
-  readonly excluded: readonly PathTransport[];
-  readonly preferred: PathTransport | null;
+  readonly order: readonly TransportName[];
+  readonly excluded: readonly TransportName[];
+  readonly preferred: TransportName | null;
 }
 
-export const NO_PREFERENCE: TransportPreference = { order: PATH_TRANSPORTS, excluded: [], preferred: null };
+export const NO_PREFERENCE: TransportPreference = { order: TRANSPORT_NAMES, excluded: [], preferred: null };
 
 export type PathEvent =
   /**
@@ -75,7 +74,7 @@ export type PathAction =
   /** Send by `primary` from now on, and each message by `second` as well: the receiver's replay window drops the double. */
   | { readonly type: "use"; readonly primary: number | null; readonly second: number | null }
   /** A path of this transport is wanted for the next while: SSH is to connect, UDP to be punched by both ends at once. */
-  | { readonly type: "want"; readonly transport: PathTransport }
+  | { readonly type: "want"; readonly transport: TransportName }
   /** The primary has changed; `reason` in words for people. */
   | { readonly type: "decided"; readonly from: number | null; readonly to: number | null; readonly reason: string };
 

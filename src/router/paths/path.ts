@@ -1,5 +1,6 @@
+import type { TransportName } from "../../base/transports.ts";
 import { DeliveryWatch } from "./delivery.ts";
-import type { PathCandidate, PathTransport } from "./events.ts";
+import type { PathCandidate } from "./events.ts";
 import { LossWatch } from "./loss-watch.ts";
 import { NEVER, PATH_TIMINGS } from "./timings.ts";
 
@@ -16,8 +17,11 @@ interface PeerCounts {
   readonly rxLarge: number;
 }
 
-/** What dies on a path although its probes pass, all of them or some; or it carries ours, but the peer cannot use it. */
-export type Loss = "data" | "large" | "some" | "theirs";
+/**
+ * What dies on a path although its probes pass, all of them or some; or it carries ours, but the peer cannot use it; or it,
+ * or its like, fell silent under the data.
+ */
+export type Loss = "data" | "large" | "some" | "theirs" | "silence";
 
 const MAX_UNANSWERED = 128;
 /** Weight of one probe in the loss rate. */
@@ -34,7 +38,7 @@ const ROUND_OF_GAPS = 3;
 /** One path to one peer: what its probes and their answers say about it. */
 export class Path {
   readonly id: number;
-  readonly transport: PathTransport;
+  readonly transport: TransportName;
   readonly label: string;
   isOpen: boolean;
 
@@ -228,6 +232,12 @@ export class Path {
     this.#falls = nowMs - usedSinceMs >= PATH_TIMINGS.forgivenMs ? 1 : this.#falls + 1;
     // It answers until data goes by it.
     if (this.lastReplyMs - usedSinceMs < PATH_TIMINGS.diesAtOnceMs) this.holdDown("data", nowMs);
+    this.mistrust(nowMs);
+  }
+
+  /** It may be tried again as soon as it answers, but answers are no proof any more: a scrubber lets those pass. */
+  mistrust(nowMs: number): void {
+    this.hold ??= { loss: "silence", untilMs: nowMs };
   }
 
   /** From when on the path may take over from one that works. */

@@ -1,3 +1,4 @@
+import { setupOf } from "../../base/transports.ts";
 import { Agreement } from "./agreement.ts";
 import { AttemptLog } from "./attempts.ts";
 import type { PathAction, PathCandidate, PathCounters, PathEvent } from "./events.ts";
@@ -77,7 +78,7 @@ export class PeerPaths {
       this.#probe(paths, context, actions);
       for (const path of paths) deadlineMs = Math.min(deadlineMs, nextProbeMs(path, context));
       deadlineMs = Math.min(deadlineMs, this.#selection.deadlineMs(paths, ranking));
-      if (this.#activity === "asleep") deadlineMs = nowMs + PATH_TIMINGS.asleepReviewMs;
+      if (this.#activity === "asleep") deadlineMs = this.#asleepReviewAtMs;
     }
     if (nowMs >= this.#attempts.endsAtMs) this.#attempts.close(this.#verdict, nowMs);
     this.#deadlineMs = Math.max(Math.min(deadlineMs, this.#attempts.endsAtMs), nowMs + 1);
@@ -279,11 +280,18 @@ export class PeerPaths {
     return pauseMs > asleepMs && isTried && this.#canBeWoken ? "asleep" : "idle";
   }
 
-  /** Traffic of either end reaches the other by a relay, which is connected anyway, whatever has become of the rest. */
+  /** What else happens meanwhile, such as news of our own addresses every 25 s, puts it off no further. */
+  get #asleepReviewAtMs(): number {
+    const latestMs = this.#nowMs + PATH_TIMINGS.asleepReviewMs;
+    return this.#deadlineMs > this.#nowMs ? Math.min(this.#deadlineMs, latestMs) : latestMs;
+  }
+
+  /** Traffic of either end reaches the other by what stands (a relay), whatever has become of the rest. */
   get #canBeWoken(): boolean {
     const ranking = this.#ranking();
-    const isRelay = (path: Path) => path.transport === "relay" && path.isProven && ranking.isEligible(path);
-    return Array.from(this.#paths.values()).some(isRelay);
+    return Array.from(this.#paths.values()).some(
+      (path) => setupOf(path.transport) === "standing" && path.isProven && ranking.isEligible(path),
+    );
   }
 
   #decide(paths: readonly Path[], ranking: Ranking, actions: PathAction[]): void {

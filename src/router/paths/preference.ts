@@ -1,30 +1,30 @@
-import { PATH_TRANSPORTS, type PathTransport } from "./events.ts";
+import { TRANSPORT_NAMES, type TransportName } from "../../base/transports.ts";
 import { NEVER } from "./timings.ts";
 
 /** Which transports may be used for a peer, and which one rather than another. */
 export class Preference {
-  static readonly byDefault = new Preference(PATH_TRANSPORTS, [], null);
+  static readonly byDefault = new Preference(TRANSPORT_NAMES, [], null);
 
   /** Somebody asked for another order than the usual one. */
   readonly isExplicit: boolean;
-  readonly #ranks: Readonly<Record<PathTransport, number>>;
+  readonly #ranks: ReadonlyMap<TransportName, number>;
 
-  constructor(order: readonly PathTransport[], excluded: readonly PathTransport[], preferred: PathTransport | null) {
-    const rankOf = (transport: PathTransport) => {
+  constructor(order: readonly TransportName[], excluded: readonly TransportName[], preferred: TransportName | null) {
+    const rankOf = (transport: TransportName) => {
       const rank = transport === preferred ? -1 : order.indexOf(transport);
       return excluded.includes(transport) || (rank < 0 && transport !== preferred) ? NEVER : rank;
     };
-    this.#ranks = { udp: rankOf("udp"), ssh: rankOf("ssh"), relay: rankOf("relay") };
-    const usual = PATH_TRANSPORTS.filter((transport) => order.includes(transport));
+    this.#ranks = new Map(TRANSPORT_NAMES.map((transport) => [transport, rankOf(transport)]));
+    const usual = TRANSPORT_NAMES.filter((transport) => order.includes(transport));
     this.isExplicit = preferred !== null || order.some((transport, rank) => transport !== usual[rank]);
   }
 
   /** Lower is better; Infinity: not to be used. */
-  rankOf(transport: PathTransport): number {
-    return this.#ranks[transport];
+  rankOf(transport: TransportName): number {
+    return this.#ranks.get(transport) ?? NEVER;
   }
 
-  isAllowed(transport: PathTransport): boolean {
-    return this.#ranks[transport] !== NEVER;
+  isAllowed(transport: TransportName): boolean {
+    return this.rankOf(transport) !== NEVER;
   }
 }

@@ -19,7 +19,13 @@ export const Tier = {
 } as const;
 export type Tier = (typeof Tier)[keyof typeof Tier];
 
-const TIER_OF = { some: Tier.losesSome, theirs: Tier.losesSome, large: Tier.losesLarge, data: Tier.losesData } as const;
+const TIER_OF = {
+  some: Tier.losesSome,
+  theirs: Tier.losesSome,
+  silence: Tier.losesSome,
+  large: Tier.losesLarge,
+  data: Tier.losesData,
+} as const;
 
 /** Orders the paths of a peer at one moment. */
 export class Ranking {

@@ -89,7 +89,7 @@ export class Selection {
   /** Decides anew among these paths, all eligible. */
   decide(paths: readonly Path[], ranking: Ranking): Change | undefined {
     this.#reviewDoubt(ranking.nowMs);
-    if (!this.#isOnProbation(paths, ranking)) this.#probation = undefined;
+    if (!this.#isOnProbation(paths, ranking)) this.#endProbation(ranking.nowMs);
     const choice = this.#choose(paths, ranking);
     const change = choice === undefined ? undefined : this.#switch(choice, paths, ranking);
     if (this.#trial?.hasPassed(ranking.counters)) this.#trial = undefined;
@@ -218,13 +218,23 @@ export class Selection {
   #afterProbation(choice: Choice, current: Path, ranking: Ranking): Choice | undefined {
     const { path } = choice;
     if (path.hold === undefined) return choice;
-    if (this.#probation?.path !== path) {
+    // One at a time: to go from one to the other and back would never tell anything of either.
+    const tried = this.#probation?.path;
+    if (tried !== undefined && tried !== path && tried.transport === path.transport) return undefined;
+    if (this.#probation === undefined || tried !== path) {
       this.#probation = new Trial(path, current, ranking);
       path.loss.reset();
     }
     if (!this.#probation.hasPassed(ranking.counters)) return undefined;
     path.hold = undefined;
     return choice;
+  }
+
+  /** Silent as soon as it carried data beside the other: the next try has to wait. */
+  #endProbation(nowMs: number): void {
+    const path = this.#probation?.path;
+    this.#probation = undefined;
+    if (path?.isSilent && path.hold !== undefined) path.holdDown(path.hold.loss, nowMs);
   }
 
   #isOnProbation(paths: readonly Path[], ranking: Ranking): boolean {
@@ -266,7 +276,11 @@ export class Selection {
   #switch({ path, reason, isNearer }: Choice, paths: readonly Path[], ranking: Ranking): Change | undefined {
     const former = this.primary;
     const { nowMs } = ranking;
-    if (former?.isSilent) former.fell(this.sinceMs, nowMs);
+    if (former?.isSilent) {
+      former.fell(this.sinceMs, nowMs);
+      // What silenced it may silence its like, when they carry the data.
+      for (const like of paths) if (like.transport === former.transport) like.mistrust(nowMs);
+    }
     if (isNearer) former?.leftForNearer(nowMs);
     const isTried = this.#trial?.former === path || this.#probation?.path === path;
     const change = this.#use(path, reason, nowMs);

@@ -1,5 +1,5 @@
+import type { TransportName } from "../../base/transports.ts";
 import type { PathAttempt } from "./attempts.ts";
-import type { PathTransport } from "./events.ts";
 import type { Path } from "./path.ts";
 import { type Ranking, Tier } from "./ranking.ts";
 import type { Selection } from "./selection.ts";
@@ -7,7 +7,7 @@ import { ASLEEP, formatMs, loses, nameOf } from "./words.ts";
 
 export interface PathStatus {
   readonly id: number;
-  readonly transport: PathTransport;
+  readonly transport: TransportName;
   readonly label: string;
   /** The peer has answered by it of late, and it may be used. */
   readonly isUsable: boolean;

@@ -1,11 +1,9 @@
+import { setupOf, TRANSPORT_NAMES, type TransportName } from "../../base/transports.ts";
 import type { Path } from "./path.ts";
 import { type Ranking, Tier } from "./ranking.ts";
 import type { Activity } from "./schedule.ts";
 import type { Selection } from "./selection.ts";
 import { NEVER, PATH_TIMINGS } from "./timings.ts";
-
-const WANTED = ["udp", "ssh", "relay"] as const;
-type Wanted = (typeof WANTED)[number];
 
 interface Asked {
   readonly atMs: number;
@@ -22,17 +20,17 @@ export interface WantContext {
 }
 
 /**
- * Which transports are to be made ready: SSH connects only for peers with traffic, and only where nothing better works;
- * UDP is punched by both ends at once. Of the relays where a peer is found those that are not our own are connected to for
- * peers with traffic, all of them: one must be ready when another one goes.
+ * Which transports are to be made ready: what is dialled (SSH) connects only for peers with traffic, and only where nothing
+ * better works; UDP is punched by both ends at once. What stands is connected to for peers with traffic, wherever it leads
+ * to them: of the relays where a peer is found one must be ready when another one goes.
  */
 export class Wants {
-  readonly #asked = new Map<Wanted, Asked>();
+  readonly #asked = new Map<TransportName, Asked>();
 
   /** Those to be asked for now; each again after a while, as long as it is wanted. */
-  take(context: WantContext): Wanted[] {
+  take(context: WantContext): TransportName[] {
     const { nowMs } = context.ranking;
-    const due = WANTED.filter((transport) => nowMs >= this.#dueMs(transport, context));
+    const due = TRANSPORT_NAMES.filter((transport) => nowMs >= this.#dueMs(transport, context));
     for (const transport of due) this.#asked.set(transport, { atMs: nowMs, waitMs: this.#nextWaitMs(transport) });
     return due;
   }
@@ -44,7 +42,7 @@ export class Wants {
   }
 
   deadlineMs(context: WantContext): number {
-    return Math.min(...WANTED.map((transport) => this.#dueMs(transport, context)));
+    return Math.min(...TRANSPORT_NAMES.map((transport) => this.#dueMs(transport, context)));
   }
 
   clear(): void {
@@ -52,37 +50,39 @@ export class Wants {
   }
 
   /** A connection that is wanted is asked for regularly: one that nobody asks for is closed. */
-  #nextWaitMs(transport: Wanted): number {
+  #nextWaitMs(transport: TransportName): number {
     const waitMs = this.#asked.get(transport)?.waitMs;
     if (transport !== "udp" || waitMs === undefined || waitMs < PATH_TIMINGS.wantMs) return PATH_TIMINGS.wantMs;
     return Math.min(2 * waitMs, PATH_TIMINGS.punchMaxMs);
   }
 
-  #dueMs(transport: Wanted, context: WantContext): number {
+  #dueMs(transport: TransportName, context: WantContext): number {
     if (!isWanted(transport, context)) return NEVER;
     const asked = this.#asked.get(transport);
     const againMs = asked === undefined ? -NEVER : asked.atMs + asked.waitMs;
     const { sessionSinceMs } = context;
-    if (transport !== "ssh" || sessionSinceMs === undefined) return againMs;
+    if (setupOf(transport) !== "dialled" || sessionSinceMs === undefined) return againMs;
     return Math.max(againMs, sessionSinceMs + PATH_TIMINGS.wantGraceMs);
   }
 }
 
-function isWanted(transport: Wanted, { activity, paths, selection, ranking }: WantContext): boolean {
+function isWanted(transport: TransportName, { activity, paths, selection, ranking }: WantContext): boolean {
   if (activity === "idle" || activity === "asleep" || !ranking.preference.isAllowed(transport)) return false;
   const { primary, second } = selection;
+  const setup = setupOf(transport);
   const ofIt = paths.filter((path) => path.transport === transport);
   if (ofIt.length === 0) return false;
-  if (transport === "relay") return ofIt.some((path) => !path.isOpen);
+  if (setup === "standing") return ofIt.some((path) => !path.isOpen);
   // A connection in use must not be closed as unwanted.
-  if (transport === "ssh" && ofIt.some((path) => path === primary || path === second)) return true;
+  if (setup === "dialled" && ofIt.some((path) => path === primary || path === second)) return true;
   if (ofIt.some((path) => path.isOpen && ranking.tierOf(path) === Tier.proven)) return false;
   if (primary === null && transport === "udp") return true;
   if (primary !== null) {
     if (ranking.tierOf(primary) !== Tier.proven) return true;
     if (ranking.preference.rankOf(transport) < ranking.rankOf(primary)) return true;
   }
-  const hasOtherPipe = paths.some((path) => path !== primary && path.transport === "relay" && ranking.isEligible(path));
+  const isStanding = (path: Path) => setupOf(path.transport) === "standing";
+  const hasOther = paths.some((path) => path !== primary && isStanding(path) && ranking.isEligible(path));
   // Nothing to begin with, or to fall back on.
-  return transport === "ssh" && !hasOtherPipe && primary?.transport !== "relay";
+  return setup === "dialled" && !hasOther && !(primary !== null && isStanding(primary));
 }

@@ -1,17 +1,15 @@
-import type { PathTransport } from "./events.ts";
+import { TRANSPORTS, type TransportName } from "../../base/transports.ts";
 import type { Path } from "./path.ts";
 
 /** The reasons of path selection, in words for people: `mesh status`, logs and race receipts show them. */
 
-const NAMES: Record<PathTransport, string> = { udp: "UDP", ssh: "SSH", relay: "relay" };
-
 export const ASLEEP = "asleep after five minutes without traffic, which wakes it by the relay";
 
-export function nameOf(transport: PathTransport): string {
-  return NAMES[transport];
+export function nameOf(transport: TransportName): string {
+  return TRANSPORTS[transport].title;
 }
 
-export function beats(winner: PathTransport, loser: PathTransport, preferred: boolean): string {
+export function beats(winner: TransportName, loser: TransportName, preferred: boolean): string {
   return preferred
     ? `${nameOf(winner)} is preferred for this peer`
     : `${nameOf(winner)} works and is preferred to ${nameOf(loser)}`;
@@ -21,7 +19,7 @@ export function nearer(rttMs: number, thanMs: number): string {
   return `nearer: ${formatMs(rttMs)} instead of ${formatMs(thanMs)}`;
 }
 
-export function silentFor(transport: PathTransport, silentMs: number): string {
+export function silentFor(transport: TransportName, silentMs: number): string {
   return `${nameOf(transport)} was silent for ${formatMs(silentMs)}`;
 }
 
@@ -30,6 +28,7 @@ export function loses({ transport, hold, isNarrow, loss }: Path): string {
   const name = nameOf(transport);
   if (isNarrow && hold?.loss !== "data") return `${name} does not carry IPv6's minimum of 1280 bytes`;
   if (hold?.loss === "some") return `${name} loses ${Math.round(100 * loss.share)} % of what goes by it`;
+  if (hold?.loss === "silence") return `${name} fell silent with the data that went by it`;
   if (hold?.loss === "theirs") return `the peer does not send by ${name}`;
   return hold?.loss === "large"
     ? `${name} loses large messages, small ones pass`

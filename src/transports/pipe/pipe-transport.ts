@@ -1,9 +1,4 @@
-/**
- * What carries datagrams over a byte stream: SSH, a relay. It lives in the control thread, whose sockets Node drives; the
- * data thread reaches it through a ring (`PipeRing`). Datagrams are WireGuard messages, so a pipe is trusted with nothing:
- * it may lose, reorder and repeat them, and whoever it claims to speak for is proven by the session alone.
- */
-export type PipeTransportName = "ssh" | "relay";
+import type { PipeTransportName } from "../../base/transports.ts";
 
 /** The largest datagram that a pipe carries: a WireGuard message of an MTU of 9000, and room to spare. */
 export const MAX_PIPE_DATAGRAM_BYTES = 9216;
@@ -27,6 +22,11 @@ export interface PipeStats {
   malformedFrames: number;
 }
 
+/**
+ * What carries datagrams over a byte stream: SSH, a relay. It lives in the control thread, whose sockets Node drives; the
+ * data thread reaches it through a ring (`PipeRing`). Datagrams are WireGuard messages, so a pipe is trusted with nothing:
+ * it may lose, reorder and repeat them, and whoever it claims to speak for is proven by the session alone.
+ */
 export interface PipeTransport extends AsyncDisposable {
   readonly transport: PipeTransportName;
   readonly stats: Readonly<PipeStats>;

@@ -1,4 +1,4 @@
-import type { TransportName } from "../../../src/api/path-preference.ts";
+import type { TransportName } from "../../../src/base/transports.ts";
 import { eventually } from "./eventually.ts";
 import type { MeshPeer } from "./mesh-peer.ts";
 import { PingFlow } from "./ping-flow.ts";

@@ -1,4 +1,4 @@
-import type { TransportName } from "../../../src/api/path-preference.ts";
+import type { TransportName } from "../../../src/base/transports.ts";
 import type { NatPair } from "./nat-grid.ts";
 import type { SiteKind } from "./site-kinds.ts";
 

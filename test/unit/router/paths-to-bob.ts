@@ -1,16 +1,13 @@
 import { randomFillSync } from "node:crypto";
 import { systemClock } from "../../../src/base/clock.ts";
 import { silentLogger } from "../../../src/base/logger.ts";
+import type { PipeTransportName } from "../../../src/base/transports.ts";
 import { parseCidr } from "../../../src/packet/cidr.ts";
 import type { DataCommand } from "../../../src/router/commands.ts";
 import type { TransportPreference } from "../../../src/router/paths/events.ts";
 import { PeerSet } from "../../../src/router/peer-set.ts";
 import { TunnelPaths } from "../../../src/router/tunnel-paths.ts";
-import {
-  emptyPipeStats,
-  type PipeTransport,
-  type PipeTransportName,
-} from "../../../src/transports/pipe/pipe-transport.ts";
+import { emptyPipeStats, type PipeTransport } from "../../../src/transports/pipe/pipe-transport.ts";
 import { selectHandshakeCrypto } from "../../../src/wireguard/crypto/select.ts";
 import { Device } from "../../../src/wireguard/device.ts";
 import { KeySlots, PeerCells } from "../../../src/wireguard/shared-state.ts";

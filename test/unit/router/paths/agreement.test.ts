@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { PATH_TRANSPORTS } from "../../../../src/router/paths/events.ts";
+import { TRANSPORT_NAMES } from "../../../../src/base/transports.ts";
 import { Bench, RELAY, UDP } from "./bench.ts";
 
 /** Sends by UDP, while the peer says that it sends by the relay. */
@@ -73,7 +73,7 @@ describe("when the two ends send by different paths", () => {
     [true, Number.POSITIVE_INFINITY],
   ])("who was asked to prefer a transport gives way later or not at all (leads: %s)", (leads, afterMs) => {
     const bench = differing(leads);
-    bench.tell({ type: "preference", order: PATH_TRANSPORTS, excluded: [], preferred: "udp" });
+    bench.tell({ type: "preference", order: TRANSPORT_NAMES, excluded: [], preferred: "udp" });
     const tookMs = staysMs(bench);
     expect(tookMs).toBeGreaterThan(Math.min(afterMs - 500, 59_000));
     expect(tookMs).toBeLessThanOrEqual(Math.min(afterMs + 200, 60_000));

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { PATH_TRANSPORTS } from "../../../../src/router/paths/events.ts";
+import { TRANSPORT_NAMES } from "../../../../src/base/transports.ts";
 import { Bench, RELAY, SSH, UDP, UDP6 } from "./bench.ts";
 
 const CANDIDATES = [UDP, SSH, RELAY];
@@ -35,10 +35,10 @@ describe("the order of transports", () => {
   it("changes at once with the preference of the peer", () => {
     const bench = settled();
     expect(bench.primary).toBe(UDP.id);
-    bench.tell({ type: "preference", order: PATH_TRANSPORTS, excluded: [], preferred: "relay" });
+    bench.tell({ type: "preference", order: TRANSPORT_NAMES, excluded: [], preferred: "relay" });
     expect([bench.primary, bench.second]).toEqual([RELAY.id, UDP.id]);
     expect(bench.paths.status().reason).toBe("relay is preferred for this peer");
-    bench.tell({ type: "preference", order: PATH_TRANSPORTS, excluded: [], preferred: null });
+    bench.tell({ type: "preference", order: TRANSPORT_NAMES, excluded: [], preferred: null });
     bench.run(1000);
     expect([bench.primary, bench.second]).toEqual([UDP.id, null]);
   });
@@ -56,7 +56,7 @@ describe("the order of transports", () => {
 
   it("nothing is used when everything is excluded", () => {
     const bench = settled();
-    bench.tell({ type: "preference", order: PATH_TRANSPORTS, excluded: PATH_TRANSPORTS, preferred: null });
+    bench.tell({ type: "preference", order: TRANSPORT_NAMES, excluded: TRANSPORT_NAMES, preferred: null });
     expect(bench.actions("use").at(-1)).toMatchObject({ primary: null, second: null });
   });
 
@@ -64,7 +64,7 @@ describe("the order of transports", () => {
     const bench = settled();
     bench.mute(SSH);
     bench.run(10_000);
-    bench.tell({ type: "preference", order: PATH_TRANSPORTS, excluded: [], preferred: "ssh" });
+    bench.tell({ type: "preference", order: TRANSPORT_NAMES, excluded: [], preferred: "ssh" });
     bench.run(10_000);
     expect(bench.primary).toBe(UDP.id);
   });

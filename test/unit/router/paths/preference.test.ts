@@ -1,13 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { PATH_TRANSPORTS } from "../../../../src/router/paths/events.ts";
+import { TRANSPORT_NAMES } from "../../../../src/base/transports.ts";
 import { Preference } from "../../../../src/router/paths/preference.ts";
 
-const transport = fc.constantFrom(...PATH_TRANSPORTS);
+const transport = fc.constantFrom(...TRANSPORT_NAMES);
 
 describe("preference among transports", () => {
   it("is UDP, SSH, relay by default", () => {
-    expect(PATH_TRANSPORTS.map((each) => Preference.byDefault.rankOf(each))).toEqual([0, 1, 2]);
+    expect(TRANSPORT_NAMES.map((each) => Preference.byDefault.rankOf(each))).toEqual([0, 1, 2]);
     expect(Preference.byDefault.isExplicit).toBe(false);
   });
 
@@ -19,8 +19,8 @@ describe("preference among transports", () => {
         fc.option(transport),
         (order, excluded, preferred) => {
           const preference = new Preference(order, excluded, preferred);
-          const allowed = PATH_TRANSPORTS.filter((each) => preference.isAllowed(each));
-          const expected = PATH_TRANSPORTS.filter(
+          const allowed = TRANSPORT_NAMES.filter((each) => preference.isAllowed(each));
+          const expected = TRANSPORT_NAMES.filter(
             (each) => !excluded.includes(each) && (order.includes(each) || each === preferred),
           );
           expect(allowed).toEqual(expected);
@@ -34,7 +34,7 @@ describe("preference among transports", () => {
 
   it("is explicit when somebody asked for something else", () => {
     expect(new Preference(["ssh", "udp", "relay"], [], null).isExplicit).toBe(true);
-    expect(new Preference(PATH_TRANSPORTS, [], "relay").isExplicit).toBe(true);
+    expect(new Preference(TRANSPORT_NAMES, [], "relay").isExplicit).toBe(true);
     expect(new Preference(["udp"], ["ssh"], null).isExplicit).toBe(false);
   });
 });

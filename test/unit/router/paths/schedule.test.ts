@@ -107,6 +107,18 @@ describe("how often paths are probed", () => {
     expect([bench.primary, bench.second]).toEqual([UDP.id, RELAY.id]);
   });
 
+  it("not while asleep, when it is looked every minute whether there still is a session, whatever else happens", () => {
+    const bench = connected();
+    bench.run(400_000);
+    const [sinceMs, ticks] = [bench.nowMs, bench.ticks];
+    for (let i = 0; i < 15; i++) {
+      bench.run(20_000);
+      bench.tell({ type: "callable" });
+    }
+    expect(bench.ticks - ticks).toBe(5);
+    expect(bench.actions("probe", sinceMs)).toEqual([]);
+  });
+
   it("again while asleep, once the relay is gone", () => {
     const bench = connected();
     bench.run(400_000);

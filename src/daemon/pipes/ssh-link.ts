@@ -1,34 +1,15 @@
 import { networkInterfaces } from "node:os";
-import type { NetworkMap } from "../api/network-map.ts";
-import type { SshJump } from "../api/ssh-jump.ts";
-import type { Clock } from "../base/clock.ts";
-import type { Logger } from "../base/logger.ts";
-import type { PeerKeys } from "../control/peer-keys.ts";
-import type { DialAttempt } from "../host/dial-race.ts";
-import type { UnderlaySockets } from "../host/underlay/underlay-sockets.ts";
-import type { Tunnel } from "../router/tunnel.ts";
-import { SshTransport } from "../transports/ssh/ssh-transport.ts";
-
-export interface SshLinkOptions {
-  readonly keys: PeerKeys;
-  /** Where our server listens; none: we only dial. */
-  readonly ports: readonly number[];
-  /** Through which all is dialled. */
-  readonly jump: SshJump | null;
-}
-
-export interface SshLinkDeps {
-  readonly tunnel: Tunnel;
-  readonly sockets: UnderlaySockets;
-  readonly clock: Clock;
-  readonly logger: Logger;
-}
+import type { NetworkMap } from "../../api/network-map.ts";
+import type { DialAttempt } from "../../host/dial-race.ts";
+import type { Tunnel } from "../../router/tunnel.ts";
+import { SshTransport } from "../../transports/ssh/ssh-transport.ts";
+import type { PipeLink, PipeLinkContext } from "./pipe-link.ts";
 
 /** Both families apart, so that a host without one of them still has the other. */
 const ANY_ADDRESS = ["0.0.0.0", "::"];
 
 /** The tunnel's way over SSH between the peers themselves: our server, and connections to those who run one. */
-export class SshLink implements AsyncDisposable {
+export class SshLink implements PipeLink {
   readonly #transport: SshTransport;
   readonly #tunnel: Tunnel;
 
@@ -38,12 +19,12 @@ export class SshLink implements AsyncDisposable {
   }
 
   /** A port that is taken is told in `problem`, and keeps nothing else from working. */
-  static async open({ keys, ports, jump }: SshLinkOptions, deps: SshLinkDeps): Promise<SshLink> {
-    const { tunnel, sockets, clock, logger } = deps;
+  static async open({ keys, settings, tunnel, sockets, clock, logger }: PipeLinkContext): Promise<SshLink> {
+    const { sshPorts, sshJump: jump } = settings;
     const { dial: socketFactory, bindListener } = sockets;
     const machineSeed = keys.exportMachineSeed();
     try {
-      const listen = ports.flatMap((port) => ANY_ADDRESS.map((host) => ({ host, port })));
+      const listen = sshPorts.flatMap((port) => ANY_ADDRESS.map((host) => ({ host, port })));
       const transport = await tunnel.paths.attachOpened((handlers) =>
         SshTransport.open(
           { machineSeed, listen, ...(jump === null ? {} : { jump }) },
@@ -75,7 +56,7 @@ export class SshLink implements AsyncDisposable {
     return this.#transport.attemptsOf(peer);
   }
 
-  setPeers(map: NetworkMap): void {
+  setMap(map: NetworkMap): void {
     this.#transport.setPeers(
       map.peers.map(({ wireguardKey, machineKey, sshEndpoints }) => ({
         publicKey: wireguardKey,

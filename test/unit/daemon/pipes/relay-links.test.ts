@@ -1,14 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { RelayInfo } from "../../../src/api/network-map.ts";
-import { systemClock } from "../../../src/base/clock.ts";
-import { silentLogger } from "../../../src/base/logger.ts";
-import type { PeerKeys } from "../../../src/control/peer-keys.ts";
-import { RelayLinks } from "../../../src/daemon/relay-links.ts";
-import { plainSocket } from "../../../src/host/tcp.ts";
-import type { Tunnel } from "../../../src/router/tunnel.ts";
-import type { PipeTransport } from "../../../src/transports/pipe/pipe-transport.ts";
-import { mapPeer, networkMap } from "../../support/network-map.ts";
-import { NETWORK_ID, RELAY_ID, RelayFixture } from "../../support/relay/relay-fixture.ts";
+import type { RelayInfo } from "../../../../src/api/network-map.ts";
+import { systemClock } from "../../../../src/base/clock.ts";
+import { silentLogger } from "../../../../src/base/logger.ts";
+import type { PeerKeys } from "../../../../src/control/peer-keys.ts";
+import { RelayLinks } from "../../../../src/daemon/pipes/relay-links.ts";
+import { plainSocket } from "../../../../src/host/tcp.ts";
+import type { Tunnel } from "../../../../src/router/tunnel.ts";
+import type { PipeTransport } from "../../../../src/transports/pipe/pipe-transport.ts";
+import { mapPeer, networkMap } from "../../../support/network-map.ts";
+import { NETWORK_ID, RELAY_ID, RelayFixture } from "../../../support/relay/relay-fixture.ts";
 
 let relay: RelayFixture;
 let keys: PeerKeys;

@@ -1,18 +1,20 @@
 import type { Duplex } from "node:stream";
-import type { NetworkMap, RelayInfo } from "../api/network-map.ts";
-import { COORDINATOR_RELAY_ID, MAX_HOME_RELAYS, relayServerName } from "../api/relay.ts";
-import type { Clock } from "../base/clock.ts";
-import { asMeshError, MeshError } from "../base/errors.ts";
-import type { Logger } from "../base/logger.ts";
-import { classifyConnectionFailure } from "../control/connection-errors.ts";
-import { isLocalAddress } from "../control/endpoints.ts";
-import type { PeerKeys } from "../control/peer-keys.ts";
-import { openSecureSocket, type Security } from "../control/secure-socket.ts";
-import type { UsableTrust } from "../control/trust.ts";
-import type { Dial } from "../host/tcp.ts";
-import type { Tunnel } from "../router/tunnel.ts";
-import type { RelayClientState } from "../transports/relay/relay-client.ts";
-import { RelayWay } from "../transports/relay/relay-way.ts";
+import type { NetworkMap, RelayInfo } from "../../api/network-map.ts";
+import { COORDINATOR_RELAY_ID, MAX_HOME_RELAYS, relayServerName } from "../../api/relay.ts";
+import type { Clock } from "../../base/clock.ts";
+import { asMeshError, MeshError } from "../../base/errors.ts";
+import type { Logger } from "../../base/logger.ts";
+import { classifyConnectionFailure } from "../../control/connection-errors.ts";
+import { isLocalAddress } from "../../control/endpoints.ts";
+import type { PeerKeys } from "../../control/peer-keys.ts";
+import { openSecureSocket, type Security } from "../../control/secure-socket.ts";
+import type { UsableTrust } from "../../control/trust.ts";
+import type { Dial } from "../../host/tcp.ts";
+import type { Tunnel } from "../../router/tunnel.ts";
+import type { RelayClientState } from "../../transports/relay/relay-client.ts";
+import { RelayWay } from "../../transports/relay/relay-way.ts";
+import { underlayDial } from "../underlay-dial.ts";
+import type { PipeLink, PipeLinkContext } from "./pipe-link.ts";
 
 /** A home relay to which there was no connection for so long is told to the coordinator, which names another one. */
 const UNREACHED_MS = 60_000;
@@ -56,7 +58,7 @@ interface Link {
  * The tunnel's ways by the network's relays: our home relays, where others find us, and those where others are found. The
  * two ends of a pair use the same ones: those of both.
  */
-export class RelayLinks implements AsyncDisposable {
+export class RelayLinks implements PipeLink {
   readonly #options: RelayLinksOptions;
   readonly #deps: RelayLinksDeps;
   readonly #links = new Map<string, Link>();
@@ -73,6 +75,13 @@ export class RelayLinks implements AsyncDisposable {
     this.#deps = deps;
     this.#timer = setInterval(() => this.#review(), CHECK_MS);
     this.#timer.unref();
+  }
+
+  static open({ enrolment, keys, sockets, onNews, ...context }: PipeLinkContext): RelayLinks {
+    return new RelayLinks(
+      { networkId: enrolment.network.id, trust: enrolment.trust, keys },
+      { ...context, socketFactory: underlayDial(sockets), onUnreached: onNews },
+    );
   }
 
   /** The coordinator was reached at `url`, and says whether there is a relay as well. */

@@ -1,0 +1,93 @@
+import type { Clock } from "../base/clock.ts";
+import type { DisposeStack } from "../base/dispose.ts";
+import type { MeshError } from "../base/errors.ts";
+import type { Logger } from "../base/logger.ts";
+import { MapCache } from "../control/map-cache.ts";
+import type { PeerKeys } from "../control/peer-keys.ts";
+import { InterfaceSetup, type NoIpv6Reason } from "../host/interface-setup.ts";
+import { type UnderlaySockets, underlaySockets } from "../host/underlay/underlay-sockets.ts";
+import type { Tunnel } from "../router/tunnel.ts";
+import type { AeadProviderName } from "../wireguard/aead/provider.ts";
+import type { NetworkPaths } from "./home.ts";
+import { type Enrolment, NetworkState, type Settings } from "./network-state.ts";
+import { NetworkView } from "./network-view.ts";
+import { openTunnel } from "./open-tunnel.ts";
+import { PathPreferences } from "./path-preferences.ts";
+import { Underlay } from "./underlay.ts";
+import type { Warnings } from "./warnings.ts";
+
+const NO_IPV6_TEXT: Readonly<Record<NoIpv6Reason, string>> = {
+  "disabled-on-host": "this host has IPv6 switched off",
+  "mtu-below-1280": "the MTU is below 1280",
+};
+
+export interface SessionOptions {
+  readonly paths: NetworkPaths;
+  readonly enrolment: Enrolment;
+  readonly settings: Settings;
+  readonly keys: PeerKeys;
+  readonly aeadProvider: AeadProviderName | "auto";
+}
+
+export interface SessionPartsDeps {
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly warnings: Warnings;
+  /** The data plane is broken beyond repair. */
+  readonly onFatal: (failure: MeshError) => void;
+}
+
+/** What a session is made of, before any of it speaks to another. */
+export interface SessionParts {
+  readonly tunnel: Tunnel;
+  readonly view: NetworkView;
+  readonly preferences: PathPreferences;
+  readonly sockets: UnderlaySockets;
+  readonly underlay: Underlay;
+}
+
+/** Opens them in order; what is to be given back goes to `resources`, which the caller closes when this fails. */
+export async function openSessionParts(
+  { paths, enrolment, settings, keys, aeadProvider }: SessionOptions,
+  { logger, clock, warnings, onFatal }: SessionPartsDeps,
+  resources: DisposeStack,
+): Promise<SessionParts> {
+  const view = await NetworkView.open(
+    { networkId: enrolment.network.id, wireguardKey: keys.wireguardKey, machineKey: keys.machineKey },
+    { cache: new MapCache(paths.directory, logger), warnings, logger },
+  );
+  resources.defer(() => view.flush());
+  const preferences = await PathPreferences.open({ file: new NetworkState(paths.directory).preferences, settings });
+  warnings.replaceGroup("paths ", preferences.problems());
+
+  const { cidr4, cidr6 } = enrolment.network;
+  const host = await InterfaceSetup.prepare(
+    {
+      journalFile: paths.journalFile,
+      interfaceName: settings.interface,
+      mtuBytes: settings.mtu,
+      ranges: [cidr4, cidr6],
+    },
+    { logger },
+  );
+  const tunnel = resources.use(await openTunnel({ enrolment, settings, keys, aeadProvider }, { logger, clock }, host));
+  tunnel.onFatal(onFatal);
+  warnings.replaceGroup("offload ", new Map());
+  tunnel.onOffloadLost(({ offload, family, reason }) => {
+    const line = `UDP over ${family} goes without ${offload}, which costs throughput: ${reason}`;
+    warnings.set(`offload ${offload} ${family}`, line);
+  });
+  // Released before the tunnel: routes go while their interface is still there.
+  resources.use(host);
+  warnings.clear("ipv6");
+  warnings.clear("address");
+  const { ip4, ip6 } = view.map?.self ?? enrolment.self;
+  const noIpv6 = await host.configure([ip4, ip6]);
+  if (noIpv6 !== undefined) warnings.set("ipv6", `no IPv6 in the mesh here: ${NO_IPV6_TEXT[noIpv6]}`);
+
+  const sockets = underlaySockets(settings.fwmark);
+  const underlay = resources.use(
+    await Underlay.open({ enrolment, settings, keys, preferences }, { tunnel, sockets, clock, logger }),
+  );
+  return { tunnel, view, preferences, sockets, underlay };
+}
