@@ -8,6 +8,7 @@ const lab = { testTimeout: 60_000, hookTimeout: 60_000, fileParallelism: false }
 const REALTIME = ["test/lab/**/*-realtime.test.ts"];
 const BESIDE = [
   "test/lab/calls.test.ts",
+  "test/lab/cidr-policy.test.ts",
   "test/lab/cli-bad-input.test.ts",
   "test/lab/coordinator-listen.test.ts",
   "test/lab/daemon-life.test.ts",

@@ -79,6 +79,11 @@ export class PingFlow implements AsyncDisposable {
     return this.result().answered;
   }
 
+  /** When the latest answer came: wall clock, ms. */
+  get latestAtMs(): number {
+    return Math.max(...this.#answers().map(({ atMs }) => atMs));
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     return this.#process.kill();
   }
