@@ -27,6 +27,8 @@ const expiresInSecondsSchema = z
  *     POST   /v1/admin/peers/:name/tags                peerTagsSchema → adminPeerSchema
  *     POST   /v1/admin/peers/:name/override-endpoint   overrideEndpointSchema → adminPeerSchema
  *     POST   /v1/admin/invitations/:name/reissue       invitationReissueSchema → tokenCreatedSchema
+ *     GET    /v1/admin/audit        ?since=INSTANT&after=ID&limit=N → adminEventSchema[]   oldest first
+ *     GET    /v1/admin/backup       → the database, SQLite; to the coordinator's own host only
  */
 export const tokenCreateSchema = z.strictObject({
   /** Binds the token to this peer name. */
@@ -116,3 +118,25 @@ export const invitationReissueSchema = z.strictObject({ expiresInSeconds: expire
 export type InvitationReissue = z.infer<typeof invitationReissueSchema>;
 /** null: back to what the peer says itself. */
 export const overrideEndpointSchema = z.strictObject({ endpoint: hostPortSchema.nullable() });
+
+export const auditQuerySchema = z.strictObject({
+  since: instantSchema.optional(),
+  /** Events that follow the one of this id. */
+  after: z.coerce.number().int().min(0).default(0),
+  limit: z.coerce.number().int().min(1).max(1000).default(1000),
+});
+export type AuditQuery = z.output<typeof auditQuerySchema>;
+
+/** Who did what to what, and how it was before and after where that says something. */
+export const adminEventSchema = z.object({
+  id: z.number().int(),
+  at: instantSchema,
+  /** `host`, `coordinator`, `peer:NAME` or `relay:NAME`. */
+  actor: z.string(),
+  /** `peer.rename`, `token.create`, … */
+  action: z.string(),
+  subject: z.string(),
+  before: z.record(z.string(), z.unknown()).nullable(),
+  after: z.record(z.string(), z.unknown()).nullable(),
+});
+export type AdminEvent = z.infer<typeof adminEventSchema>;

@@ -31,6 +31,11 @@ export const ERROR_CODES = {
     http: 400,
     hint: "Use the file as `mesh invite create` wrote it; an admin makes another by `mesh invite reissue PEER`.",
   },
+  "network-exists": {
+    exit: 6,
+    http: 409,
+    hint: "Use another `--home`, or add `--yes` to replace the network; its database is kept under another name.",
+  },
   "file-exists": { exit: 6, http: 409, hint: "Choose another name, or move the file that is there away." },
   "token-unknown": { exit: 4, http: 403, hint: "Ask an admin for a new token." },
   "token-expired": { exit: 4, http: 403, hint: "Ask an admin for a new token." },

@@ -1,7 +1,9 @@
 import { z } from "zod";
 import {
+  type AdminEvent,
   type AdminPeer,
   type AdminRelay,
+  adminEventSchema,
   adminPeerSchema,
   adminRelaySchema,
   type invitationReissueSchema,
@@ -18,10 +20,8 @@ import {
   associationSchema,
   type CidrCreate,
 } from "../api/admin-cidrs.ts";
-import { loadServerConfig } from "../api/server-config.ts";
 import { MeshError } from "../base/errors.ts";
-import { coordinatorSocketPath, resolveHome } from "../daemon/home.ts";
-import { findConfig } from "./config-search.ts";
+import { coordinatorHome } from "./coordinator-home.ts";
 import type { GlobalOptions } from "./globals.ts";
 import { UnixHttp } from "./unix-http.ts";
 
@@ -36,12 +36,9 @@ export class AdminClient {
     );
   }
 
-  /** Home and socket may also stand in the coordinator's configuration file. */
   static async open(options: GlobalOptions): Promise<AdminClient> {
-    const file = findConfig("server", undefined);
-    const config = options.home === undefined && file !== undefined ? await loadServerConfig(file) : undefined;
-    const home = resolveHome(options.home ?? config?.home);
-    return new AdminClient(config?.adminSocketPath ?? coordinatorSocketPath(home));
+    const { adminSocketPath } = await coordinatorHome(options);
+    return new AdminClient(adminSocketPath);
   }
 
   createToken(request: z.input<typeof tokenCreateSchema>): Promise<TokenCreated> {
@@ -133,6 +130,16 @@ export class AdminClient {
   reissueInvitation(name: string, request: z.input<typeof invitationReissueSchema>): Promise<TokenCreated> {
     const path = `/v1/admin/invitations/${encodeURIComponent(name)}/reissue`;
     return this.#http.call({ method: "POST", path, body: request }, tokenCreatedSchema);
+  }
+
+  /** One page of the audit log, oldest first, after the event of this id. */
+  listEvents(query: { readonly since: string; readonly after: number }): Promise<AdminEvent[]> {
+    const path = `/v1/admin/audit?${new URLSearchParams({ since: query.since, after: String(query.after) })}`;
+    return this.#http.call({ method: "GET", path }, z.array(adminEventSchema));
+  }
+
+  backup(): Promise<Buffer> {
+    return this.#http.bytes({ method: "GET", path: "/v1/admin/backup" });
   }
 
   #changePeer(name: string, verb: string, body: object): Promise<AdminPeer> {

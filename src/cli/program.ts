@@ -2,6 +2,8 @@ import { Command, CommanderError } from "commander";
 import { asMeshError, MeshError } from "../base/errors.ts";
 import { softwareVersion } from "../base/version.ts";
 import { registerAssociation } from "./commands/association.ts";
+import { registerAudit } from "./commands/audit.ts";
+import { registerBackup } from "./commands/backup.ts";
 import { registerCidr } from "./commands/cidr.ts";
 import { registerDown } from "./commands/down.ts";
 import { registerInvite } from "./commands/invite.ts";
@@ -58,6 +60,8 @@ function buildProgram(exit: ExitHolder): Command {
   registerPeer(program);
   registerCidr(program);
   registerAssociation(program);
+  registerAudit(program);
+  registerBackup(program);
   registerJoin(program);
   registerUp(program);
   registerDown(program);

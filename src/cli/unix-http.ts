@@ -30,6 +30,12 @@ export class UnixHttp {
     return schema.parse(JSON.parse(body));
   }
 
+  async bytes(call: UnixCall): Promise<Buffer> {
+    const chunks: Buffer[] = [];
+    for await (const chunk of await this.#send(call)) chunks.push(chunk);
+    return Buffer.concat(chunks);
+  }
+
   /** The lines of an NDJSON answer as they come; an error line in the middle is thrown. */
   async *lines<Schema extends z.ZodType>(call: UnixCall, schema: Schema): AsyncGenerator<z.output<Schema>> {
     const response = await this.#send(call);

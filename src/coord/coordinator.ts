@@ -1,4 +1,3 @@
-import { chmod, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { TokenCreated } from "../api/admin.ts";
 import { tokenCreateSchema } from "../api/admin.ts";
@@ -9,7 +8,7 @@ import type { NetworkInfo } from "../api/network-map.ts";
 import { RELAY_PATH } from "../api/relay.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { DisposeStack } from "../base/dispose.ts";
-import { errnoOf, MeshError } from "../base/errors.ts";
+import { MeshError } from "../base/errors.ts";
 import { type Logger, silentLogger } from "../base/logger.ts";
 import { RateLimiter } from "../base/rate-limiter.ts";
 import { softwareVersion } from "../base/version.ts";
@@ -36,6 +35,7 @@ import { MapBuilder } from "./map-builder.ts";
 import { type NetworkIdentity, openNetwork } from "./network-setup.ts";
 import type { CoordinatorDeps, CoordinatorOptions } from "./options.ts";
 import { PeerPolicy } from "./peer-policy.ts";
+import { makePrivateDirectory } from "./private-directory.ts";
 import { Registrar } from "./registration.ts";
 import { type Peer, Registry } from "./registry.ts";
 import { openRelays } from "./relays/open-relays.ts";
@@ -202,7 +202,16 @@ async function assemble(
   const addressing: TokenAddressing = { network: network.name, urls, caFingerprint: caInUse?.fingerprint };
   const adminSocketPath = options.adminSocketPath ?? join(settings.directory, "admin.sock");
   const adminApp = createApp({
-    handlers: adminRoutes({ ...removal, network, store, relays, relayRegistrar, clock, addressing }),
+    handlers: adminRoutes({
+      ...removal,
+      network,
+      store,
+      relays,
+      relayRegistrar,
+      clock,
+      addressing,
+      directory: settings.directory,
+    }),
     callerOf: () => ({ kind: "host" }),
     bodyBytes: limits.bodyBytes,
     logger,
@@ -317,17 +326,4 @@ function parsePublicUrl(text: string): string {
   const parsed = publicUrlSchema.safeParse(text);
   if (!parsed.success) throw new MeshError("bad-config", `not a public URL: ${JSON.stringify(text.slice(0, 100))}`);
   return parsed.data;
-}
-
-async function makePrivateDirectory(path: string): Promise<void> {
-  try {
-    await mkdir(path, { recursive: true, mode: 0o700 });
-    await chmod(path, 0o700);
-  } catch (cause) {
-    const code = errnoOf(cause);
-    if (code === "EACCES" || code === "EPERM" || code === "EROFS") {
-      throw new MeshError("not-permitted", `cannot make ${path}: ${code}`, { cause });
-    }
-    throw new MeshError("bad-config", `cannot make ${path}: ${code ?? cause}`, { cause });
-  }
 }

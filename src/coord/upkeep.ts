@@ -8,6 +8,7 @@ import { sweepTokens } from "./tokens.ts";
 
 /** Map versions set aside at once; far more than come about between two runs of the upkeep. */
 const VERSION_BLOCK = 2 ** 24;
+const SPARE_STARTS = 1024;
 
 /**
  * Sets aside map versions that no earlier run can have handed out, and returns the first of them. Versions are counted
@@ -25,6 +26,16 @@ export function reserveMapVersions(store: Store): Promise<number> {
       .execute();
     return first;
   });
+}
+
+/**
+ * The map version from which a restored coordinator may count: above all that were handed out since the backup. Every start
+ * sets a block aside, and nobody starts a coordinator more often than every ten seconds for long. Later restores of one
+ * backup begin higher, so that versions of the first are never seen again either.
+ */
+export function versionCeilingAfterRestore(ceiling: number, backupAtMs: number, nowMs: number): number {
+  const starts = SPARE_STARTS + Math.ceil(Math.max(0, nowMs - backupAtMs) / 10_000);
+  return ceiling + starts * VERSION_BLOCK;
 }
 
 /** What has to be done now and then: late writes, expired reservations, more map versions. */

@@ -1,10 +1,12 @@
-import { invitationReissueSchema, tokenCreateSchema } from "../../api/admin.ts";
+import { auditQuerySchema, invitationReissueSchema, tokenCreateSchema } from "../../api/admin.ts";
 import { MeshError } from "../../base/errors.ts";
+import { takeBackup } from "../backup.ts";
 import { reissueInvitation } from "../invitations.ts";
 import { describeRelay, type RelayRegistrar } from "../relays/relay-registrar.ts";
 import type { RelayRegistry } from "../relays/relay-registry.ts";
+import { listEvents } from "../store/audit.ts";
 import { createToken, listTokens, revokeToken, type TokenAddressing } from "../tokens.ts";
-import type { Handler } from "./app.ts";
+import { type Handler, RawAnswer } from "./app.ts";
 import { type AdminRoute, actorOf } from "./authorize.ts";
 import { cidrRoutes } from "./cidr-routes.ts";
 import { type PeerRoutesDeps, peerRoutes } from "./peer-routes.ts";
@@ -13,11 +15,13 @@ interface AdminRoutesDeps extends PeerRoutesDeps {
   readonly relays: RelayRegistry;
   readonly relayRegistrar: RelayRegistrar;
   readonly addressing: TokenAddressing;
+  /** Of our state, open to us alone. */
+  readonly directory: string;
 }
 
 /** What the coordinator answers to its admins; contract in `src/api/admin.ts`. */
 export function adminRoutes(deps: AdminRoutesDeps): Record<AdminRoute, Handler> {
-  const { store, relays, relayRegistrar, clock, addressing } = deps;
+  const { store, relays, relayRegistrar, clock, addressing, directory } = deps;
   return {
     ...cidrRoutes(deps),
     "POST /v1/admin/tokens": async (call) => {
@@ -36,6 +40,12 @@ export function adminRoutes(deps: AdminRoutesDeps): Record<AdminRoute, Handler> 
       const command = { name: call.param("name") ?? "", actor: actorOf(call.caller) };
       return store.write((writer) => reissueInvitation(writer, command, request, addressing, clock.wallMs()));
     },
+    "GET /v1/admin/audit": (call) => listEvents(store.reader, call.query(auditQuerySchema)),
+    "GET /v1/admin/backup": async (call) =>
+      new RawAnswer(
+        "application/vnd.sqlite3",
+        await takeBackup(store, directory, actorOf(call.caller), clock.wallMs()),
+      ),
     ...peerRoutes(deps),
     "GET /v1/admin/relays": () => relays.list().map(describeRelay),
     "DELETE /v1/admin/relays/:name": (call) => relayRegistrar.remove(call.param("name") ?? "", actorOf(call.caller)),

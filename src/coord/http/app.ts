@@ -6,27 +6,29 @@ import { ERROR_CODES } from "../../base/error-codes.ts";
 import { errnoOf, MeshError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import { type AdminRoute, authorize, type Caller, type PublicRoute } from "./authorize.ts";
-import { readJson } from "./body.ts";
+import { checkValue, readJson } from "./body.ts";
 
 /** What a handler is given of a request. */
 export interface Call {
   readonly caller: Caller;
   /** A named part of the path; undefined when the route has none of that name. */
   param(name: string): string | undefined;
+  /** What follows the path, checked. @throws MeshError as `body` */
+  query<Schema extends z.ZodType>(schema: Schema): z.output<Schema>;
   /** @throws MeshError see `readJson` */
   body<Schema extends z.ZodType>(schema: Schema): Promise<z.output<Schema>>;
 }
 
-/** Answers with a value to be sent as JSON, or with text of a type of its own. */
-export type Handler = (call: Call) => object | TextAnswer | Promise<object | TextAnswer>;
+/** Answers with a value to be sent as JSON, or with content of a type of its own. */
+export type Handler = (call: Call) => object | RawAnswer | Promise<object | RawAnswer>;
 
-export class TextAnswer {
+export class RawAnswer {
   readonly contentType: string;
-  readonly text: string;
+  readonly content: string | Buffer;
 
-  constructor(contentType: string, text: string) {
+  constructor(contentType: string, content: string | Buffer) {
     this.contentType = contentType;
-    this.text = text;
+    this.content = content;
   }
 }
 
@@ -50,11 +52,12 @@ export function createApp<Route extends PublicRoute | AdminRoute>(options: AppOp
       const answer = await handler({
         caller,
         param: (name) => context.params[name],
+        query: (schema) => checkValue({ ...context.query }, schema),
         body: (schema) => readJson(context.req, schema, bodyBytes),
       });
-      if (answer instanceof TextAnswer) {
+      if (answer instanceof RawAnswer) {
         context.type = answer.contentType;
-        context.body = answer.text;
+        context.body = answer.content;
       } else {
         context.body = answer;
       }

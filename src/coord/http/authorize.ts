@@ -14,7 +14,9 @@ type Right =
   | "none"
   /** The request itself carries proofs, which its handler checks. */
   | "proof"
-  | "admin";
+  | "admin"
+  /** The coordinator's own host. */
+  | "host";
 
 export type PublicRoute =
   | "GET /healthz"
@@ -47,6 +49,8 @@ export type AdminRoute =
   | "GET /v1/admin/associations"
   | "POST /v1/admin/associations"
   | "DELETE /v1/admin/associations/:from/:to"
+  | "GET /v1/admin/audit"
+  | "GET /v1/admin/backup"
   | "GET /v1/admin/relays"
   | "DELETE /v1/admin/relays/:name";
 
@@ -80,6 +84,9 @@ const REQUIRED_RIGHT: Record<PublicRoute | AdminRoute, Right> = {
   "GET /v1/admin/associations": "admin",
   "POST /v1/admin/associations": "admin",
   "DELETE /v1/admin/associations/:from/:to": "admin",
+  "GET /v1/admin/audit": "admin",
+  // The CA's private key is in it: not for admins elsewhere, whose right can be taken away again.
+  "GET /v1/admin/backup": "host",
   "GET /v1/admin/relays": "admin",
   "DELETE /v1/admin/relays/:name": "admin",
 };
@@ -99,6 +106,7 @@ function holds(caller: Caller, right: Right): boolean {
     case "proof":
       return true;
     case "admin":
+    case "host":
       return caller.kind === "host";
   }
 }

@@ -7,7 +7,7 @@ import { MeshError } from "../../base/errors.ts";
 import type { Authority } from "../ca.ts";
 import type { Registrar } from "../registration.ts";
 import type { RelayRegistrar } from "../relays/relay-registrar.ts";
-import { type Handler, TextAnswer } from "./app.ts";
+import { type Handler, RawAnswer } from "./app.ts";
 import type { Caller, PublicRoute } from "./authorize.ts";
 
 interface PublicRoutesDeps {
@@ -35,7 +35,7 @@ export function publicRoutes(deps: PublicRoutesDeps): Record<PublicRoute, Handle
     }),
     "GET /v1/ca": () => {
       if (authority === undefined) throw new MeshError("not-found", "this coordinator has no CA of its own in use");
-      return new TextAnswer("application/x-pem-file", authority.certificatePem);
+      return new RawAnswer("application/x-pem-file", authority.certificatePem);
     },
     "POST /v1/challenge": ({ caller }) => registrar.challenge(addressOf(caller)),
     "POST /v1/register": async (call) =>

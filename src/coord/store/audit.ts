@@ -1,5 +1,6 @@
+import type { AdminEvent, AuditQuery } from "../../api/admin.ts";
 import type { PeerRow } from "./schema.ts";
-import type { Writer } from "./store.ts";
+import type { Reader, Writer } from "./store.ts";
 
 /** Who did something: the host's admin socket, a peer or relay by name, or the coordinator itself. */
 export type Actor = "host" | "coordinator" | `peer:${string}` | `relay:${string}`;
@@ -40,6 +41,27 @@ export function recordChange(
   const before = Object.fromEntries(changed);
   const after = Object.fromEntries(changed.map(([field]) => [field, is.get(field)]));
   return recordEvent(writer, atMs, { ...event, before, after });
+}
+
+/** Oldest first, a page at a time. */
+export async function listEvents(reader: Reader, { since, after, limit }: AuditQuery): Promise<AdminEvent[]> {
+  const rows = await reader
+    .selectFrom("events")
+    .selectAll()
+    .where("at", ">=", since === undefined ? 0 : Date.parse(since))
+    .where("id", ">", after)
+    .orderBy("id")
+    .limit(limit)
+    .execute();
+  return rows.map(({ id, at, actor, action, subject, before, after }) => ({
+    id,
+    at: new Date(at).toISOString(),
+    actor,
+    action,
+    subject,
+    before: before === null ? null : JSON.parse(before),
+    after: after === null ? null : JSON.parse(after),
+  }));
 }
 
 /** What the log keeps of a peer. */

@@ -1,3 +1,4 @@
+import type Database from "better-sqlite3";
 import { Kysely, SqliteDialect, sql, type Transaction } from "kysely";
 import { MeshError } from "../../base/errors.ts";
 import { MIGRATIONS, type Migration } from "./migrations.ts";
@@ -16,10 +17,12 @@ export interface Writer {
 /** The database: reads at any time, writes one transaction after the other. */
 export class Store {
   readonly reader: Reader;
+  readonly #database: Database.Database;
   #lastWrite: Promise<unknown> = Promise.resolve();
 
-  private constructor(reader: Reader) {
+  private constructor(reader: Reader, database: Database.Database) {
     this.reader = reader;
+    this.#database = database;
   }
 
   /** @throws MeshError `already-running`, `store-missing`, `store-damaged`, `store-too-new` */
@@ -32,29 +35,39 @@ export class Store {
       await reader.destroy();
       throw failure;
     }
-    return new Store(reader);
+    return new Store(reader, database);
   }
 
   /** Runs `work` in a transaction: all of it happens, durably, or none. */
   write<T>(work: (writer: Writer) => Promise<T>): Promise<T> {
-    const run = async (): Promise<T> => {
+    return this.#inTurn(async () => {
       const effects: (() => void)[] = [];
       const result = await this.reader
         .transaction()
         .execute((db) => work({ db, afterCommit: (effect) => void effects.push(effect) }));
       for (const effect of effects) effect();
       return result;
-    };
-    const written = this.#lastWrite.then(run);
-    // The next writer waits for this one, whatever became of it; its failure is its caller's to see.
-    this.#lastWrite = written.catch(() => undefined);
-    return written;
+    });
+  }
+
+  /** Copies the database into the file `path` by SQLite's backup API. Writes wait meanwhile: the copy is of one moment. */
+  copyTo(path: string): Promise<void> {
+    return this.#inTurn(async () => {
+      await this.#database.backup(path);
+    });
   }
 
   /** Waits for the writes in hand, then closes. */
   async close(): Promise<void> {
     await this.#lastWrite;
     await this.reader.destroy();
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#lastWrite.then(work);
+    // The next one waits for this one, whatever became of it; its failure is its caller's to see.
+    this.#lastWrite = done.catch(() => undefined);
+    return done;
   }
 }
 
