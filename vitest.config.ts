@@ -22,6 +22,7 @@ const BESIDE = [
   "test/lab/path-mtu.test.ts",
   "test/lab/override-endpoint.test.ts",
   "test/lab/path-preference.test.ts",
+  "test/lab/peer-lifecycle.test.ts",
   "test/lab/port-mapping.test.ts",
   "test/lab/removed-peer.test.ts",
   "test/lab/ssh-*.test.ts",

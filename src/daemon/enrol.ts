@@ -1,4 +1,5 @@
 import { hostname } from "node:os";
+import type { RegisterResponse } from "../api/registration.ts";
 import { MeshError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { connectToAny } from "../control/coordinator-http.ts";
@@ -67,7 +68,15 @@ export async function enrol(context: EnrolContext): Promise<Enrolment> {
     }
     const { cidr4, cidr6 } = http.info.network;
     await requireFreeRanges([cidr4, cidr6], new IpRoute());
-    const response = await register(http, { name, keys, token: plan.token?.text });
+    let response: RegisterResponse;
+    try {
+      response = await register(http, { name, keys, token: plan.token?.text });
+    } catch (failure) {
+      // Renamed while it was away: the map will say what it is called now.
+      const isRenamed = failure instanceof MeshError && failure.code === "name-mismatch";
+      if (existing !== undefined && plan.name === undefined && isRenamed) return existing;
+      throw failure;
+    }
     const { self, network, resumed } = response;
     progress({ event: "registered", name: self.name, ip4: self.ip4, ip6: self.ip6, resumed });
     const registeredAt = existing?.registeredAt ?? new Date().toISOString();

@@ -7,7 +7,7 @@ import {
   type Preferences,
   pingRequestSchema,
 } from "../api/local.ts";
-import type { MapPeer, NetworkMap } from "../api/network-map.ts";
+import type { MapPeer, NetworkMap, SelfInfo } from "../api/network-map.ts";
 import { DisposeStack } from "../base/dispose.ts";
 import { asMeshError, MeshError } from "../base/errors.ts";
 import { ControlChannel } from "../control/control-channel.ts";
@@ -15,6 +15,7 @@ import type { IncomingCall } from "../control/control-channel-types.ts";
 import { parseEndpoint } from "../router/endpoint-text.ts";
 import type { Tunnel } from "../router/tunnel.ts";
 import { CallBatch } from "./call-batch.ts";
+import { NetworkState } from "./network-state.ts";
 import type { NetworkView } from "./network-view.ts";
 import { NetworkWatch } from "./network-watch.ts";
 import { OverrideEndpoints } from "./override-endpoints.ts";
@@ -207,7 +208,18 @@ export class PeerSession implements AsyncDisposable {
       const { ip4, ip6 } = verified.self;
       this.#deps.warnings.set("address", `the address of this machine is ${ip4}, ${ip6} from the next \`mesh up\` on`);
     }
+    if (verified.self.name !== before.name) this.#keepName(verified.self);
     this.#deps.onChange();
+  }
+
+  /** An admin has renamed this machine: the next `join` goes by the new name. */
+  #keepName(self: SelfInfo): void {
+    const { paths, enrolment } = this.#options;
+    const file = new NetworkState(paths.directory).enrolment;
+    this.#deps.logger.info({ name: self.name }, "this machine has another name");
+    file.write({ ...enrolment, self }).catch((failure: unknown) => {
+      this.#deps.logger.warn({ err: failure }, "the new name cannot be kept on disk");
+    });
   }
 
   #applyMap(map: NetworkMap): void {

@@ -57,6 +57,12 @@ export class MeshPeer implements AsyncDisposable {
     return MeshPeer.#running(new MeshPeer(peer.host, peer.home, process));
   }
 
+  /** `mesh join` with the state that `peer` (ended by now) left. */
+  static async again(peer: Pick<MeshPeer, "host" | "home">, ...args: string[]): Promise<MeshPeer> {
+    const process = await startMesh(peer.host, peer.home, ["join", ...args]);
+    return MeshPeer.#running(new MeshPeer(peer.host, peer.home, process));
+  }
+
   static async #running(peer: MeshPeer): Promise<MeshPeer> {
     await eventually(
       `${peer.host.label} is running`,
