@@ -6,12 +6,16 @@ import { PROTOCOL_VERSIONS } from "../../../src/api/protocol-version.ts";
 import { type RegisterRelayResponse, relayRegistrationTranscript } from "../../../src/api/relay-registration.ts";
 import { systemClock } from "../../../src/base/clock.ts";
 import { silentLogger } from "../../../src/base/logger.ts";
+import type { RelayPolicy } from "../../../src/relay/policy.ts";
+import { PolicyView } from "../../../src/relay/policy-view.ts";
 import { Relay } from "../../../src/relay/relay.ts";
 import { type Answer, makeKeys, type TestControl, type TestKeys } from "../../support/coordinator-client.ts";
 import { type CoordinatorFixture, startCoordinator, temporaryHome } from "../../support/coordinator-fixture.ts";
 
 let home: Awaited<ReturnType<typeof temporaryHome>>;
 let fixture: CoordinatorFixture;
+/** That of the coordinator's own relay. */
+let ownPolicy: RelayPolicy;
 
 beforeEach(async () => {
   home = await temporaryHome();
@@ -22,13 +26,10 @@ afterEach(async () => {
   await home[Symbol.asyncDispose]();
 });
 
-const openRelay = ({
-  networkId,
-  policy,
-}: {
-  networkId: string;
-  policy: ConstructorParameters<typeof Relay>[1]["policy"];
-}) => new Relay({ networkId, relayId: "coordinator" }, { policy, clock: systemClock, logger: silentLogger });
+const openRelay = ({ networkId, policy }: { networkId: string; policy: RelayPolicy }) => {
+  ownPolicy = policy;
+  return new Relay({ networkId, relayId: "coordinator" }, { policy, clock: systemClock, logger: silentLogger });
+};
 
 const tlsKeys = generateKeyPairSync("ec", { namedCurve: "P-256" });
 const TLS_KEY = tlsKeys.publicKey.export({ format: "der", type: "spki" }).toString("base64");
@@ -89,9 +90,12 @@ async function announced(keys: TestKeys): Promise<TestControl> {
   return control;
 }
 
-async function joined(name: string): Promise<{ readonly keys: TestKeys; readonly control: TestControl }> {
+async function joined(
+  name: string,
+  request: { cidr?: string } = {},
+): Promise<{ readonly keys: TestKeys; readonly control: TestControl }> {
   const keys = makeKeys();
-  const { token } = await fixture.admin.createToken();
+  const { token } = await fixture.admin.createToken(request);
   await fixture.client.register(keys, name, token);
   return { keys, control: await fixture.client.connect(keys) };
 }
@@ -255,5 +259,34 @@ describe("what relays are told of peers", () => {
     expect(messagesOf(back, "policy")).toEqual([]);
     expect(messagesOf(back, "policy-delta")[0]?.delta).toMatchObject({ removed: [], upserted: [] });
     await back.close();
+  });
+
+  it("is who may exchange with whom, anew with every change of CIDRs and associations, none of them their names", async () => {
+    const { admin } = fixture;
+    await admin.call("POST", "/v1/admin/cidrs", { name: "servers", cidr4: "10.86.128.0/20" });
+    const [alice, bob] = [await joined("alice"), await joined("bob", { cidr: "servers" })];
+    const relay = await connectRelay((await newRelay()).keys);
+    const allows = (policy: RelayPolicy) => policy.mayExchange(alice.keys.wireguardKey, bob.keys.wireguardKey);
+    const standAlone = () => {
+      const view = new PolicyView();
+      view.set(messagesOf(relay, "policy").at(-1)!.policy);
+      return allows(view);
+    };
+    const ownSaid: boolean[] = [];
+    ownPolicy.onPolicyChange(() => ownSaid.push(allows(ownPolicy)));
+    expect([standAlone(), allows(ownPolicy)]).toEqual([false, false]);
+    for (const [method, path, body, isOpen] of [
+      ["POST", "/associations", { from: "members", to: "servers", oneWay: true }, true],
+      ["POST", "/cidrs/servers/disable", undefined, false],
+      ["POST", "/cidrs/servers/enable", undefined, true],
+      ["DELETE", "/associations/members/servers", undefined, false],
+    ] as const) {
+      expect((await admin.call(method, `/v1/admin${path}`, body)).status).toBe(200);
+      await relay.until(`${method} ${path}`, () => standAlone() === isOpen);
+    }
+    expect(ownSaid).toEqual([true, false, true, false]);
+    expect(JSON.stringify(relay.messages)).not.toContain('"servers"');
+    expect(messagesOf(relay, "policy-delta")).toEqual([]);
+    await relay.close();
   });
 });
