@@ -5,6 +5,7 @@
  *     npx tsc -p bench/micro && node dist/bench/bench/micro/router.bench.js [openssl|sodium|noble]
  */
 import { systemClock } from "../../src/base/clock.ts";
+import { FilterCells } from "../../src/filter/filter-cells.ts";
 import { parseCidr } from "../../src/packet/cidr.ts";
 import type { PacketBuffer } from "../../src/packet/packet-buffer.ts";
 import { Counters } from "../../src/router/counters.ts";
@@ -110,6 +111,7 @@ class Bench {
       cells: new PeerCells(PEERS),
       pathCells: new PathCells(PEERS),
       counters: new Counters(),
+      filterCells: new FilterCells(),
       gauge: new UplinkGauge(),
       post: () => {},
     });

@@ -14,6 +14,7 @@ const TOOLS = [
   { command: "ping", package: "iputils-ping", for: ["demo", "test", "bench"] },
   { command: "iperf3", package: "iperf3", for: ["demo", "test", "bench"] },
   { command: "curl", package: "curl", for: ["demo", "test"] },
+  { command: "nc", package: "netcat-openbsd", for: ["test"] },
   { command: "wg", package: "wireguard-tools", for: ["test", "bench"] },
   { command: "wireguard-go", package: "wireguard-go", for: ["test", "bench"] },
   { command: "ethtool", package: "ethtool", for: ["test"] },

@@ -14,6 +14,10 @@ import { endpointSchema, instantSchema, ip4Schema, ip6Schema, key32Schema, nameS
  *     POST /v1/ping              pingRequestSchema → one pingReplySchema a line (NDJSON)
  *     GET  /v1/preferences       → preferencesSchema    what was asked of the paths to peers
  *     POST /v1/preferences       preferenceRequestSchema → preferenceReplySchema
+ *     GET  /v1/filter            → filterViewSchema     the packet filter (`local-filter.ts`)
+ *     POST /v1/filter/add        filterAddSchema → filterEntrySchema
+ *     POST /v1/filter/remove     filterRemoveSchema → filterEntrySchema
+ *     POST /v1/filter/default    filterDefaultRequestSchema → filterDefaultsSchema
  *     POST /v1/netcheck          → netcheckReplySchema  measures anew, which takes some seconds
  *
  * `version` in a path is the API's; `schemaVersion` in a status is that of the printed shape.

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { filterDefaultSchema, filterRuleSchema, writtenFilterRuleSchema } from "./filter-rule.ts";
 import { joiningShape } from "./joining-config.ts";
 import { transportOrderSchema, writtenPreferenceSchema } from "./path-preference.ts";
 import { nameSchema, portSchema } from "./primitives.ts";
@@ -30,6 +31,32 @@ const sshPortsSchema = z.union(
   `a TCP port, a list of up to ${MAX_SSH_PORTS}, or off`,
 );
 
+const MAX_CONFIGURED_RULES = 4096;
+
+/** The packet filter as the configuration file wants it, in the form in which it is kept. */
+export const filterSettingsSchema = z.strictObject({
+  defaults: z.strictObject({ in: filterDefaultSchema.optional(), out: filterDefaultSchema.optional() }),
+  rules: z.array(filterRuleSchema).max(MAX_CONFIGURED_RULES),
+});
+export type FilterSettings = z.output<typeof filterSettingsSchema>;
+
+/** `default` is for what peers start, `default_out` for what this machine starts. */
+const writtenFilterSchema = z
+  .strictObject({
+    default: filterDefaultSchema.optional(),
+    default_out: filterDefaultSchema.optional(),
+    rules: z.array(writtenFilterRuleSchema).max(MAX_CONFIGURED_RULES).default([]),
+  })
+  .transform(
+    (file): FilterSettings => ({
+      defaults: {
+        ...(file.default === undefined ? {} : { in: file.default }),
+        ...(file.default_out === undefined ? {} : { out: file.default_out }),
+      },
+      rules: file.rules,
+    }),
+  );
+
 /** The peer's configuration file; `configs/peer.yaml` is the commented example. Most keys have a flag. */
 export const peerConfigSchema = z
   .strictObject({
@@ -45,6 +72,7 @@ export const peerConfigSchema = z
     mtu: mtuSchema.optional(),
     transports: transportOrderSchema.optional(),
     paths: z.record(nameSchema, writtenPreferenceSchema).optional(),
+    filter: writtenFilterSchema.optional(),
     detach: z.boolean().optional(),
     log_format: z.enum(["pretty", "json"]).optional(),
     verbose: z.boolean().optional(),
@@ -65,6 +93,7 @@ export const peerConfigSchema = z
     mtu: file.mtu,
     transports: file.transports,
     peerPreferences: file.paths,
+    filter: file.filter,
     detach: file.detach,
     logFormat: file.log_format,
     verbose: file.verbose,

@@ -172,6 +172,14 @@ export const ERROR_CODES = {
     hint: "Load the kernel's `tun` module, or pass /dev/net/tun into the container.",
   },
   "listen-failed": { exit: 1, http: 500, hint: "Give an address of this machine, or none for all of them." },
+  "filter-rule-exists": { exit: 6, http: 409, hint: "Remove the other rule first: `mesh filter remove ID`." },
+  "filter-ambiguous": { exit: 6, http: 409, hint: "Say which one by its id: `mesh filter remove ID`." },
+  "filter-rule-fixed": {
+    exit: 6,
+    http: 409,
+    hint: "`mesh filter remove` takes rules of `mesh filter add` only; change the others where they come from.",
+  },
+  "filter-full": { exit: 6, http: 409, hint: "Remove rules, or make one of several: a rule takes ranges and CIDRs." },
   "bad-transport": { exit: 2, http: 400, hint: `The transports are ${transportsInWords("and")}.` },
   "transport-excluded": {
     exit: 6,

@@ -17,6 +17,17 @@ import {
   type Status,
   statusSchema,
 } from "../api/local.ts";
+import {
+  type FilterAdd,
+  type FilterDefaultRequest,
+  type FilterDefaults,
+  type FilterEntry,
+  type FilterRemove,
+  type FilterView,
+  filterDefaultsSchema,
+  filterEntrySchema,
+  filterViewSchema,
+} from "../api/local-filter.ts";
 import { MeshError } from "../base/errors.ts";
 import { type Home, networkPaths, resolveHome, selectNetwork } from "../daemon/home.ts";
 import type { GlobalOptions } from "./globals.ts";
@@ -65,6 +76,22 @@ export class LocalClient {
 
   prefer(request: PreferenceRequest): Promise<PreferenceReply> {
     return this.#http.call({ method: "POST", path: "/v1/preferences", body: request }, preferenceReplySchema);
+  }
+
+  filter(): Promise<FilterView> {
+    return this.#http.call({ method: "GET", path: "/v1/filter" }, filterViewSchema);
+  }
+
+  addFilterRule(request: FilterAdd): Promise<FilterEntry> {
+    return this.#http.call({ method: "POST", path: "/v1/filter/add", body: request }, filterEntrySchema);
+  }
+
+  removeFilterRule(request: FilterRemove): Promise<FilterEntry> {
+    return this.#http.call({ method: "POST", path: "/v1/filter/remove", body: request }, filterEntrySchema);
+  }
+
+  setFilterDefault(request: FilterDefaultRequest): Promise<FilterDefaults> {
+    return this.#http.call({ method: "POST", path: "/v1/filter/default", body: request }, filterDefaultsSchema);
   }
 
   netcheck(): Promise<NetcheckReply> {

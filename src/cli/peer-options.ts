@@ -72,6 +72,7 @@ const EMPTY_CONFIG: PeerConfig = {
   mtu: undefined,
   transports: undefined,
   peerPreferences: undefined,
+  filter: undefined,
   detach: undefined,
   logFormat: undefined,
   verbose: undefined,

@@ -47,6 +47,7 @@ export function peerPlan(mode: PeerPlan["mode"], settings: PeerSettings, joining
     mtu: settings.mtu,
     transports: settings.transports,
     peerPreferences: config.peerPreferences,
+    filter: config.filter,
     isService: isServiceProcess(),
   };
 }

@@ -6,6 +6,7 @@ import { registerAudit } from "./commands/audit.ts";
 import { registerBackup } from "./commands/backup.ts";
 import { registerCidr } from "./commands/cidr.ts";
 import { registerDown } from "./commands/down.ts";
+import { registerFilter } from "./commands/filter.ts";
 import { registerInvite } from "./commands/invite.ts";
 import { registerJoin } from "./commands/join.ts";
 import { registerLeave } from "./commands/leave.ts";
@@ -71,6 +72,7 @@ function buildProgram(exit: ExitHolder): Command {
   registerPaths(program);
   registerPing(program);
   registerPrefer(program);
+  registerFilter(program);
   registerNetcheck(program);
   registerPins(program);
   registerVersion(program);

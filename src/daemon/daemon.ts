@@ -16,6 +16,7 @@ import type { PeerKeys } from "../control/peer-keys.ts";
 import { underlaySockets } from "../host/underlay/underlay-sockets.ts";
 import type { AeadProviderName } from "../wireguard/aead/provider.ts";
 import { deregister } from "./deregister.ts";
+import type { FilterKeeper } from "./filter/filter-keeper.ts";
 import type { Home, NetworkPaths } from "./home.ts";
 import { LocalApi, type LocalApiTarget } from "./local-api.ts";
 import type { Enrolment, NetworkState, Settings } from "./network-state.ts";
@@ -173,6 +174,10 @@ export class Daemon implements LocalApiTarget, AsyncDisposable {
 
   prefer(request: PreferenceRequest): Promise<PreferenceReply> {
     return this.#inTurn(() => this.#running().prefer(request));
+  }
+
+  get filter(): FilterKeeper {
+    return this.#running().filter;
   }
 
   netcheck(signal: AbortSignal): Promise<NetcheckReply> {

@@ -14,12 +14,31 @@ import {
   preferenceRequestSchema,
   type Status,
 } from "../api/local.ts";
+import {
+  type FilterAdd,
+  type FilterDefaultRequest,
+  type FilterDefaults,
+  type FilterEntry,
+  type FilterRemove,
+  type FilterView,
+  filterAddSchema,
+  filterDefaultRequestSchema,
+  filterRemoveSchema,
+} from "../api/local-filter.ts";
 import { ERROR_CODES } from "../base/error-codes.ts";
 import { asMeshError, MeshError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { listenOnUnixSocket } from "./unix-socket.ts";
 
 const MAX_BODY_BYTES = 64 * 1024;
+
+/** What it asks of the packet filter. */
+export interface FilterTarget {
+  view(): FilterView;
+  add(request: FilterAdd): Promise<FilterEntry>;
+  remove(request: FilterRemove): Promise<FilterEntry>;
+  setDefault(request: FilterDefaultRequest): Promise<FilterDefaults>;
+}
 
 /** What the local API asks of the daemon. */
 export interface LocalApiTarget {
@@ -34,6 +53,7 @@ export interface LocalApiTarget {
   preferences(): Preferences;
   prefer(request: PreferenceRequest): Promise<PreferenceReply>;
   netcheck(signal: AbortSignal): Promise<NetcheckReply>;
+  readonly filter: FilterTarget;
 }
 
 interface Exchange {
@@ -64,6 +84,17 @@ const ROUTES: Readonly<Record<string, Handler>> = {
   },
   "POST /v1/netcheck": async ({ response, target }) => {
     sendJson(response, 200, await target.netcheck(hangUp(response)));
+  },
+  "GET /v1/filter": async ({ response, target }) => sendJson(response, 200, target.filter.view()),
+  "POST /v1/filter/add": async ({ request, response, target }) => {
+    sendJson(response, 200, await target.filter.add(parseWith(filterAddSchema, await readJson(request))));
+  },
+  "POST /v1/filter/remove": async ({ request, response, target }) => {
+    sendJson(response, 200, await target.filter.remove(parseWith(filterRemoveSchema, await readJson(request))));
+  },
+  "POST /v1/filter/default": async ({ request, response, target }) => {
+    const wanted = parseWith(filterDefaultRequestSchema, await readJson(request));
+    sendJson(response, 200, await target.filter.setDefault(wanted));
   },
   "POST /v1/pins/forget": async ({ request, response, target }) => {
     const { name } = parseWith(pinForgetSchema, await readJson(request));

@@ -2,11 +2,12 @@ import { join } from "node:path";
 import { z } from "zod";
 import { networkInfoSchema, selfInfoSchema } from "../api/network-map.ts";
 import { peerPreferenceSchema, transportOrderSchema } from "../api/path-preference.ts";
-import { MAX_SSH_PORTS } from "../api/peer-config.ts";
+import { filterSettingsSchema, MAX_SSH_PORTS } from "../api/peer-config.ts";
 import { instantSchema, nameSchema, portSchema, sha256HexSchema } from "../api/primitives.ts";
 import { sshJumpSchema } from "../api/ssh-jump.ts";
 import { TRANSPORT_NAMES } from "../base/transports.ts";
 import { DEFAULT_FWMARK, MAX_FWMARK } from "../host/underlay/firewall-mark.ts";
+import { localFilterSchema } from "./filter/local-rules.ts";
 import { StateFile } from "./state-file.ts";
 
 /** Whom we believe to be the coordinator. */
@@ -42,6 +43,7 @@ export const settingsSchema = z.strictObject({
   transports: transportOrderSchema.default([...TRANSPORT_NAMES]),
   /** What the configuration file asked for, by peer name. */
   peerPreferences: z.record(nameSchema, peerPreferenceSchema).default({}),
+  filter: filterSettingsSchema.default({ defaults: {}, rules: [] }),
 });
 export type Settings = z.output<typeof settingsSchema>;
 
@@ -55,6 +57,7 @@ export const DEFAULT_SETTINGS: Settings = {
   fwmark: DEFAULT_FWMARK,
   transports: [...TRANSPORT_NAMES],
   peerPreferences: {},
+  filter: { defaults: {}, rules: [] },
 };
 
 const intentSchema = z.strictObject({ version: z.literal(1), intent: z.enum(["up", "down"]) });
@@ -71,11 +74,13 @@ export class NetworkState {
   readonly settings: StateFile<typeof settingsSchema>;
   readonly intent: StateFile<typeof intentSchema>;
   readonly preferences: StateFile<typeof preferencesSchema>;
+  readonly filter: StateFile<typeof localFilterSchema>;
 
   constructor(directory: string) {
     this.enrolment = new StateFile(join(directory, "enrolment.json"), enrolmentSchema);
     this.settings = new StateFile(join(directory, "settings.json"), settingsSchema);
     this.intent = new StateFile(join(directory, "intent.json"), intentSchema);
     this.preferences = new StateFile(join(directory, "preferences.json"), preferencesSchema);
+    this.filter = new StateFile(join(directory, "filter.json"), localFilterSchema);
   }
 }

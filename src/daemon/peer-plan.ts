@@ -1,5 +1,6 @@
 import type { JoinToken } from "../api/join-token.ts";
 import type { PeerPreference } from "../api/path-preference.ts";
+import type { FilterSettings } from "../api/peer-config.ts";
 import type { SshJump } from "../api/ssh-jump.ts";
 import type { TransportName } from "../base/transports.ts";
 import type { Home } from "./home.ts";
@@ -27,6 +28,8 @@ export interface PeerPlan {
   readonly transports: TransportName[] | undefined;
   /** What the configuration file asks for, by peer name. */
   readonly peerPreferences: Record<string, PeerPreference> | undefined;
+  /** What the configuration file says of the packet filter. */
+  readonly filter: FilterSettings | undefined;
   /** A service stays, `stopped`, after `mesh down`; any other daemon ends. */
   readonly isService: boolean;
 }

@@ -15,6 +15,7 @@ import type { IncomingCall } from "../control/control-channel-types.ts";
 import { parseEndpoint } from "../router/endpoint-text.ts";
 import type { Tunnel } from "../router/tunnel.ts";
 import { CallBatch } from "./call-batch.ts";
+import type { FilterKeeper } from "./filter/filter-keeper.ts";
 import { NetworkState } from "./network-state.ts";
 import type { NetworkView } from "./network-view.ts";
 import { NetworkWatch } from "./network-watch.ts";
@@ -41,6 +42,7 @@ export interface PeerSessionDeps extends SessionPartsDeps {
  * down`. It starts from the cached map, so that the coordinator need not be there.
  */
 export class PeerSession implements AsyncDisposable {
+  readonly filter: FilterKeeper;
   readonly #options: SessionOptions;
   readonly #deps: PeerSessionDeps;
   readonly #tunnel: Tunnel;
@@ -59,6 +61,7 @@ export class PeerSession implements AsyncDisposable {
     this.#deps = deps;
     this.#tunnel = parts.tunnel;
     this.#view = view;
+    this.filter = parts.filter;
     this.#resources = resources;
     this.#underlay = parts.underlay;
     this.#preferences = parts.preferences;
@@ -225,6 +228,7 @@ export class PeerSession implements AsyncDisposable {
   #applyMap(map: NetworkMap): void {
     this.#underlay.setPeers(map);
     this.#overrides.setPeers(map);
+    this.filter.setNetwork(map);
     const context = {
       overridesOf: ({ overrideEndpoint }: MapPeer) => this.#overrides.endpointsOf(overrideEndpoint),
       preferenceOf: (peer: string) => this.#preferences.effective(peer),
@@ -258,6 +262,7 @@ export class PeerSession implements AsyncDisposable {
   /** Sessions stay, unless the other ends have given them up while we slept; every way must prove itself anew. */
   #networkChanged({ sleptMs }: { readonly sleptMs: number }): void {
     if (sleptMs > 0) this.#tunnel.slept(sleptMs);
+    this.filter.expire();
     this.#underlay.networkChanged();
     this.#overrides.networkChanged();
     this.#announceEndpoints();

@@ -163,6 +163,7 @@ function settingsOf(plan: PeerPlan, stored: Settings | undefined): Settings {
     fwmark: plan.fwmark ?? base.fwmark,
     transports: plan.transports ?? base.transports,
     peerPreferences: plan.peerPreferences ?? base.peerPreferences,
+    filter: plan.filter ?? base.filter,
   };
 }
 

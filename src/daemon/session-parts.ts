@@ -8,6 +8,7 @@ import { InterfaceSetup, type NoIpv6Reason } from "../host/interface-setup.ts";
 import { type UnderlaySockets, underlaySockets } from "../host/underlay/underlay-sockets.ts";
 import type { Tunnel } from "../router/tunnel.ts";
 import type { AeadProviderName } from "../wireguard/aead/provider.ts";
+import { FilterKeeper } from "./filter/filter-keeper.ts";
 import type { NetworkPaths } from "./home.ts";
 import { type Enrolment, NetworkState, type Settings } from "./network-state.ts";
 import { NetworkView } from "./network-view.ts";
@@ -42,6 +43,7 @@ export interface SessionParts {
   readonly tunnel: Tunnel;
   readonly view: NetworkView;
   readonly preferences: PathPreferences;
+  readonly filter: FilterKeeper;
   readonly sockets: UnderlaySockets;
   readonly underlay: Underlay;
 }
@@ -57,7 +59,8 @@ export async function openSessionParts(
     { cache: new MapCache(paths.directory, logger), warnings, logger },
   );
   resources.defer(() => view.flush());
-  const preferences = await PathPreferences.open({ file: new NetworkState(paths.directory).preferences, settings });
+  const state = new NetworkState(paths.directory);
+  const preferences = await PathPreferences.open({ file: state.preferences, settings });
   warnings.replaceGroup("paths ", preferences.problems());
 
   const { cidr4, cidr6 } = enrolment.network;
@@ -77,6 +80,14 @@ export async function openSessionParts(
     const line = `UDP over ${family} goes without ${offload}, which costs throughput: ${reason}`;
     warnings.set(`offload ${offload} ${family}`, line);
   });
+  // In force before there are peers.
+  const filter = resources.use(
+    await FilterKeeper.open(
+      { file: state.filter, settings: settings.filter },
+      { clock, cells: tunnel.filterCells, apply: (policy) => tunnel.useFilter(policy) },
+      view.map ?? { self: enrolment.self, peers: [], cidrs: [] },
+    ),
+  );
   // Released before the tunnel: routes go while their interface is still there.
   resources.use(host);
   warnings.clear("ipv6");
@@ -89,5 +100,5 @@ export async function openSessionParts(
   const underlay = resources.use(
     await Underlay.open({ enrolment, settings, keys, preferences }, { tunnel, sockets, clock, logger }),
   );
-  return { tunnel, view, preferences, sockets, underlay };
+  return { tunnel, view, preferences, filter, sockets, underlay };
 }

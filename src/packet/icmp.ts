@@ -62,8 +62,8 @@ export function buildIcmpError(
   // ICMPv4 has 16 bits for the MTU (RFC 1191 §4) and ICMPv6 has 32, both ending at the same byte.
   if (kind === "too-big") target.view.setUint32(icmp + 4, Math.min(mtuBytes, 0xffff));
   source.bytes.copy(target.bytes, icmp + ICMP_HEADER_BYTES, packet.offset, packet.offset + quotedBytes);
-  if (isV4) writeV4Header(target, targetOffset, totalBytes);
-  else writeV6Header(target, targetOffset, totalBytes);
+  if (isV4) writeV4Header(target, targetOffset, totalBytes, IpProtocol.icmp);
+  else writeV6Header(target, targetOffset, totalBytes, IpProtocol.icmp6);
   const addresses = targetOffset + (isV4 ? 12 : 8);
   target.bytes.set(fromAddress, addresses);
   source.bytes.copy(
@@ -80,21 +80,23 @@ export function buildIcmpError(
   return totalBytes;
 }
 
-function writeV4Header(target: PacketBuffer, at: number, totalBytes: number): void {
+/** All but addresses and checksum, of a packet of our own making; the memory is zero. */
+export function writeV4Header(target: PacketBuffer, at: number, totalBytes: number, protocol: number): void {
   target.bytes[at] = 0x45;
   target.view.setUint16(at + 2, totalBytes);
   target.bytes[at + 8] = HOP_LIMIT;
-  target.bytes[at + 9] = IpProtocol.icmp;
+  target.bytes[at + 9] = protocol;
 }
 
-function writeV6Header(target: PacketBuffer, at: number, totalBytes: number): void {
+export function writeV6Header(target: PacketBuffer, at: number, totalBytes: number, protocol: number): void {
   target.bytes[at] = 0x60;
   target.view.setUint16(at + 4, totalBytes - V6_HEADER_BYTES);
-  target.bytes[at + 6] = IpProtocol.icmp6;
+  target.bytes[at + 6] = protocol;
   target.bytes[at + 7] = HOP_LIMIT;
 }
 
-function mayAnswer(source: PacketBuffer, packet: PacketRecord, kind: IcmpErrorKind): boolean {
+/** Whether a packet of our own making may answer this one: not where it could meet another answer, or many hosts. */
+export function mayAnswer(source: PacketBuffer, packet: PacketRecord, kind: IcmpErrorKind): boolean {
   if (packet.fragmentOffset > 0) return false;
   return packet.version === 4 ? mayAnswerV4(source, packet) : mayAnswerV6(source, packet, kind);
 }

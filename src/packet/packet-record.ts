@@ -74,6 +74,8 @@ export class PacketRecord {
   /** Bytes; 0 for a first fragment. */
   fragmentOffset = 0;
   moreFragments = false;
+  /** Of a fragment: where the data stands that its offset speaks of. */
+  fragmentDataOffset = 0;
   /** The transport protocol, behind all extension headers that could be walked. */
   protocol = 0;
   /** Where the transport header starts (for a later fragment: its data). */

@@ -7,6 +7,7 @@ const TCP_HEADER_BYTES = 20;
 const UDP_HEADER_BYTES = 8;
 const ICMP_HEADER_BYTES = 8;
 const FRAGMENT_HEADER_BYTES = 8;
+const QUOTED_TRANSPORT_BYTES = 8;
 const MAX_IP_BYTES = 65_535;
 /** RFC 8200 §4.1 recommends at most seven, destination options occurring twice; a chain longer than this is an attack. */
 const MAX_EXTENSION_HEADERS = 8;
@@ -28,6 +29,22 @@ export function parsePacket(buffer: PacketBuffer, offset: number, length: number
   return fail(out, "bad-version");
 }
 
+/**
+ * Parses the packet that an ICMP error quotes, as far as that tells which connection it is of: addresses, protocol, ports, or
+ * type and identifier of ICMP. `length` is what there is of it, which may be less than its header says.
+ */
+export function parseQuotedPacket(buffer: PacketBuffer, offset: number, length: number, out: PacketRecord): boolean {
+  if (length < 1 || offset < 0 || offset + length > buffer.sizeBytes) return fail(out, "empty");
+  out.failure = "none";
+  out.offset = offset;
+  out.version = buffer.bytes[offset]! >> 4;
+  out.isFragment = false;
+  out.fragmentOffset = 0;
+  out.moreFragments = false;
+  const hasIp = out.version === 4 ? parseV4(buffer, length, out, true) : parseV6(buffer, length, out, true);
+  return hasIp && parseQuotedTransport(buffer, out);
+}
+
 function fail(out: PacketRecord, failure: ParseFailure): false {
   out.failure = failure;
   return false;
@@ -44,12 +61,13 @@ function fail(out: PacketRecord, failure: ParseFailure): false {
  *     | destination address                                     |
  *     | options …                                               |
  */
-function parseV4(buffer: PacketBuffer, length: number, out: PacketRecord): boolean {
+function parseV4(buffer: PacketBuffer, length: number, out: PacketRecord, isQuoted = false): boolean {
   if (length < V4_HEADER_BYTES) return fail(out, "truncated-ip");
   const { bytes, view } = buffer;
   const at = out.offset;
   const headerBytes = (bytes[at]! & 15) * 4;
-  const totalBytes = view.getUint16(at + 2);
+  const statedBytes = view.getUint16(at + 2);
+  const totalBytes = isQuoted ? Math.min(statedBytes, length) : statedBytes;
   if (headerBytes < V4_HEADER_BYTES || totalBytes < headerBytes || totalBytes > length)
     return fail(out, "bad-ip-length");
   out.totalBytes = totalBytes;
@@ -75,6 +93,7 @@ function takeFragment(out: PacketRecord, fragmentOffset: number, moreFragments: 
   const dataBytes = out.offset + out.totalBytes - out.transportOffset;
   if (fragmentOffset + dataBytes > MAX_IP_BYTES) return fail(out, "bad-fragment");
   out.isFragment = true;
+  out.fragmentDataOffset = out.transportOffset;
   out.fragmentOffset = fragmentOffset;
   out.moreFragments = moreFragments;
   return true;
@@ -89,11 +108,12 @@ function takeFragment(out: PacketRecord, fragmentOffset: number, moreFragments: 
  *     | source address, 16 bytes                                |
  *     | destination address, 16 bytes                           |
  */
-function parseV6(buffer: PacketBuffer, length: number, out: PacketRecord): boolean {
+function parseV6(buffer: PacketBuffer, length: number, out: PacketRecord, isQuoted = false): boolean {
   if (length < V6_HEADER_BYTES) return fail(out, "truncated-ip");
   const { bytes, view } = buffer;
   const at = out.offset;
-  const totalBytes = V6_HEADER_BYTES + view.getUint16(at + 4);
+  const statedBytes = V6_HEADER_BYTES + view.getUint16(at + 4);
+  const totalBytes = isQuoted ? Math.min(statedBytes, length) : statedBytes;
   if (totalBytes > length) return fail(out, "bad-ip-length");
   const word = view.getUint32(at);
   out.totalBytes = totalBytes;
@@ -173,6 +193,19 @@ function parseTransport(buffer: PacketBuffer, out: PacketRecord): boolean {
   if (out.protocol === IpProtocol.tcp) return parseTcp(buffer, out);
   if (out.protocol === IpProtocol.udp) return parseUdp(buffer, out);
   if (out.protocol === (out.version === 4 ? IpProtocol.icmp : IpProtocol.icmp6)) return parseIcmp(buffer, out);
+  return true;
+}
+
+/** The first 8 bytes, which every error has (RFC 792), say enough. */
+function parseQuotedTransport(buffer: PacketBuffer, out: PacketRecord): boolean {
+  out.hasTransport = false;
+  if (out.fragmentOffset > 0) return fail(out, "bad-fragment");
+  const at = out.transportOffset;
+  if (at + QUOTED_TRANSPORT_BYTES > out.offset + out.totalBytes) return fail(out, "truncated-transport");
+  out.sourcePort = buffer.view.getUint16(at);
+  out.destinationPort = buffer.view.getUint16(at + 2);
+  out.icmpType = buffer.bytes[at]!;
+  out.icmpId = buffer.view.getUint16(at + 4);
   return true;
 }
 

@@ -1,3 +1,4 @@
+import type { FilterProgram } from "../filter/program.ts";
 import type { Endpoint } from "../packet/endpoint.ts";
 import type { UdpFamily } from "../transports/udp/udp-transport.ts";
 import type { EngineAction, EngineEvent } from "../wireguard/engine.ts";
@@ -40,6 +41,8 @@ export type DataCommand =
   | { readonly type: "allow"; readonly peer: number; readonly address: Uint8Array; readonly prefixBits: number }
   /** Takes the prefix away, unless another peer has got it since. */
   | { readonly type: "disallow"; readonly peer: number; readonly address: Uint8Array; readonly prefixBits: number }
+  /** Puts the rules of the packet filter in force, and judges connections that there are by them. */
+  | { readonly type: "use-filter"; readonly program: FilterProgram }
   /** Our own public key: MAC1 of handshake messages to us is made with it. Undefined: no message is meant for us. */
   | { readonly type: "set-identity"; readonly publicKey: Uint8Array | undefined }
   /** Sends an echo request by this path, null for the one in use; `probe-reply` follows, or nothing. */

@@ -1,5 +1,7 @@
+import { randomBytes } from "node:crypto";
 import type { Clock } from "../base/clock.ts";
-import { acceptAll, type CompiledFilter } from "../filter/compiled-filter.ts";
+import type { FilterCells } from "../filter/filter-cells.ts";
+import { PacketFilter } from "../filter/packet-filter.ts";
 import type { Endpoint } from "../packet/endpoint.ts";
 import { PacketBuffer } from "../packet/packet-buffer.ts";
 import { PrefixTrie } from "../packet/prefix-trie.ts";
@@ -21,6 +23,7 @@ import { Outbound } from "./outbound.ts";
 import type { PathCells } from "./path-cells.ts";
 import { type DataPath, type DataPeer, PeerTable } from "./peer-table.ts";
 import { ProbeFlag, ProbeRecord, ProbeType } from "./probe.ts";
+import { RejectAnswer } from "./reject-answer.ts";
 import { Triage } from "./triage.ts";
 import { Uplink, type UplinkGauge, type UplinkMessage } from "./uplink.ts";
 
@@ -36,7 +39,7 @@ export interface DataPlaneDeps {
   readonly pathCells: PathCells;
   readonly counters: Counters;
   readonly gauge: UplinkGauge;
-  readonly filter?: CompiledFilter;
+  readonly filterCells: FilterCells;
   /** Takes what goes up to the control thread. */
   readonly post: (message: UplinkMessage) => void;
 }
@@ -58,6 +61,7 @@ export class DataPlane {
   readonly #sessions: SessionTable;
   readonly #outbound: Outbound;
   readonly #inbound: Inbound;
+  readonly #filter: PacketFilter;
   readonly #scratch = new PacketBuffer((Math.max(INITIATION_BYTES, 2048) + 3) & ~3);
   readonly #destination = new EndpointRecord();
   readonly #probe = new ProbeRecord();
@@ -81,7 +85,9 @@ export class DataPlane {
       cells,
       onSlotWiped: (slot) => uplink.post({ type: "slot-wiped", slot }),
     });
-    const filter = deps.filter ?? acceptAll;
+    this.#filter = new PacketFilter({ cells: deps.filterCells, seed: randomBytes(4).readInt32LE() });
+    const filter = this.#filter;
+    const rejects = new RejectAnswer();
     const [peers, routes, sessions] = [this.#peers, this.#routes, this.#sessions];
     const hasValidMac1 = (message: Uint8Array) => this.#mac1?.admits(message) ?? false;
     // Written out, not spread: objects made by spreading differ in their hidden classes, and compiled code sees many.
@@ -98,6 +104,7 @@ export class DataPlane {
       clock,
       uplink,
       icmp: new IcmpResponder(tun),
+      rejects,
     });
     this.#inbound = new Inbound({
       tun,
@@ -113,6 +120,7 @@ export class DataPlane {
       uplink,
       outbound: this.#outbound,
       triage: new Triage({ counters, uplink, hasValidMac1 }),
+      rejects,
     });
   }
 
@@ -148,6 +156,9 @@ export class DataPlane {
         break;
       case "add-peer":
         this.#peers.add(command.peer, command.hasPaths);
+        break;
+      case "use-filter":
+        this.#filter.use(command.program, this.#clock.monotonicMs());
         break;
       case "set-identity":
         this.#mac1 = command.publicKey && new Mac1Check(this.#crypto, command.publicKey);

@@ -20,6 +20,7 @@ export interface DataThreadStart {
   readonly pathCells: SharedArrayBuffer;
   readonly pipes: { readonly outbound: SharedArrayBuffer; readonly inbound: SharedArrayBuffer };
   readonly counters: SharedArrayBuffer;
+  readonly filterCells: SharedArrayBuffer;
   readonly gauge: SharedArrayBuffer;
   readonly wake: SharedWakeFlag;
 }

@@ -4,6 +4,7 @@
  */
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { systemClock } from "../base/clock.ts";
+import { FilterCells } from "../filter/filter-cells.ts";
 import { CombinedTransport } from "../transports/combined-transport.ts";
 import { emptyTransportStats } from "../transports/datagram-transport.ts";
 import { PipeEnd } from "../transports/pipe/pipe-end.ts";
@@ -56,6 +57,7 @@ function run(start: DataThreadStart): void {
     cells: new PeerCells(start.cells),
     pathCells: new PathCells(start.pathCells),
     counters: new Counters(start.counters),
+    filterCells: new FilterCells(start.filterCells),
     gauge: new UplinkGauge(start.gauge),
     post,
   });

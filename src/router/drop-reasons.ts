@@ -9,6 +9,12 @@ export const DROP_REASONS = [
   /** Our own datagram to the peer: the route to its endpoint leads into the tunnel. */
   "out-loop",
   "out-filtered",
+  /** An association lets the peer start connections to us, and not us to it. */
+  "out-one-way",
+  /** A later fragment whose first one was not let through. */
+  "out-fragment",
+  /** A new connection, and the filter tracks as many as it can. */
+  "out-connections-full",
   "out-too-big",
   /** The stage of the peer was full; its oldest packet went. */
   "out-stage-full",
@@ -36,6 +42,9 @@ export const DROP_REASONS = [
   "in-malformed",
   "in-spoofed-source",
   "in-filtered",
+  "in-one-way",
+  "in-fragment",
+  "in-connections-full",
   /** A frame, which may be many packets: the TUN device was down, mostly. */
   "in-device-refused",
 ] as const;

@@ -3,10 +3,7 @@ import { PacketBuffer } from "../packet/packet-buffer.ts";
 import type { PacketRecord } from "../packet/packet-record.ts";
 import type { FrameSink } from "../tun/tun-device.ts";
 import { clearVirtioHeader, VIRTIO_HEADER_BYTES } from "../tun/virtio-header.ts";
-
-/** A burst of answers, and how many come back each second: a flood of hopeless packets must not cost twice. */
-const BURST = 50;
-const PER_SECOND = 100;
+import { AnswerBudget } from "./answer-budget.ts";
 
 /** Tells the host why a packet goes nowhere, so that its programs fail at once instead of timing out. */
 export class IcmpResponder {
@@ -15,8 +12,7 @@ export class IcmpResponder {
   readonly #pieces = new Int32Array(2);
   readonly #from4 = new Uint8Array(4);
   readonly #from16 = new Uint8Array(16);
-  #tokens = BURST;
-  #refilledAtMs = Number.NEGATIVE_INFINITY;
+  readonly #budget = new AnswerBudget();
 
   constructor(sink: FrameSink) {
     this.#sink = sink;
@@ -27,7 +23,7 @@ export class IcmpResponder {
    * own addresses, the kernel would take it for a martian.
    */
   answer(buffer: PacketBuffer, packet: PacketRecord, kind: IcmpErrorKind, nowMs: number, mtuBytes: number): void {
-    if (!this.#takeToken(nowMs)) return;
+    if (!this.#budget.take(nowMs)) return;
     const from = packet.version === 4 ? this.#from4 : this.#from16;
     for (let i = 0; i < from.length; i++) from[i] = buffer.bytes[packet.destinationOffset + i]!;
     clearVirtioHeader(this.#buffer, 0);
@@ -35,14 +31,5 @@ export class IcmpResponder {
     if (bytes === 0) return;
     this.#pieces[1] = VIRTIO_HEADER_BYTES + bytes;
     this.#sink.writeFrame(this.#buffer, this.#pieces, 1);
-  }
-
-  #takeToken(nowMs: number): boolean {
-    const earned = ((nowMs - this.#refilledAtMs) / 1000) * PER_SECOND;
-    this.#tokens = Math.min(BURST, this.#tokens + earned);
-    this.#refilledAtMs = nowMs;
-    if (this.#tokens < 1) return false;
-    this.#tokens--;
-    return true;
   }
 }

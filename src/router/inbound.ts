@@ -10,7 +10,8 @@
  * What is no data message goes up to the control thread, through one bounded queue a class.
  */
 import type { Clock } from "../base/clock.ts";
-import { type CompiledFilter, Verdict } from "../filter/compiled-filter.ts";
+import type { PacketFilter } from "../filter/packet-filter.ts";
+import { Verdict } from "../filter/verdict.ts";
 import { clampMss } from "../packet/mss-clamp.ts";
 import { IpProtocol, PacketRecord, TcpFlag } from "../packet/packet-record.ts";
 import { parsePacket } from "../packet/parse.ts";
@@ -27,10 +28,12 @@ import type { PeerCells } from "../wireguard/shared-state.ts";
 import { readCall } from "./call.ts";
 import type { Counters } from "./counters.ts";
 import { CountingSink } from "./counting-sink.ts";
+import type { DropReason } from "./drop-reasons.ts";
 import type { Outbound } from "./outbound.ts";
 import { LARGE_BYTES, PathCell, type PathCells } from "./path-cells.ts";
 import type { DataPath, DataPeer, PeerTable } from "./peer-table.ts";
 import { ProbeFlag, ProbeRecord, ProbeType, readProbe } from "./probe.ts";
+import type { RejectAnswer } from "./reject-answer.ts";
 import type { Triage } from "./triage.ts";
 import type { Uplink } from "./uplink.ts";
 
@@ -40,6 +43,16 @@ const TURN_BYTES = 2 ** 20;
 
 /** The control thread hears of an unknown address of a peer with paths no more often than this. */
 const STRANGER_INTERVAL_MS = 100;
+
+/** By `Verdict`. */
+const DROP_REASON_OF: readonly (DropReason | undefined)[] = [
+  undefined,
+  "in-filtered",
+  "in-filtered",
+  "in-one-way",
+  "in-fragment",
+  "in-connections-full",
+];
 
 /** More datagrams than one receive can hold: none is shorter than a keepalive once it counts as data. */
 const MAX_MESSAGES = 65_536 / DATA_OVERHEAD_BYTES + 1;
@@ -52,11 +65,12 @@ export interface InboundDeps {
   readonly sessions: SessionTable;
   readonly cells: PeerCells;
   readonly pathCells: PathCells;
-  readonly filter: CompiledFilter;
+  readonly filter: PacketFilter;
   readonly counters: Counters;
   readonly clock: Clock;
   readonly outbound: Outbound;
   readonly triage: Triage;
+  readonly rejects: RejectAnswer;
   readonly uplink: Uplink;
 }
 
@@ -239,14 +253,28 @@ export class Inbound {
       counters.drop("in-malformed");
     } else if (routes.lookup(buffer, packet.sourceOffset, packet.version) !== peer.index) {
       counters.drop("in-spoofed-source");
-    } else if (filter.inbound(buffer, packet, peer.index, this.#nowMs) !== Verdict.accept) {
-      counters.drop("in-filtered");
     } else {
-      // What the host sends on this connection goes by the same path.
-      if (packet.protocol === IpProtocol.tcp && (packet.tcpFlags & TcpFlag.syn) !== 0)
-        clampMss(buffer, packet, peer.size.limitBytes, true);
-      this.#joiner.add(buffer, packet);
+      const verdict = filter.inbound(buffer, packet, peer.index, this.#nowMs);
+      if (verdict === Verdict.accept) this.#hand(peer, packet);
+      else this.#refuse(peer, packet, verdict);
     }
+  }
+
+  /** To the host. */
+  #hand(peer: DataPeer, packet: PacketRecord): void {
+    const { buffer } = this.#received;
+    // What the host sends on this connection goes by the same path.
+    if (packet.protocol === IpProtocol.tcp && (packet.tcpFlags & TcpFlag.syn) !== 0)
+      clampMss(buffer, packet, peer.size.limitBytes, true);
+    this.#joiner.add(buffer, packet);
+  }
+
+  #refuse(peer: DataPeer, packet: PacketRecord, verdict: Verdict): void {
+    const { counters, rejects, outbound } = this.#deps;
+    counters.drop(DROP_REASON_OF[verdict]!);
+    if (verdict !== Verdict.reject) return;
+    const bytes = rejects.build(this.#received.buffer, packet, this.#nowMs);
+    if (bytes > 0) outbound.sendPacket(peer, rejects.buffer, rejects.offset, bytes);
   }
 
   #takeProbe(peer: DataPeer, offset: number, sizeBytes: number): void {

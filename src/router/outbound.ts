@@ -12,8 +12,9 @@
  * packets of several frames share a run.
  */
 import type { Clock } from "../base/clock.ts";
-import type { CompiledFilter } from "../filter/compiled-filter.ts";
-import { Verdict } from "../filter/compiled-filter.ts";
+import type { PacketFilter } from "../filter/packet-filter.ts";
+import { Verdict } from "../filter/verdict.ts";
+import { copyBytes } from "../packet/checksum.ts";
 import type { IcmpErrorKind } from "../packet/icmp.ts";
 import { MessageRun } from "../packet/message-run.ts";
 import { clampMss } from "../packet/mss-clamp.ts";
@@ -36,6 +37,7 @@ import type { IcmpResponder } from "./icmp-responder.ts";
 import { LARGE_BYTES, type PathCells } from "./path-cells.ts";
 import type { DataPath, DataPeer, PeerTable } from "./peer-table.ts";
 import { PROBE_BYTES, type ProbeRecord, writeProbe } from "./probe.ts";
+import type { RejectAnswer } from "./reject-answer.ts";
 import type { Uplink } from "./uplink.ts";
 
 /**
@@ -56,6 +58,16 @@ const QUIET_MS = 1000;
 const Payload = { packets: 0, keepalive: 1, own: 2 } as const;
 type Payload = (typeof Payload)[keyof typeof Payload];
 
+/** By `Verdict`. */
+const DROP_REASON_OF: readonly (DropReason | undefined)[] = [
+  undefined,
+  "out-filtered",
+  "out-filtered",
+  "out-one-way",
+  "out-fragment",
+  "out-connections-full",
+];
+
 /** The control thread hears of a peer that needs a handshake no more often than this. */
 const ASK_INTERVAL_MS = 250;
 
@@ -67,9 +79,10 @@ export interface OutboundDeps {
   readonly sessions: SessionTable;
   readonly cells: PeerCells;
   readonly pathCells: PathCells;
-  readonly filter: CompiledFilter;
+  readonly filter: PacketFilter;
   readonly counters: Counters;
   readonly icmp: IcmpResponder;
+  readonly rejects: RejectAnswer;
   readonly clock: Clock;
   readonly uplink: Uplink;
 }
@@ -160,6 +173,13 @@ export class Outbound {
     this.#flush(Payload.own, destination);
   }
 
+  /** Sends a packet of our own making, where there is a session to send it in. */
+  sendPacket(peer: DataPeer, buffer: PacketBuffer, offset: number, sizeBytes: number): void {
+    if (!this.#open(peer)) return;
+    copyBytes(buffer, offset, this.#run.buffer, this.#run.reserve(sizeBytes), sizeBytes);
+    this.#flush();
+  }
+
   /** Asks the control thread for a handshake, unless it was asked a moment ago. */
   askForHandshake(peer: DataPeer, nowMs: number): void {
     if (nowMs - peer.handshakeAskedAtMs < ASK_INTERVAL_MS) return;
@@ -168,7 +188,7 @@ export class Outbound {
   }
 
   #forward(frameBytes: number): void {
-    const { routes, peers, filter, sessions, counters } = this.#deps;
+    const { tun, routes, peers, filter, rejects, sessions, counters } = this.#deps;
     const splitter = this.#splitter;
     if (!splitter.begin(this.#frame, FRAME_READ_OFFSET, frameBytes)) {
       counters.drop("out-malformed");
@@ -187,8 +207,10 @@ export class Outbound {
     }
     const verdict = filter.outbound(this.#frame, packet, peerIndex, this.#nowMs);
     if (verdict !== Verdict.accept) {
-      if (verdict === Verdict.reject) this.#refuse("out-filtered", "prohibited");
-      else counters.drop("out-filtered", splitter.segmentCount);
+      counters.drop(DROP_REASON_OF[verdict]!, splitter.segmentCount);
+      // Over a one-way association, programs of our own host fail at once.
+      if (verdict === Verdict.reject || verdict === Verdict.oneWay)
+        rejects.answer(tun, this.#frame, packet, this.#nowMs);
       return;
     }
     const limitBytes = peer.size.limitOf(packet.version);

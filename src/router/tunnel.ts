@@ -3,6 +3,8 @@ import type { Clock } from "../base/clock.ts";
 import { DisposeStack } from "../base/dispose.ts";
 import { MeshError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
+import type { FilterCells } from "../filter/filter-cells.ts";
+import type { FilterPolicy } from "../filter/policy.ts";
 import * as libc from "../host/ffi/libc.ts";
 import { parseCidr } from "../packet/cidr.ts";
 import type { Endpoint, UdpEndpoint } from "../packet/endpoint.ts";
@@ -21,6 +23,7 @@ import { DataThread } from "./data-thread.ts";
 import { PeerSet } from "./peer-set.ts";
 import { PingTracker } from "./ping-tracker.ts";
 import { TunnelFacts, type TunnelParts } from "./tunnel-facts.ts";
+import { TunnelFilter } from "./tunnel-filter.ts";
 import { TunnelPaths } from "./tunnel-paths.ts";
 import { peerStatus } from "./tunnel-status.ts";
 import type {
@@ -71,6 +74,7 @@ export class Tunnel implements AsyncDisposable {
   readonly #thread: DataThread;
   readonly #peers: PeerSet;
   readonly #pings: PingTracker;
+  readonly #filter: TunnelFilter;
   readonly #cells = new PeerCells(MAX_PEERS);
   readonly #counters = new Counters();
   readonly #stack: DisposeStack;
@@ -132,6 +136,7 @@ export class Tunnel implements AsyncDisposable {
       },
     );
     this.#peers = new PeerSet(this.#device, deps.logger);
+    this.#filter = new TunnelFilter(this.#peers);
     this.paths = new TunnelPaths({
       clock: deps.clock,
       device: this.#device,
@@ -155,6 +160,7 @@ export class Tunnel implements AsyncDisposable {
         pathCells: this.paths.cells.buffer,
         pipes: this.paths.rings,
         counters: this.#counters.buffer,
+        filterCells: this.#filter.cells.buffer,
       },
       { onEvent: (event) => this.#onEvent(event), onDeath: (failure) => this.#onDeath(failure) },
     );
@@ -177,7 +183,18 @@ export class Tunnel implements AsyncDisposable {
     this.#desired = desired;
     const withPipes = desired.map((peer) => this.paths.withPipes(peer));
     const commands = this.#peers.reconcile(withPipes, this.#nowMs());
-    this.#carryOut([...commands, ...this.paths.configure()]);
+    // At once with the peers: nothing of a new one is let through by rules that do not know it.
+    this.#carryOut([...commands, ...this.#filter.configure(), ...this.paths.configure()]);
+  }
+
+  /** Puts the rules of the packet filter in force; peers in them are public keys. */
+  useFilter(policy: FilterPolicy<string>): void {
+    this.#carryOut(this.#filter.use(policy));
+  }
+
+  /** What the packet filter counts. */
+  get filterCells(): Pick<FilterCells, "hits" | "connections"> {
+    return this.#filter.cells;
   }
 
   /**

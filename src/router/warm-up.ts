@@ -1,4 +1,5 @@
 import { systemClock } from "../base/clock.ts";
+import { FilterCells } from "../filter/filter-cells.ts";
 import { AF_UNIX, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK } from "../host/ffi/constants.ts";
 import { checked } from "../host/ffi/errno.ts";
 import * as libc from "../host/ffi/libc.ts";
@@ -114,6 +115,7 @@ class WarmUpEnd {
       cells: new PeerCells(2),
       pathCells: new PathCells(2),
       counters: new Counters(),
+      filterCells: new FilterCells(),
       gauge: new UplinkGauge(),
       post: handlers.post,
     });

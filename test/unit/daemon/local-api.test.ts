@@ -16,13 +16,30 @@ import {
   type Status,
   statusSchema,
 } from "../../../src/api/local.ts";
+import { type FilterAdd, filterEntrySchema, filterViewSchema } from "../../../src/api/local-filter.ts";
 import { MeshError } from "../../../src/base/errors.ts";
 import { silentLogger } from "../../../src/base/logger.ts";
 import { UnixHttp } from "../../../src/cli/unix-http.ts";
 import { LocalApi, type LocalApiTarget } from "../../../src/daemon/local-api.ts";
 import { buildStatus } from "../../../src/daemon/status-builder.ts";
 
+const DEFAULTS = {
+  in: { verdict: "allow", from: "built-in" },
+  out: { verdict: "allow", from: "built-in" },
+} as const;
+
 class FakeDaemon implements LocalApiTarget {
+  readonly filter = {
+    view: () => ({ defaults: DEFAULTS, rules: [], connections: 0 }),
+    add: async ({ rule, ttlSeconds }: FilterAdd) => {
+      this.calls.push(`add for ${ttlSeconds}`);
+      return { id: "1", layer: "local" as const, ...rule, hits: 0, expiresAt: null, note: null };
+    },
+    remove: async () => {
+      throw new MeshError("filter-ambiguous", "2 rules say that");
+    },
+    setDefault: async () => DEFAULTS,
+  };
   readonly listeners = new Set<() => void>();
   readonly calls: string[] = [];
   warnings: string[] = [];
@@ -101,6 +118,41 @@ describe("the local API", () => {
   });
 
   const post = (route: string, body: object) => client.call({ method: "POST", path: route, body }, z.unknown());
+
+  it("tells of the packet filter, and takes changes whose shape is right only", async () => {
+    const view = await client.call({ method: "GET", path: "/v1/filter" }, filterViewSchema);
+    expect(view).toEqual({ defaults: DEFAULTS, rules: [], connections: 0 });
+    const rule = {
+      action: "deny",
+      direction: "in",
+      protocol: "tcp",
+      ports: "90,80-89",
+      source: "cidr:10.0.0.0/8",
+      destination: "any",
+      comment: null,
+    };
+    const add = (body: object) => client.call({ method: "POST", path: "/v1/filter/add", body }, filterEntrySchema);
+    expect(await add({ rule, ttlSeconds: 600 })).toMatchObject({ ...rule, ports: "80-90" });
+    expect(daemon.calls).toEqual(["add for 600"]);
+    for (const body of [
+      { rule, ttlSeconds: -1 },
+      { rule: { ...rule, ports: "0" }, ttlSeconds: null },
+      { rule: { ...rule, source: "peer:Robert'); --" }, ttlSeconds: null },
+      { rule: { ...rule, comment: "a\u001b[2Jb" }, ttlSeconds: null },
+      { rule: { ...rule, id: "mine" }, ttlSeconds: null },
+    ])
+      await expect(add(body)).rejects.toMatchObject({ code: "bad-request", exitStatus: 2 });
+    expect(daemon.calls).toHaveLength(1);
+    await expect(post("/v1/filter/remove", { match: {} })).rejects.toMatchObject({ code: "bad-request" });
+    await expect(post("/v1/filter/remove", { match: { ports: "22" } })).rejects.toMatchObject({
+      code: "filter-ambiguous",
+      exitStatus: 6,
+    });
+    await expect(post("/v1/filter/default", { direction: "in", verdict: "reject" })).rejects.toMatchObject({
+      code: "bad-request",
+    });
+    expect(await post("/v1/filter/default", { direction: "in", verdict: null })).toEqual(DEFAULTS);
+  });
 
   it("listens on a socket that only its owner and root can connect to, and removes it at the end", async () => {
     expect(statSync(path).mode & 0o777).toBe(0o600);

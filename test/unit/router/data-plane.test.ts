@@ -1,5 +1,4 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { acceptAll, type CompiledFilter, Verdict } from "../../../src/filter/compiled-filter.ts";
 import { parseAddress } from "../../../src/packet/address.ts";
 import { MemoryNetwork } from "../../../src/transports/memory/memory-transport.ts";
 import { WHITEPAPER_TIMINGS } from "../../../src/wireguard/constants.ts";
@@ -146,30 +145,6 @@ describe("a packet's way", () => {
     }
     expect(left.tun.written).toHaveLength(50);
     expect(left.drops()).toEqual({ "out-no-route": 300 });
-  });
-
-  it("asks the filter on both ends, with the peer's number", () => {
-    const asked: string[] = [];
-    const filter: CompiledFilter = {
-      outbound: (_buffer, packet, peer) => {
-        asked.push(`out ${packet.destinationPort} ${peer}`);
-        return packet.payloadBytes === 1 ? Verdict.drop : packet.payloadBytes === 2 ? Verdict.reject : Verdict.accept;
-      },
-      inbound: (_buffer, packet, peer) => {
-        asked.push(`in ${packet.destinationPort} ${peer}`);
-        return packet.payloadBytes === 3 ? Verdict.drop : Verdict.accept;
-      },
-    };
-    use(acquaintedPair(network, clock, { leftFilter: filter, rightFilter: { ...acceptAll, inbound: filter.inbound } }));
-    connect();
-    for (const size of [1, 2, 3, 4]) left.tun.injectPacket(udpPacket(bytesOf(size)));
-    left.drain();
-    right.drain();
-    expect(asked).toEqual([...Array(4).fill("out 2 0"), ...Array(2).fill("in 2 0")]);
-    expect(left.drops()).toEqual({ "out-filtered": 2 });
-    expect(left.takePackets()).toHaveLength(1);
-    expect(right.drops()).toEqual({ "in-filtered": 1 });
-    expect(right.takePackets()).toEqual([udpPacket(bytesOf(4))]);
   });
 
   it("takes a packet only from the peer that has its source (cryptokey routing)", () => {

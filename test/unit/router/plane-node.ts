@@ -1,5 +1,7 @@
 import type { Clock } from "../../../src/base/clock.ts";
-import type { CompiledFilter } from "../../../src/filter/compiled-filter.ts";
+import { compileFilter } from "../../../src/filter/compile.ts";
+import { FilterCells } from "../../../src/filter/filter-cells.ts";
+import type { FilterPolicy } from "../../../src/filter/policy.ts";
 import { parseAddress } from "../../../src/packet/address.ts";
 import { parseCidr } from "../../../src/packet/cidr.ts";
 import type { UdpEndpoint } from "../../../src/packet/endpoint.ts";
@@ -37,7 +39,7 @@ export interface PlaneNodeOptions {
   readonly clock: ManualClock;
   readonly address: UdpEndpoint;
   readonly mtuBytes?: number;
-  readonly filter?: CompiledFilter;
+  readonly filter?: FilterPolicy;
   /** A way beside the network's. */
   readonly pipes?: PipeEndRings;
 }
@@ -51,6 +53,7 @@ export class PlaneNode {
   readonly cells = new PeerCells(8);
   readonly pathCells = new PathCells(8);
   readonly counters = new Counters();
+  readonly filterCells = new FilterCells();
   readonly gauge = new UplinkGauge();
   readonly messages: UplinkMessage[] = [];
   readonly plane: DataPlane;
@@ -75,9 +78,10 @@ export class PlaneNode {
       pathCells: this.pathCells,
       counters: this.counters,
       gauge: this.gauge,
-      ...(filter === undefined ? {} : { filter }),
+      filterCells: this.filterCells,
       post: (message) => this.messages.push(message),
     });
+    if (filter !== undefined) this.apply({ type: "use-filter", program: compileFilter(filter) });
   }
 
   apply(...commands: readonly DataCommand[]): void {
@@ -159,13 +163,13 @@ export function acquaintedPair(
   network: MemoryNetwork,
   clock: ManualClock,
   options: {
-    readonly leftFilter?: CompiledFilter;
-    readonly rightFilter?: CompiledFilter;
+    readonly leftFilter?: FilterPolicy;
+    readonly rightFilter?: FilterPolicy;
     readonly mtuBytes?: number;
   } = {},
 ): PlanePair {
   const { leftFilter, rightFilter, mtuBytes = 1420 } = options;
-  const node = (address: string, filter: CompiledFilter | undefined) =>
+  const node = (address: string, filter: FilterPolicy | undefined) =>
     new PlaneNode({
       network,
       clock,
