@@ -12,6 +12,7 @@ const BESIDE = [
   "test/lab/cli-bad-input.test.ts",
   "test/lab/coordinator-listen.test.ts",
   "test/lab/daemon-life.test.ts",
+  "test/lab/filter.test.ts",
   "test/lab/firewall-mark.test.ts",
   "test/lab/http-proxy.test.ts",
   "test/lab/installation.test.ts",

@@ -10,6 +10,8 @@ import { SmallNetwork } from "../support/lab/small-network.ts";
 const SERVICE = fileURLToPath(new URL("../support/lab/port-service.mjs", import.meta.url));
 const REFUSED = 7;
 const TIMED_OUT = 28;
+/** Of timeout(1). */
+const TIMED_OUT_BY_TIMEOUT = 124;
 
 /** Alice filters; bob and carol are her peers. Everybody serves 8001 and 8002 over TCP and UDP. */
 describe("the packet filter", () => {
@@ -26,7 +28,14 @@ describe("the packet filter", () => {
       const service = await host.start(process.execPath, [SERVICE, "8001", "8002"]);
       await service.waitForOutput(/listening/);
     }
-    [alice, bob, carol] = await Promise.all([network.join("alice"), network.join("bob"), network.join("carol")]);
+    await admin("cidr", "add", "guests", "10.86.128.0/20");
+    await admin("association", "add", "members", "guests");
+    const { token } = await network.server.createToken("--cidr", "guests");
+    [alice, bob, carol] = await Promise.all([
+      network.join("alice"),
+      network.join("bob"),
+      network.join("carol", { token }),
+    ]);
     address = {};
     for (const peer of [alice, bob, carol]) {
       const { self } = await peer.status();
@@ -43,6 +52,10 @@ describe("the packet filter", () => {
     await alice.mesh("filter", "default", "--unset");
   });
 
+  const admin = async (...args: string[]) => {
+    const { status, stderr } = await runMesh(network.serverHost, network.server.home, ...args);
+    expect([status, stderr]).toEqual([0, ""]);
+  };
   const rules = async () => (await meshJson(alice.host, alice.home, "filter", "list")) as FilterEntry[];
   const add = async (...flags: string[]) =>
     (await meshJson(alice.host, alice.home, "filter", "add", ...flags)) as FilterEntry;
@@ -106,9 +119,9 @@ describe("the packet filter", () => {
     expect(await fetches(bob.host, "alice", 8001)).toEqual([TIMED_OUT, TIMED_OUT]);
     expect(await echoes(bob.host, "alice", 8001)).toEqual([false, false]);
     expect(await pings(bob.host, "alice")).toEqual([false, false]);
-    // An error about a packet of ours: nobody listens there.
-    const { stderr, status } = await alice.host.run("curl", "-sS", "-m", "2", `http://${address.bob!.ip4}:8003/`);
-    expect([status, stderr]).toEqual([REFUSED, expect.stringContaining("refused")]);
+    // Told by the ICMP error that nobody listens there, long before its time is over.
+    const asking = `echo hello | timeout 15 nc -u -w 30 ${address.bob!.ip4} 8003`;
+    expect((await alice.host.run("sh", "-c", asking)).status).not.toBe(TIMED_OUT_BY_TIMEOUT);
     await add("--port", "8001", "--action", "allow", "--source-cidr", `${address.bob!.ip4}/32`);
     expect(await fetches(bob.host, "alice", 8001)).toEqual([0, TIMED_OUT]);
     expect(await fetches(carol.host, "alice", 8001)).toEqual([TIMED_OUT, TIMED_OUT]);
@@ -158,6 +171,18 @@ describe("the packet filter", () => {
     expect(Date.now()).toBeGreaterThanOrEqual(Date.parse(brief.expiresAt!));
     expect(await fetches(bob.host, "alice", 8002)).toEqual([0, 0]);
     expect(await fetches(bob.host, "alice", 8001)).toEqual([REFUSED, REFUSED]);
+  });
+
+  it("keeps a one-way association to its way, with an open filter at both ends", async () => {
+    await admin("association", "delete", "members", "guests");
+    await admin("association", "add", "members", "guests", "--one-way");
+    await eventually("alice reaches carol", async () => (await pings(alice.host, "carol")).every(Boolean));
+    expect(await fetches(alice.host, "carol", 8001)).toEqual([0, 0]);
+    expect(await echoes(alice.host, "carol", 8001)).toEqual([true, true]);
+    expect(await fetches(carol.host, "alice", 8001)).toEqual([REFUSED, REFUSED]);
+    expect(await pings(carol.host, "alice")).toEqual([false, false]);
+    expect(await echoes(carol.host, "alice", 8001)).toEqual([false, false]);
+    expect((await carol.status()).dataPlane?.drops["out-one-way"]).toBeGreaterThanOrEqual(6);
   });
 
   it("drops a packet with another peer's source, and counts it", async () => {
