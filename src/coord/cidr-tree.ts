@@ -1,7 +1,7 @@
 import type { MapCidr } from "../api/network-map.ts";
 import { compareCidrs, parseCidr } from "../packet/cidr.ts";
 import type { AssociationRow, CidrRow } from "./store/schema.ts";
-import { makePolicy, type Policy } from "./visibility.ts";
+import { Policy } from "./visibility.ts";
 
 /** The CIDRs and associations as they stand, and the policy that follows from them. Immutable. */
 export class CidrTree {
@@ -12,7 +12,7 @@ export class CidrTree {
 
   constructor(cidrs: readonly CidrRow[], associations: readonly AssociationRow[]) {
     this.#cidrs = new Map(cidrs.map((cidr) => [cidr.id, cidr]));
-    this.policy = makePolicy(
+    this.policy = new Policy(
       cidrs.map(({ id, parent_id, enabled, role }) => ({
         id,
         parentId: parent_id,
@@ -29,14 +29,14 @@ export class CidrTree {
 
   /** Neither it nor a CIDR that it lies in is disabled. */
   isLive(id: number): boolean {
-    return this.policy.seenFrom.has(id);
+    return this.policy.isLive(id);
   }
 
   /** The CIDRs that peers in this one may know of: where they are themselves, and where those are whom they see. */
   seenFrom(id: number): readonly MapCidr[] {
     let seen = this.#seen.get(id);
     if (seen === undefined) {
-      const rows = [...(this.policy.seenFrom.get(id)?.keys() ?? [])].map((other) => this.#cidrs.get(other)!);
+      const rows = [...this.policy.seenFrom(id).keys()].map((other) => this.#cidrs.get(other)!);
       seen = rows
         .map(({ name, cidr4, cidr6 }) => ({ name, cidr4, cidr6 }))
         .sort((a, b) => compareCidrs(parseCidr(a.cidr4), parseCidr(b.cidr4)));

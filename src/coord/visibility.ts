@@ -36,61 +36,90 @@ export interface PolicySubject extends PolicySeat {
   readonly id: number;
 }
 
-/** An immutable view of the tree, with everything that does not depend on single peers worked out. */
-export interface Policy {
-  /**
-   * For each live CIDR: the CIDRs whose peers its peers see, with who of the two may start (`self`: the former). The
-   * relation of b to a mirrors that of a to b.
-   */
-  readonly seenFrom: ReadonlyMap<number, ReadonlyMap<number, MayStart>>;
-}
+type Row = ReadonlyMap<number, MayStart>;
 
-/** Costs time and memory by the pairs of CIDRs that see each other. */
-export function makePolicy(cidrs: readonly PolicyCidr[], associations: readonly PolicyAssociation[] = []): Policy {
-  const subtrees = liveSubtrees(cidrs);
-  const seenFrom = new Map(Array.from(subtrees.keys(), (id) => [id, new Map<number, MayStart>()]));
-  const relate = (a: number, b: number, mayStart: MayStart) => {
-    const known = seenFrom.get(a)!.get(b) ?? mayStart;
-    const united = known === mayStart ? mayStart : "both";
-    seenFrom.get(a)!.set(b, united);
-    seenFrom.get(b)!.set(a, mirrored(united));
-  };
-  const relateAll = (some: Iterable<number>, others: Iterable<number>, mayStart: MayStart) => {
-    for (const a of some) for (const b of others) relate(a, b, mayStart);
-  };
-  for (const [id, subtree] of subtrees) relateAll([id], subtree, "both");
-  for (const { id } of cidrs.filter(({ infra }) => infra)) relateAll(subtrees.keys(), subtrees.get(id) ?? [], "both");
-  for (const { fromId, toId, oneWay } of associations) {
-    relateAll(subtrees.get(fromId) ?? [], subtrees.get(toId) ?? [], oneWay ? "self" : "both");
+/** The other end of an association. */
+type Associate = readonly [id: number, mayStart: MayStart];
+
+/** An immutable view of the tree. What one CIDR sees is worked out when it is asked for first, and kept. */
+export class Policy {
+  readonly #cidrs: ReadonlyMap<number, PolicyCidr>;
+  /** Of each live CIDR: itself and what it holds. Below a disabled one nothing is live. */
+  readonly #subtrees: ReadonlyMap<number, readonly number[]>;
+  /** Of each CIDR: those that an association joins it with, and who of the two may start. */
+  readonly #associates: ReadonlyMap<number, readonly Associate[]>;
+  readonly #infra: readonly PolicyCidr[];
+  readonly #rows = new Map<number, Row>();
+
+  constructor(cidrs: readonly PolicyCidr[], associations: readonly PolicyAssociation[] = []) {
+    this.#cidrs = new Map(cidrs.map((cidr) => [cidr.id, cidr]));
+    this.#infra = cidrs.filter(({ infra }) => infra);
+    const lines = cidrs
+      .map((cidr) => lineage(cidr, this.#cidrs))
+      .filter((line) => line.every(({ enabled }) => enabled));
+    this.#subtrees = grouped(lines.flatMap((line) => line.map(({ id }) => [id, line[0]!.id] as const)));
+    this.#associates = grouped(
+      associations.flatMap(({ fromId, toId, oneWay }): [number, Associate][] => [
+        [fromId, [toId, oneWay ? "self" : "both"]],
+        [toId, [fromId, oneWay ? "peer" : "both"]],
+      ]),
+    );
   }
-  return { seenFrom };
+
+  /** CIDRs that are not disabled, and in none that is. */
+  get live(): Iterable<number> {
+    return this.#subtrees.keys();
+  }
+
+  isLive(id: number): boolean {
+    return this.#subtrees.has(id);
+  }
+
+  /**
+   * The CIDRs whose peers those in this one see, and who of the two may start: `self` is this one. Nothing for a CIDR that
+   * is not live. Who sees is seen: the row of the other one says the same of this one. Costs time and memory by its length.
+   */
+  seenFrom(id: number): Row {
+    let row = this.#rows.get(id);
+    if (row === undefined) {
+      row = this.#rowOf(id);
+      this.#rows.set(id, row);
+    }
+    return row;
+  }
+
+  #rowOf(id: number): Row {
+    const row = new Map<number, MayStart>();
+    const cidr = this.#cidrs.get(id);
+    if (cidr === undefined || !this.isLive(id)) return row;
+    const add = (ids: Iterable<number>, mayStart: MayStart) => {
+      for (const other of ids) row.set(other, (row.get(other) ?? mayStart) === mayStart ? mayStart : "both");
+    };
+    const line = lineage(cidr, this.#cidrs);
+    add(this.#subtrees.get(id)!, "both");
+    for (const infra of this.#infra) {
+      add(line.includes(infra) ? this.live : (this.#subtrees.get(infra.id) ?? []), "both");
+    }
+    for (const around of line) {
+      // They see what they hold, this one among it.
+      add([around.id], "both");
+      for (const [other, mayStart] of this.#associates.get(around.id) ?? []) {
+        add(this.#subtrees.get(other) ?? [], mayStart);
+      }
+    }
+    return row;
+  }
 }
 
-/** Who of two peers in different machines may start connections; undefined when they do not see each other. */
+/** Who of two peers may start connections to the other; undefined when they do not see each other. */
 export function relationOf(policy: Policy, viewer: PolicySeat, subject: PolicySeat): MayStart | undefined {
   if (!viewer.enabled || !subject.enabled) return undefined;
-  return policy.seenFrom.get(viewer.cidrId)?.get(subject.cidrId);
+  return policy.seenFrom(viewer.cidrId).get(subject.cidrId);
 }
 
 /** The one decision: is `subject` part of `viewer`'s network map? */
 export function mayExchange(policy: Policy, viewer: PolicySubject, subject: PolicySubject): boolean {
   return viewer.id !== subject.id && relationOf(policy, viewer, subject) !== undefined;
-}
-
-/** Each live CIDR with those in its subtree, itself among them. Below a disabled one nothing is live. */
-function liveSubtrees(cidrs: readonly PolicyCidr[]): ReadonlyMap<number, readonly number[]> {
-  const byId = new Map(cidrs.map((cidr) => [cidr.id, cidr]));
-  const subtrees = new Map<number, number[]>();
-  for (const cidr of cidrs) {
-    const line = lineage(cidr, byId);
-    if (!line.every(({ enabled }) => enabled)) continue;
-    for (const { id } of line) {
-      const subtree = subtrees.get(id);
-      if (subtree === undefined) subtrees.set(id, [cidr.id]);
-      else subtree.push(cidr.id);
-    }
-  }
-  return subtrees;
 }
 
 /** The CIDR itself and its ancestors. */
@@ -103,7 +132,12 @@ function lineage(cidr: PolicyCidr, byId: ReadonlyMap<number, PolicyCidr>): reado
   return path;
 }
 
-function mirrored(mayStart: MayStart): MayStart {
-  if (mayStart === "both") return "both";
-  return mayStart === "self" ? "peer" : "self";
+function grouped<Key, Value>(entries: readonly (readonly [Key, Value])[]): ReadonlyMap<Key, readonly Value[]> {
+  const groups = new Map<Key, Value[]>();
+  for (const [key, value] of entries) {
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [value]);
+    else group.push(value);
+  }
+  return groups;
 }

@@ -14,7 +14,7 @@ export class PolicyBuilder implements View {
 
   whole(): string {
     const { policy, version } = this.#registry;
-    const groups = Array.from(policy.seenFrom, ([id, seen]) => ({ id, sees: [...seen.keys()] }));
+    const groups = Array.from(policy.live, (id) => ({ id, sees: [...policy.seenFrom(id).keys()] }));
     const peers = [...this.#registry.peers()].filter(({ enabled }) => enabled).map(policyPeer);
     return JSON.stringify({ type: "policy", policy: { version, groups, peers } satisfies RelayPolicyDocument });
   }

@@ -1,17 +1,22 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { AdminCidr } from "../../../src/api/admin-cidrs.ts";
+import { systemClock } from "../../../src/base/clock.ts";
 import { type Answer, makeKeys } from "../../support/coordinator-client.ts";
 import { type CoordinatorFixture, startCoordinator, temporaryHome } from "../../support/coordinator-fixture.ts";
 
 let home: Awaited<ReturnType<typeof temporaryHome>>;
 let fixture: CoordinatorFixture;
+/** How far the coordinator's clock is ahead of ours. */
+let aheadMs = 0;
 
 const start = async () => {
   const options = { tls: "off", networkCidr4: "10.86.0.0/16", networkCidr6: "fd00:1:2::/48" } as const;
-  fixture = await startCoordinator(home.path, options, { limits: { challengeBurst: 10_000 } });
+  const clock = { ...systemClock, wallMs: () => systemClock.wallMs() + aheadMs };
+  fixture = await startCoordinator(home.path, options, { clock, limits: { challengeBurst: 10_000 } });
 };
 beforeEach(async () => {
   home = await temporaryHome();
+  aheadMs = 0;
   await start();
 });
 afterEach(async () => {
@@ -224,6 +229,34 @@ describe("the tree of CIDRs", () => {
     expect(answer.json.error).toMatchObject({ code: "address-taken", hint: "10.86.128.2 is free, for one." });
     expect((await join("carol", "again")).self.ip4).toBe("10.86.128.2");
   });
+});
+
+describe("what a token reserves", () => {
+  it("holds nobody up once the token has expired", async () => {
+    await made(add("servers", "10.86.128.0/20"));
+    await fixture.admin.createToken({ cidr: "servers", ip4: "10.86.128.1", expiresInSeconds: 60 });
+    expect((await refused(add("db", "10.86.128.0/24")))[1]).toBe("cidr-in-use");
+    aheadMs = 61_000;
+    await made(add("db", "10.86.128.0/24"));
+    expect((await join("db-1", "db")).self.ip4).toBe("10.86.128.1");
+  });
+});
+
+it("every change is in the audit log, with what was before and after; what was refused is not", async () => {
+  await made(add("servers", "10.86.128.0/20"));
+  await made(ask("POST", "/servers/rename", { to: "hosts" }));
+  await made(setEnabled("hosts", false));
+  await made(setEnabled("hosts", false));
+  await refused(ask("DELETE", "/members"));
+  await made(ask("DELETE", "/hosts"));
+  const { json } = await fixture.admin.call<{ action: string }[]>("GET", "/v1/admin/audit");
+  const range = { cidr4: "10.86.128.0/20", cidr6: "fd00:1:2:8000::/52" };
+  expect(json.filter(({ action }) => action.startsWith("cidr."))).toMatchObject([
+    { action: "cidr.add", actor: "host", subject: "servers", before: null, after: { name: "servers", ...range } },
+    { action: "cidr.rename", subject: "servers", before: { name: "servers" }, after: { name: "hosts" } },
+    { action: "cidr.disable", subject: "hosts", before: { enabled: true }, after: { enabled: false } },
+    { action: "cidr.delete", subject: "hosts", before: { name: "hosts", ...range, enabled: false }, after: null },
+  ]);
 });
 
 describe("a change of the tree reaches the peers at once", () => {

@@ -123,6 +123,7 @@ describe("map deltas", () => {
           }
         },
       ),
+      { numRuns: 300 },
     );
   });
 

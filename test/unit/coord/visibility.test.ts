@@ -2,8 +2,8 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { MayStart } from "../../../src/api/network-map.ts";
 import {
-  makePolicy,
   mayExchange,
+  Policy,
   type PolicyAssociation,
   type PolicyCidr,
   type PolicySubject,
@@ -77,7 +77,7 @@ describe("visibility", () => {
   it("agrees with the slow reading of the rule, who may start included, on random trees with random associations", () => {
     fc.assert(
       fc.property(networkArbitrary, (network) => {
-        const policy = makePolicy(network.cidrs, network.associations);
+        const policy = new Policy(network.cidrs, network.associations);
         const subjects = subjectsOf(network);
         const pairs = subjects.flatMap((viewer) => subjects.map((subject) => [viewer, subject] as const));
         const wrong = pairs.filter(([viewer, subject]) => {
@@ -94,9 +94,11 @@ describe("visibility", () => {
   it("is symmetric: who sees is seen, and what one may start the other knows", () => {
     fc.assert(
       fc.property(networkArbitrary, (network) => {
-        const { seenFrom } = makePolicy(network.cidrs, network.associations);
-        for (const [a, seen] of seenFrom) {
-          for (const [b, mayStart] of seen) expect(seenFrom.get(b)?.get(a)).toBe(MIRROR[mayStart]);
+        const policy = new Policy(network.cidrs, network.associations);
+        for (const { id } of network.cidrs) {
+          for (const [other, mayStart] of policy.seenFrom(id)) {
+            expect(policy.seenFrom(other).get(id)).toBe(MIRROR[mayStart]);
+          }
         }
       }),
       { numRuns: 1000 },
@@ -112,7 +114,7 @@ describe("visibility", () => {
   const peer = (id: number, cidrId: number): PolicySubject => ({ id, cidrId, enabled: true });
 
   it("keeps leaves apart from each other and joins each with infra", () => {
-    const policy = makePolicy([cidr(1, null), cidr(2, 1, true), cidr(3, 1), cidr(4, 1)]);
+    const policy = new Policy([cidr(1, null), cidr(2, 1, true), cidr(3, 1), cidr(4, 1)]);
     expect(mayExchange(policy, peer(1, 3), peer(2, 3))).toBe(true);
     expect(mayExchange(policy, peer(1, 3), peer(2, 4))).toBe(false);
     expect(mayExchange(policy, peer(1, 3), peer(2, 2))).toBe(true);
@@ -122,7 +124,7 @@ describe("visibility", () => {
 
   it("has associations join two subtrees, and no third one behind them", () => {
     const cidrs = [cidr(1, null), cidr(2, 1, true), cidr(3, 1), cidr(4, 3), cidr(5, 3), cidr(6, 1), cidr(7, 1)];
-    const policy = makePolicy(cidrs, [
+    const policy = new Policy(cidrs, [
       { fromId: 3, toId: 6, oneWay: false },
       { fromId: 7, toId: 6, oneWay: true },
     ]);
@@ -134,7 +136,7 @@ describe("visibility", () => {
 
   it("gives a pair that two one-way associations cover the rights of both", () => {
     const cidrs = [cidr(1, null), cidr(2, 1), cidr(3, 2), cidr(4, 1)];
-    const policy = makePolicy(cidrs, [
+    const policy = new Policy(cidrs, [
       { fromId: 2, toId: 4, oneWay: true },
       { fromId: 4, toId: 3, oneWay: true },
     ]);
