@@ -11,6 +11,7 @@ import { endpointSchema, instantSchema, ip4Schema, ip6Schema, key32Schema, nameS
  *     POST /v1/down              → downReplySchema  stop traffic; a foreground or detached daemon then ends
  *     POST /v1/leave             → leaveReplySchema               deregister, remove keys and state, end
  *     POST /v1/pins/forget       pinForgetSchema → {}   trust the keys of this peer anew
+ *     POST /v1/keys/rotate       → keysRotatedSchema    another WireGuard key
  *     POST /v1/ping              pingRequestSchema → one pingReplySchema a line (NDJSON)
  *     GET  /v1/preferences       → preferencesSchema    what was asked of the paths to peers
  *     POST /v1/preferences       preferenceRequestSchema → preferenceReplySchema
@@ -226,3 +227,7 @@ export type DownReply = z.infer<typeof downReplySchema>;
 /** `deregistered` is false where the coordinator could not be told. */
 export const leaveReplySchema = z.object({ deregistered: z.boolean() });
 export type LeaveReply = z.infer<typeof leaveReplySchema>;
+
+/** WireGuard keys, before and after `POST /v1/keys/rotate`. */
+export const keysRotatedSchema = z.object({ publicKey: key32Schema, previousPublicKey: key32Schema });
+export type KeysRotated = z.infer<typeof keysRotatedSchema>;

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { keyProofSchema } from "./key-proof.ts";
 import { publicUrlSchema } from "./listening-config.ts";
 import {
   cidrSchema,
@@ -75,6 +76,8 @@ export const mapPeerSchema = z.object({
   wireguardKey: key32Schema,
   /** Ed25519: SSH host and client key, and who the peer is to the coordinator. */
   machineKey: key32Schema,
+  /** The machine's word for the WireGuard key; null of peers that registered with an earlier version. */
+  keyProof: keyProofSchema.nullable().default(null),
   /** What this peer may send from and is sent to: its own addresses, and approved routes. */
   allowedIps: z.array(cidrSchema).max(1024),
   /** Where its WireGuard socket may be reached, best first. */

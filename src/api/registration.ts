@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { keyProofSchema } from "./key-proof.ts";
 import { networkInfoSchema, selfInfoSchema } from "./network-map.ts";
 import { ipSchema, key32Schema, nameSchema, sha256HexSchema, signatureSchema } from "./primitives.ts";
 import { protocolRangeSchema } from "./protocol-version.ts";
@@ -45,6 +46,8 @@ export const registerRequestSchema = z.strictObject({
   wireguardKey: key32Schema,
   /** Ed25519 over the transcript, by the machine key. */
   machineProof: signatureSchema,
+  /** For the other peers, who cannot check the other two; left out by earlier versions. */
+  keyProof: keyProofSchema.optional(),
   /** HMAC-SHA-256 of the transcript, keyed with X25519(wireguard private key, `ephemeralKey`). */
   wireguardProof: key32Schema,
 });

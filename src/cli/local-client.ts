@@ -2,6 +2,8 @@ import { z } from "zod";
 import {
   type DownReply,
   downReplySchema,
+  type KeysRotated,
+  keysRotatedSchema,
   type LeaveReply,
   leaveReplySchema,
   type NetcheckReply,
@@ -96,6 +98,10 @@ export class LocalClient {
 
   netcheck(): Promise<NetcheckReply> {
     return this.#http.call({ method: "POST", path: "/v1/netcheck", body: {} }, netcheckReplySchema);
+  }
+
+  rotateKeys(): Promise<KeysRotated> {
+    return this.#http.call({ method: "POST", path: "/v1/keys/rotate", body: {} }, keysRotatedSchema);
   }
 
   async forgetPin(name: string): Promise<void> {

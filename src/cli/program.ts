@@ -9,6 +9,7 @@ import { registerDown } from "./commands/down.ts";
 import { registerFilter } from "./commands/filter.ts";
 import { registerInvite } from "./commands/invite.ts";
 import { registerJoin } from "./commands/join.ts";
+import { registerKeys } from "./commands/keys.ts";
 import { registerLeave } from "./commands/leave.ts";
 import { registerNetcheck } from "./commands/netcheck.ts";
 import { registerPaths } from "./commands/paths.ts";
@@ -75,6 +76,7 @@ function buildProgram(exit: ExitHolder): Command {
   registerFilter(program);
   registerNetcheck(program);
   registerPins(program);
+  registerKeys(program);
   registerVersion(program);
   return program;
 }

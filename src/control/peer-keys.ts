@@ -6,6 +6,7 @@ import {
   type KeyObject,
   sign,
 } from "node:crypto";
+import { type KeyProof, keyTranscript } from "../api/key-proof.ts";
 import type { MachineKeys } from "../api/machine-signature.ts";
 import { MeshError } from "../base/errors.ts";
 
@@ -49,6 +50,8 @@ export class PeerKeys implements MachineKeys {
   readonly machineKey: string;
   /** X25519, base64. */
   readonly wireguardKey: string;
+  /** When the WireGuard key was made. */
+  readonly issuedAtMs: number;
   readonly #machine: MachineKey;
   readonly #wireguard: KeyObject;
   readonly #wireguardPrivate: Uint8Array;
@@ -56,10 +59,12 @@ export class PeerKeys implements MachineKeys {
   /**
    * @param machineSeed Ed25519 seed (RFC 8032 §5.1.5), 32 bytes.
    * @param wireguardPrivate X25519 private key, 32 bytes.
+   * @param issuedAtMs when the WireGuard key was made, see `KeyProof`; 0 where that was not noted.
    * @throws MeshError `bad-key`
    */
-  constructor(machineSeed: Uint8Array, wireguardPrivate: Uint8Array) {
+  constructor(machineSeed: Uint8Array, wireguardPrivate: Uint8Array, issuedAtMs: number) {
     if (wireguardPrivate.length !== RAW_KEY_BYTES) throw new MeshError("bad-key", "a private key must be 32 bytes");
+    this.issuedAtMs = issuedAtMs;
     this.#machine = new MachineKey(machineSeed);
     this.#wireguardPrivate = Uint8Array.from(wireguardPrivate);
     this.#wireguard = fromPkcs8(X25519_PKCS8, wireguardPrivate);
@@ -71,7 +76,20 @@ export class PeerKeys implements MachineKeys {
     return new PeerKeys(
       rawPrivate(generateKeyPairSync("ed25519").privateKey),
       rawPrivate(generateKeyPairSync("x25519").privateKey),
+      Date.now(),
     );
+  }
+
+  /** The same machine with another WireGuard key. */
+  rotated(): PeerKeys {
+    const issuedAtMs = Math.max(Date.now(), this.issuedAtMs + 1);
+    return new PeerKeys(this.exportMachineSeed(), rawPrivate(generateKeyPairSync("x25519").privateKey), issuedAtMs);
+  }
+
+  /** The machine's word for its WireGuard key. */
+  proveWireguardKey(networkId: string): KeyProof {
+    const { issuedAtMs } = this;
+    return { issuedAtMs, signature: this.sign(keyTranscript(networkId, this, issuedAtMs)) };
   }
 
   /** Copies for the key file and the tunnel; 32 bytes each. */

@@ -46,6 +46,7 @@ export async function register(http: CoordinatorHttp, options: RegistrationOptio
     machineKey: keys.machineKey,
     wireguardKey: keys.wireguardKey,
     machineProof: keys.sign(transcript),
+    keyProof: keys.proveWireguardKey(http.info.network.id),
     wireguardProof: createHmac("sha256", shared).update(transcript).digest("base64"),
   };
   shared.fill(0);

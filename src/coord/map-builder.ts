@@ -181,7 +181,7 @@ interface SharedChanges {
 
 /** Without who may start: that depends on who looks. */
 function mapPeer(peer: Peer): Omit<MapPeer, "mayStart"> {
-  const { name, ip4, ip6, cidr, tags, wireguardKey, machineKey, online, lastSeenAtMs } = peer;
+  const { name, ip4, ip6, cidr, tags, wireguardKey, machineKey, keyProof, online, lastSeenAtMs } = peer;
   const { endpoints, overrideEndpoint, sshEndpoints, relays } = peer;
   return {
     name,
@@ -191,6 +191,7 @@ function mapPeer(peer: Peer): Omit<MapPeer, "mayStart"> {
     tags: [...tags],
     wireguardKey,
     machineKey,
+    keyProof,
     allowedIps: [`${ip4}/32`, `${ip6}/128`],
     endpoints: [...endpoints],
     overrideEndpoint,

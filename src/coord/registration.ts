@@ -1,3 +1,4 @@
+import { verifyKeyProof } from "../api/key-proof.ts";
 import type { NetworkInfo } from "../api/network-map.ts";
 import { negotiateProtocol, PROTOCOL_VERSIONS, type ProtocolRange } from "../api/protocol-version.ts";
 import {
@@ -133,6 +134,9 @@ export class Registrar {
     });
     checkMachineProof(machineKey, transcript, request.machineProof);
     checkWireguardProof(wireguardKey, ephemeralPrivateKey, transcript, request.wireguardProof);
+    if (request.keyProof !== undefined && !verifyKeyProof(network.id, request, request.keyProof)) {
+      throw new MeshError("proof-invalid", "the machine key's word for the WireGuard key does not fit");
+    }
   }
 }
 
@@ -157,12 +161,8 @@ async function resume(writer: Writer, known: PeerRow, request: RegisterRequest, 
   }
   if (known.wireguard_key === request.wireguardKey) return known;
   await requireFreeWireguardKey(writer, request.wireguardKey);
-  await writer.db
-    .updateTable("peers")
-    .set({ wireguard_key: request.wireguardKey })
-    .where("id", "=", known.id)
-    .execute();
-  const row = { ...known, wireguard_key: request.wireguardKey };
+  await writer.db.updateTable("peers").set(keyColumns(request)).where("id", "=", known.id).execute();
+  const row = { ...known, ...keyColumns(request) };
   await recordEvent(writer, nowMs, {
     actor: `peer:${row.name}`,
     action: "peer.rekey",
@@ -204,7 +204,7 @@ async function admit(writer: Writer, request: RegisterRequest, registry: Registr
     .values({
       name: request.name,
       machine_key: request.machineKey,
-      wireguard_key: request.wireguardKey,
+      ...keyColumns(request),
       ip4,
       ip6,
       cidr_id: leaf.id,
@@ -230,6 +230,10 @@ async function admit(writer: Writer, request: RegisterRequest, registry: Registr
     after: { ...auditedPeer(row), token: token.id },
   });
   return row;
+}
+
+function keyColumns({ wireguardKey, keyProof }: RegisterRequest): Pick<PeerRow, "wireguard_key" | "key_proof"> {
+  return { wireguard_key: wireguardKey, key_proof: keyProof === undefined ? null : JSON.stringify(keyProof) };
 }
 
 async function requireFreeWireguardKey(writer: Writer, wireguardKey: string): Promise<void> {

@@ -1,3 +1,4 @@
+import type { KeyProof } from "../api/key-proof.ts";
 import type { RelayInfo } from "../api/network-map.ts";
 import { MeshError } from "../base/errors.ts";
 import type { ChangeLog } from "./change-log.ts";
@@ -12,6 +13,7 @@ export interface Peer {
   readonly name: string;
   readonly machineKey: string;
   readonly wireguardKey: string;
+  readonly keyProof: KeyProof | null;
   readonly ip4: string;
   readonly ip6: string;
   readonly cidrId: number;
@@ -243,6 +245,7 @@ export class Registry {
       name: row.name,
       machineKey: row.machine_key,
       wireguardKey: row.wireguard_key,
+      keyProof: row.key_proof === null ? null : JSON.parse(row.key_proof),
       ip4: row.ip4,
       ip6: row.ip6,
       cidrId: row.cidr_id,

@@ -1,5 +1,6 @@
 import type {
   DownReply,
+  KeysRotated,
   NetcheckReply,
   PingReply,
   PingRequest,
@@ -22,6 +23,7 @@ import { LocalApi, type LocalApiTarget } from "./local-api.ts";
 import type { Enrolment, NetworkState, Settings } from "./network-state.ts";
 import { PeerSession } from "./peer-session.ts";
 import { removeNetwork } from "./remove-network.ts";
+import { rotateKeys } from "./rotate-keys.ts";
 import { deriveState, type Intent } from "./state.ts";
 import { buildStatus } from "./status-builder.ts";
 import { underlayDial } from "./underlay-dial.ts";
@@ -50,7 +52,7 @@ export interface DaemonDeps {
 export class Daemon implements LocalApiTarget, AsyncDisposable {
   /** Settles when the daemon has to end: `down` or `leave` was asked for, or (rejected) the data plane broke. */
   readonly ended: Promise<void>;
-  readonly #options: DaemonOptions;
+  #options: DaemonOptions;
   readonly #deps: DaemonDeps;
   readonly #warnings: Warnings;
   readonly #listeners = new Set<() => void>();
@@ -121,20 +123,24 @@ export class Daemon implements LocalApiTarget, AsyncDisposable {
     return this.#inTurn(async () => {
       await this.#setIntent("up");
       if (this.#session !== undefined) return;
-      this.#starting = true;
-      this.#changed();
-      try {
-        this.#session = await PeerSession.start(this.#options, {
-          logger: this.#deps.logger,
-          clock: this.#deps.clock,
-          warnings: this.#warnings,
-          onChange: () => this.#changed(),
-          onFatal: (failure) => this.#fail(failure),
-        });
-      } finally {
-        this.#starting = false;
-        this.#changed();
+      await this.#startSession();
+    });
+  }
+
+  /** Another WireGuard key: the coordinator first, then the session begins anew with it. */
+  rotateKeys(): Promise<KeysRotated> {
+    return this.#inTurn(async () => {
+      const { enrolment, keys, paths, settings } = this.#options;
+      const name = this.#session?.sources().map?.self.name ?? enrolment.self.name;
+      const dial = underlayDial(underlaySockets(settings.fwmark));
+      const next = await rotateKeys({ ...enrolment, self: { ...enrolment.self, name } }, keys, paths.directory, dial);
+      await this.#deps.state.enrolment.write(next.enrolment);
+      this.#options = { ...this.#options, ...next };
+      if (this.#session !== undefined) {
+        await this.#stopSession();
+        await this.#startSession();
       }
+      return { publicKey: next.keys.wireguardKey, previousPublicKey: keys.wireguardKey };
     });
   }
 
@@ -197,6 +203,23 @@ export class Daemon implements LocalApiTarget, AsyncDisposable {
   #running(): PeerSession {
     if (this.#session !== undefined) return this.#session;
     throw new MeshError("no-daemon", "the daemon is stopped", { hint: "Start the traffic with `mesh up`." });
+  }
+
+  async #startSession(): Promise<void> {
+    this.#starting = true;
+    this.#changed();
+    try {
+      this.#session = await PeerSession.start(this.#options, {
+        logger: this.#deps.logger,
+        clock: this.#deps.clock,
+        warnings: this.#warnings,
+        onChange: () => this.#changed(),
+        onFatal: (failure) => this.#fail(failure),
+      });
+    } finally {
+      this.#starting = false;
+      this.#changed();
+    }
   }
 
   async #stopSession(): Promise<void> {

@@ -12,6 +12,8 @@ const keyFileSchema = z.strictObject({
   machinePrivateKey: key32Schema,
   /** X25519. */
   wireguardPrivateKey: key32Schema,
+  /** When the X25519 key was made; 0 where that was not noted. */
+  wireguardKeyIssuedAtMs: z.number().int().min(0).default(0),
 });
 
 function keyFile(directory: string): StateFile<typeof keyFileSchema> {
@@ -25,6 +27,7 @@ export async function loadKeys(directory: string): Promise<PeerKeys | undefined>
   return new PeerKeys(
     Buffer.from(stored.machinePrivateKey, "base64"),
     Buffer.from(stored.wireguardPrivateKey, "base64"),
+    stored.wireguardKeyIssuedAtMs,
   );
 }
 
@@ -34,10 +37,16 @@ export async function loadOrCreateKeys(directory: string): Promise<PeerKeys> {
   if (existing !== undefined) return existing;
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const keys = PeerKeys.generate();
+  await saveKeys(directory, keys);
+  return keys;
+}
+
+/** In the place of those that are there. */
+export async function saveKeys(directory: string, keys: PeerKeys): Promise<void> {
   await keyFile(directory).write({
     version: 1,
     machinePrivateKey: Buffer.from(keys.exportMachineSeed()).toString("base64"),
     wireguardPrivateKey: Buffer.from(keys.exportWireguardPrivate()).toString("base64"),
+    wireguardKeyIssuedAtMs: keys.issuedAtMs,
   });
-  return keys;
 }

@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { z } from "zod";
 import {
   type DownReply,
+  type KeysRotated,
   type LeaveReply,
   type NetcheckReply,
   type PingReply,
@@ -50,6 +51,7 @@ export interface LocalApiTarget {
   leave(): Promise<LeaveReply>;
   ping(request: PingRequest, signal: AbortSignal): AsyncIterable<PingReply>;
   forgetPin(name: string): Promise<void>;
+  rotateKeys(): Promise<KeysRotated>;
   preferences(): Preferences;
   prefer(request: PreferenceRequest): Promise<PreferenceReply>;
   netcheck(signal: AbortSignal): Promise<NetcheckReply>;
@@ -95,6 +97,9 @@ const ROUTES: Readonly<Record<string, Handler>> = {
   "POST /v1/filter/default": async ({ request, response, target }) => {
     const wanted = parseWith(filterDefaultRequestSchema, await readJson(request));
     sendJson(response, 200, await target.filter.setDefault(wanted));
+  },
+  "POST /v1/keys/rotate": async ({ response, target }) => {
+    sendJson(response, 200, await target.rotateKeys());
   },
   "POST /v1/pins/forget": async ({ request, response, target }) => {
     const { name } = parseWith(pinForgetSchema, await readJson(request));

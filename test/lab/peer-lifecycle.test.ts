@@ -82,6 +82,21 @@ describe("what an admin does to a peer", () => {
     await eventually("its name", async () => (await bob.local.status()).self?.name === "bob");
   });
 
+  it("another WireGuard key takes the place of the old one by the machine's word, and traffic goes on", async () => {
+    const { ip4 } = await alice.reaches("bob");
+    const previous = (await bob.status()).self!.publicKey;
+    const { publicKey } = JSON.parse(await bob.mesh("keys", "rotate", "--json"));
+    expect(publicKey).not.toBe(previous);
+    await eventually("alice reaches bob", () => alice.host.pings(ip4), { timeoutMs: 5000 });
+    const known = await peersOf(alice);
+    expect([known.includes(publicKey), known.includes(previous)]).toEqual([true, false]);
+    for (const peer of [alice, bob]) expect((await peer.status()).warnings).toEqual([]);
+    expect(await bob.stop()).toBe(0);
+    bob = await MeshPeer.up(bob);
+    expect((await bob.status()).self?.publicKey).toBe(publicKey);
+    await alice.reaches("bob");
+  });
+
   it("a deleted one is gone, and joins under its name again at another address", async () => {
     const { publicKey, ip4 } = (await bob.status()).self!;
     await admin("delete", "bob");

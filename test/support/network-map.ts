@@ -18,6 +18,7 @@ export function mapPeer(name: string, host: number, fields: Partial<MapPeer> = {
     cidr: "members",
     tags: [],
     mayStart: "both",
+    keyProof: null,
     wireguardKey: randomKey(),
     machineKey: randomKey(),
     allowedIps: [`${ip4}/32`, `${ip6}/128`],

@@ -37,6 +37,13 @@ export const MIGRATIONS: readonly Migration[] = [
       for (const statement of ASSOCIATIONS) await sql.raw(statement).execute(db);
     },
   },
+  {
+    id: 5,
+    name: "peers.key_proof",
+    async up(db) {
+      await sql`ALTER TABLE peers ADD COLUMN key_proof TEXT`.execute(db);
+    },
+  },
 ];
 
 const FIRST_TABLES = [

@@ -57,6 +57,8 @@ interface PeersTable {
   name: string;
   machine_key: string;
   wireguard_key: string;
+  /** JSON, or null. */
+  key_proof: string | null;
   ip4: string;
   ip6: string;
   cidr_id: number;

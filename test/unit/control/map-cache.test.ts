@@ -12,7 +12,7 @@ describe("the map cache", () => {
   let cache: MapCache;
   const map = networkMap([mapPeer("bob", 2)]);
   // One more than the map implies: a peer that left.
-  const pins = checkPins(pinsOf(map), [mapPeer("gone", 3)]).pins;
+  const pins = checkPins(pinsOf(map), [mapPeer("gone", 3)], map.network.id).pins;
 
   beforeEach(() => {
     directory = mkdtempSync(join(tmpdir(), "mesh-cache-"));

@@ -1,6 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { checkPins, forgetPins, pinsOf } from "../../../src/control/pins.ts";
+import type { MapPeer } from "../../../src/api/network-map.ts";
+import { PeerKeys } from "../../../src/control/peer-keys.ts";
+import { checkPins as checkPinsIn, forgetPins, type Pin, pinsOf } from "../../../src/control/pins.ts";
 import { mapPeer, networkMap, randomKey } from "../../support/network-map.ts";
+
+const NETWORK_ID = networkMap([]).network.id;
+const checkPins = (pins: readonly Pin[], peers: readonly MapPeer[]) => checkPinsIn(pins, peers, NETWORK_ID);
 
 describe("pins: name and address belong to the keys they were met with", () => {
   const bob = mapPeer("bob", 2);
@@ -66,5 +71,56 @@ describe("pins: name and address belong to the keys they were met with", () => {
   it("can be rebuilt from a verified map", () => {
     const map = networkMap([bob]);
     expect(pinsOf(map)).toEqual(checkPins([], map.peers).pins);
+  });
+});
+
+describe("a WireGuard key that is rotated", () => {
+  const first = PeerKeys.generate();
+  const second = first.rotated();
+  const entry = (keys: PeerKeys, networkId = NETWORK_ID): MapPeer =>
+    mapPeer("bob", 2, {
+      machineKey: keys.machineKey,
+      wireguardKey: keys.wireguardKey,
+      keyProof: keys.proveWireguardKey(networkId),
+    });
+  const { pins } = checkPins([], [entry(first)]);
+
+  it("passes by the word of the machine, as often as it is rotated", () => {
+    const after = checkPins(pins, [entry(second)]);
+    expect(after.violations).toEqual([]);
+    expect(checkPins(after.pins, [entry(second)]).pins).toEqual(after.pins);
+    expect(checkPins(after.pins, [entry(second.rotated())]).violations).toEqual([]);
+  });
+
+  it("passes for a peer that was met before there was such a word", () => {
+    const old = checkPins([], [{ ...entry(first), keyProof: null }]);
+    expect(checkPins(old.pins, [entry(second)]).violations).toEqual([]);
+  });
+
+  it("does not pass without that word, or with that of another machine, key, instant or network", () => {
+    const thief = PeerKeys.generate();
+    const proof = second.proveWireguardKey(NETWORK_ID);
+    const forged: Partial<MapPeer>[] = [
+      { keyProof: null },
+      { keyProof: first.proveWireguardKey(NETWORK_ID) },
+      { keyProof: thief.proveWireguardKey(NETWORK_ID) },
+      { keyProof: { ...proof, issuedAtMs: proof.issuedAtMs + 1 } },
+      { keyProof: second.proveWireguardKey("3b241101-e2bb-4255-8caf-4136c566a962") },
+      { machineKey: thief.machineKey, keyProof: thief.proveWireguardKey(NETWORK_ID) },
+      { wireguardKey: thief.wireguardKey },
+    ];
+    for (const fields of forged) {
+      const check = checkPins(pins, [{ ...entry(second), ...fields }]);
+      expect([check.accepted, check.violations.length]).toEqual([[], 1]);
+      expect(check.pins).toEqual(pins);
+    }
+  });
+
+  it("does not come back by the old word, nor go to another, and is forgotten with the rest", () => {
+    const after = checkPins(pins, [entry(second)]);
+    expect(checkPins(after.pins, [entry(first)]).violations).toHaveLength(1);
+    const other = mapPeer("eve", 9, { wireguardKey: first.wireguardKey });
+    expect(checkPins(after.pins, [other]).violations).toHaveLength(1);
+    expect(forgetPins(after.pins, "bob")).toEqual([]);
   });
 });

@@ -33,6 +33,7 @@ function row(id: number): PeerRow {
     name: `peer-${id}`,
     machine_key: key(0),
     wireguard_key: key(1),
+    key_proof: null,
     ip4: `10.86.0.${id}`,
     ip6: `fd00::${id}`,
     cidr_id: 1,

@@ -38,6 +38,7 @@ function row(id: number, changes: Partial<PeerRow> = {}): PeerRow {
     name: `peer-${id}`,
     machine_key: key(id, 7),
     wireguard_key: key(id, 0),
+    key_proof: null,
     ip4: `10.86.64.${id}`,
     ip6: `fd00:1:2:4000::${id}`,
     cidr_id: 2 + (id % 3),

@@ -22,6 +22,7 @@ import { silentLogger } from "../../../src/base/logger.ts";
 import { UnixHttp } from "../../../src/cli/unix-http.ts";
 import { LocalApi, type LocalApiTarget } from "../../../src/daemon/local-api.ts";
 import { buildStatus } from "../../../src/daemon/status-builder.ts";
+import { randomKey } from "../../support/network-map.ts";
 
 const DEFAULTS = {
   in: { verdict: "allow", from: "built-in" },
@@ -69,6 +70,9 @@ class FakeDaemon implements LocalApiTarget {
   }
   async leave() {
     return { deregistered: true };
+  }
+  async rotateKeys() {
+    return { publicKey: randomKey(), previousPublicKey: randomKey() };
   }
   async *ping({ peer, count = 0 }: { peer: string; count?: number | undefined }, signal: AbortSignal) {
     if (peer === "nobody") throw new MeshError("not-found", "there is no peer nobody");
