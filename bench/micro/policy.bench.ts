@@ -47,6 +47,7 @@ const peers = Array.from(
     name: `peer-${i + 1}`,
     machine_key: key(2 * i),
     wireguard_key: key(2 * i + 1),
+    key_proof: null,
     ip4: `10.0.${i >> 8}.${i & 255}`,
     ip6: `fd00::${i.toString(16)}`,
     cidr_id: FIRST_LEAF + (i % cidrCount),
