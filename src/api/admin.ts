@@ -11,8 +11,8 @@ const expiresInSecondsSchema = z
   .default(14 * 86_400);
 
 /**
- * What admins ask of the coordinator: on its host through the admin socket (HTTP on a Unix socket), later also from an
- * admin peer. Same paths, same bodies.
+ * What admins ask of the coordinator: on its host through the admin socket (HTTP on a Unix socket), from an admin peer
+ * through the local API of its daemon, which signs the request and passes it on (`signed-request.ts`). Same paths and bodies.
  *
  *     POST   /v1/admin/tokens       tokenCreateSchema  → tokenCreatedSchema
  *     GET    /v1/admin/tokens       → tokenSchema[]

@@ -20,6 +20,7 @@ import { endpointSchema, instantSchema, ip4Schema, ip6Schema, key32Schema, nameS
  *     POST /v1/filter/remove     filterRemoveSchema → filterEntrySchema
  *     POST /v1/filter/default    filterDefaultRequestSchema → filterDefaultsSchema
  *     POST /v1/netcheck          → netcheckReplySchema  measures anew, which takes some seconds
+ *     …    /v1/admin/…           as in `admin.ts`       passed on to the coordinator, signed by this machine
  *
  * `version` in a path is the API's; `schemaVersion` in a status is that of the printed shape.
  */

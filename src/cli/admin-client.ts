@@ -20,25 +20,19 @@ import {
   associationSchema,
   type CidrCreate,
 } from "../api/admin-cidrs.ts";
-import { MeshError } from "../base/errors.ts";
-import { coordinatorHome } from "./coordinator-home.ts";
+import { type AdminDoor, openAdminDoor } from "./admin-door.ts";
 import type { GlobalOptions } from "./globals.ts";
-import { UnixHttp } from "./unix-http.ts";
 
-/** Calls to the coordinator on this host, through its admin socket. */
+/** What an admin asks of the coordinator, from its own host or from an admin peer. */
 export class AdminClient {
-  readonly #http: UnixHttp;
+  readonly #http: AdminDoor;
 
-  private constructor(socketPath: string) {
-    this.#http = new UnixHttp(
-      socketPath,
-      () => new MeshError("no-coordinator", "no coordinator is running on this host"),
-    );
+  private constructor(http: AdminDoor) {
+    this.#http = http;
   }
 
   static async open(options: GlobalOptions): Promise<AdminClient> {
-    const { adminSocketPath } = await coordinatorHome(options);
-    return new AdminClient(adminSocketPath);
+    return new AdminClient(await openAdminDoor(options));
   }
 
   createToken(request: z.input<typeof tokenCreateSchema>): Promise<TokenCreated> {

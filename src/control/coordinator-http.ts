@@ -70,17 +70,18 @@ export class CoordinatorHttp {
   }
 
   /** @throws MeshError the coordinator's own error, or one of `connect`'s. */
-  async send<Schema extends z.ZodType>(
+  send<Schema extends z.ZodType>(
     method: "POST" | "DELETE",
     path: string,
     body: object,
     schema: Schema,
   ): Promise<z.output<Schema>> {
-    const answer = await exchangeOrExplain(this.url, this.trust, this.#means, {
-      method,
-      path,
-      body: JSON.stringify(body),
-    });
+    return this.call({ method, path, body: JSON.stringify(body) }, schema);
+  }
+
+  /** As `send`, with a body that is text already, or none. */
+  async call<Schema extends z.ZodType>(call: CoordinatorCall, schema: Schema): Promise<z.output<Schema>> {
+    const answer = await exchangeOrExplain(this.url, this.trust, this.#means, call);
     return parseAnswer(answer, schema, this.url);
   }
 }
@@ -120,13 +121,21 @@ async function establishTrust(trust: CoordinatorTrust, url: string, means: Means
   return pinCa(body, trust.fingerprint);
 }
 
-interface Call {
+export interface CoordinatorCall {
   readonly method: "GET" | "POST" | "DELETE";
+  /** With its query. */
   readonly path: string;
-  readonly body?: string;
+  /** JSON. */
+  readonly body?: string | undefined;
+  readonly authorization?: string;
 }
 
-async function exchangeOrExplain(url: string, security: Security, means: Means, call: Call): Promise<Answer> {
+async function exchangeOrExplain(
+  url: string,
+  security: Security,
+  means: Means,
+  call: CoordinatorCall,
+): Promise<Answer> {
   const effective: Security = url.startsWith("http:") ? { kind: "plain" } : security;
   try {
     return await exchange(url, effective, means, call);
@@ -151,7 +160,7 @@ async function speaksPlainHttp(url: string, means: Means): Promise<boolean> {
   }
 }
 
-async function exchange(url: string, security: Security, means: Means, call: Call): Promise<Answer> {
+async function exchange(url: string, security: Security, means: Means, call: CoordinatorCall): Promise<Answer> {
   const { socketFactory, timeoutMs, signal } = means;
   const attempt = new AbortController();
   const interrupt = () => attempt.abort(new MeshError("interrupted", `interrupted while talking to ${url}`));
@@ -170,7 +179,7 @@ async function exchange(url: string, security: Security, means: Means, call: Cal
   }
 }
 
-function exchangeOn(socket: Socket, url: string, call: Call, signal: AbortSignal): Promise<Answer> {
+function exchangeOn(socket: Socket, url: string, call: CoordinatorCall, signal: AbortSignal): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const headers: Record<string, string | number> = {
       host: new URL(url).host,
@@ -181,6 +190,7 @@ function exchangeOn(socket: Socket, url: string, call: Call, signal: AbortSignal
       headers["content-type"] = "application/json";
       headers["content-length"] = Buffer.byteLength(call.body);
     }
+    if (call.authorization !== undefined) headers.authorization = call.authorization;
     const { method, path } = call;
     const request = httpRequest({ method, path, headers, createConnection: () => socket });
     const abort = () => request.destroy(signal.reason);

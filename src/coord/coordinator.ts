@@ -28,6 +28,7 @@ import { EphemeralPeers } from "./ephemeral.ts";
 import { adminRoutes } from "./http/admin-routes.ts";
 import { openAdminSocket } from "./http/admin-socket.ts";
 import { createApp } from "./http/app.ts";
+import { identify } from "./http/identify.ts";
 import { publicRoutes } from "./http/public-routes.ts";
 import { pathOf, type UpgradeHandler } from "./http/upgrades.ts";
 import { type CoordinatorLimits, DEFAULT_LIMITS } from "./limits.ts";
@@ -159,16 +160,29 @@ async function assemble(
   });
 
   const caInUse = tls === "auto" ? authority : undefined;
+  let urls: readonly string[] = publicUrls;
+  const addressing: TokenAddressing = {
+    network: network.name,
+    // Without public ones they follow from the ports that are taken below.
+    get urls() {
+      return urls;
+    },
+    caFingerprint: caInUse?.fingerprint,
+  };
+  const { directory } = settings;
+  const forAdmins = adminRoutes({ ...removal, network, store, relays, relayRegistrar, clock, addressing, directory });
+  const forAll = publicRoutes({
+    network,
+    softwareVersion: softwareVersion(),
+    authority: caInUse,
+    registrar,
+    relayRegistrar,
+    clock,
+  });
   const app = createApp({
-    handlers: publicRoutes({
-      network,
-      softwareVersion: softwareVersion(),
-      authority: caInUse,
-      registrar,
-      relayRegistrar,
-      clock,
-    }),
-    callerOf: (request) => ({ kind: "anyone", address: clientAddresses.of(request) }),
+    handlers: { ...forAll, ...forAdmins },
+    callerOf: (request, body) =>
+      identify(request, clientAddresses.of(request), body, { network, registry, relays, challenges, clock }),
     bodyBytes: limits.bodyBytes,
     logger,
   });
@@ -198,20 +212,10 @@ async function assemble(
   if (caInUse !== undefined) certificates.keepRenewed((certificate) => listeners.useCertificate(certificate));
 
   const scheme = tls === "off" ? "http" : "https";
-  const urls = publicUrls.length > 0 ? publicUrls : deriveUrls(scheme, listeners.addresses);
-  const addressing: TokenAddressing = { network: network.name, urls, caFingerprint: caInUse?.fingerprint };
+  if (urls.length === 0) urls = deriveUrls(scheme, listeners.addresses);
   const adminSocketPath = options.adminSocketPath ?? join(settings.directory, "admin.sock");
   const adminApp = createApp({
-    handlers: adminRoutes({
-      ...removal,
-      network,
-      store,
-      relays,
-      relayRegistrar,
-      clock,
-      addressing,
-      directory: settings.directory,
-    }),
+    handlers: forAdmins,
     callerOf: () => ({ kind: "host" }),
     bodyBytes: limits.bodyBytes,
     logger,

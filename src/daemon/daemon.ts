@@ -14,8 +14,10 @@ import { DisposeStack } from "../base/dispose.ts";
 import { MeshError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import type { PeerKeys } from "../control/peer-keys.ts";
+import type { Dial } from "../host/tcp.ts";
 import { underlaySockets } from "../host/underlay/underlay-sockets.ts";
 import type { AeadProviderName } from "../wireguard/aead/provider.ts";
+import { type AdminCall, callAsAdmin } from "./admin-call.ts";
 import { deregister } from "./deregister.ts";
 import type { FilterKeeper } from "./filter/filter-keeper.ts";
 import type { Home, NetworkPaths } from "./home.ts";
@@ -156,9 +158,8 @@ export class Daemon implements LocalApiTarget, AsyncDisposable {
 
   leave(): Promise<{ deregistered: boolean }> {
     return this.#inTurn(async () => {
-      const { enrolment, home, keys, paths, settings } = this.#options;
-      const dial = underlayDial(underlaySockets(settings.fwmark));
-      const deregistered = await deregister(enrolment, keys, { dial, logger: this.#deps.logger });
+      const { enrolment, home, keys, paths } = this.#options;
+      const deregistered = await deregister(enrolment, keys, { dial: this.#dial(), logger: this.#deps.logger });
       await this.#stopSession();
       await removeNetwork(home, paths.network);
       this.#end();
@@ -172,6 +173,12 @@ export class Daemon implements LocalApiTarget, AsyncDisposable {
 
   forgetPin(name: string): Promise<void> {
     return this.#running().forgetPin(name);
+  }
+
+  /** Also while the traffic is stopped. */
+  admin(call: AdminCall): Promise<object> {
+    const { enrolment, keys } = this.#options;
+    return callAsAdmin(enrolment, keys, this.#dial(), call);
   }
 
   preferences(): Preferences {
@@ -198,6 +205,10 @@ export class Daemon implements LocalApiTarget, AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #dial(): Dial {
+    return underlayDial(underlaySockets(this.#options.settings.fwmark));
   }
 
   #running(): PeerSession {

@@ -29,6 +29,7 @@ import {
 import { ERROR_CODES } from "../base/error-codes.ts";
 import { asMeshError, MeshError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
+import type { AdminCall } from "./admin-call.ts";
 import { listenOnUnixSocket } from "./unix-socket.ts";
 
 const MAX_BODY_BYTES = 64 * 1024;
@@ -56,6 +57,8 @@ export interface LocalApiTarget {
   prefer(request: PreferenceRequest): Promise<PreferenceReply>;
   netcheck(signal: AbortSignal): Promise<NetcheckReply>;
   readonly filter: FilterTarget;
+  /** Has the coordinator do it, in the name of this machine. */
+  admin(call: AdminCall): Promise<object>;
 }
 
 interface Exchange {
@@ -147,10 +150,10 @@ async function handle(exchange: Exchange, logger: Logger): Promise<void> {
   response.setHeader("connection", "close");
   try {
     const path = (request.url ?? "").split("?")[0] ?? "";
-    const handler = Object.hasOwn(ROUTES, `${request.method} ${path}`)
-      ? ROUTES[`${request.method} ${path}`]
-      : undefined;
-    if (handler === undefined) throw new MeshError("not-found", `there is no ${request.method} ${path}`);
+    const route = `${request.method} ${path}`;
+    const ours = Object.hasOwn(ROUTES, route) ? ROUTES[route] : undefined;
+    const handler = path.startsWith("/v1/admin/") ? passToCoordinator : ours;
+    if (handler === undefined) throw new MeshError("not-found", `there is no ${route}`);
     await handler(exchange);
   } catch (thrown) {
     const error = asMeshError(thrown);
@@ -186,6 +189,16 @@ async function pingPeer({ request, response, target }: Exchange): Promise<void> 
   response.end();
 }
 
+/** Which routes there are, and what they take, is the coordinator's to know. */
+async function passToCoordinator({ request, response, target }: Exchange): Promise<void> {
+  const { method, url: path = "" } = request;
+  if (method !== "GET" && method !== "POST" && method !== "DELETE") {
+    throw new MeshError("method-not-allowed", `nothing of the coordinator's answers to ${method}`);
+  }
+  const body = await readText(request);
+  sendJson(response, 200, await target.admin({ method, path, body: body === "" ? undefined : body }));
+}
+
 /** Aborted when the caller hangs up, or has got all of its answer. */
 function hangUp(response: ServerResponse): AbortSignal {
   const hungUp = new AbortController();
@@ -205,6 +218,15 @@ function sendJson(response: ServerResponse, status: number, body: object): void 
 }
 
 async function readJson(request: IncomingMessage): Promise<unknown> {
+  const text = await readText(request);
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new MeshError("bad-request", "the body is no JSON", { cause });
+  }
+}
+
+async function readText(request: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
   let sizeBytes = 0;
   for await (const chunk of request) {
@@ -213,11 +235,7 @@ async function readJson(request: IncomingMessage): Promise<unknown> {
     if (sizeBytes > MAX_BODY_BYTES) throw new MeshError("bad-request", "the body is too long");
     chunks.push(chunk);
   }
-  try {
-    return JSON.parse(Buffer.concat(chunks).toString("utf8"));
-  } catch (cause) {
-    throw new MeshError("bad-request", "the body is no JSON", { cause });
-  }
+  return Buffer.concat(chunks).toString("utf8");
 }
 
 function parseWith<Schema extends z.ZodType>(schema: Schema, fields: unknown): z.output<Schema> {

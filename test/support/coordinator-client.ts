@@ -1,4 +1,12 @@
-import { createHmac, createPublicKey, diffieHellman, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
+import {
+  createHash,
+  createHmac,
+  createPublicKey,
+  diffieHellman,
+  generateKeyPairSync,
+  type KeyObject,
+  sign,
+} from "node:crypto";
 import { request as httpRequest, type IncomingHttpHeaders } from "node:http";
 import { request as httpsRequest } from "node:https";
 import { WebSocket } from "ws";
@@ -140,6 +148,24 @@ export class CoordinatorClient {
     const transcript = leaveTranscript({ networkId: network.id, challengeId, nonce, machineKey });
     const machineProof = sign(null, transcript, keys.machine).toString("base64");
     return this.call("DELETE", "/v1/peer", { challengeId, machineKey, machineProof });
+  }
+
+  /** A right signature for this request, as it stands in its header, to be sent with it or with another. */
+  async signature(keys: TestKeys, method: string, target: string, body = ""): Promise<{ authorization: string }> {
+    const { challengeId, nonce } = await this.challenge();
+    const { network } = await this.info();
+    const digest = createHash("sha256").update(body).digest("base64");
+    const fields = ["mesh request v1", network.id, challengeId, nonce, keys.machineKey, method, target, digest];
+    const text = fields.map((field) => `${Buffer.byteLength(field)}:${field}`).join(",");
+    const proof = sign(null, Buffer.from(text), keys.machine).toString("base64");
+    const authorization = `Mesh-Machine key="${keys.machineKey}", challenge="${challengeId}", proof="${proof}"`;
+    return { authorization };
+  }
+
+  /** A call that the machine signs. */
+  async signed<T = unknown>(keys: TestKeys, method: string, target: string, body?: object): Promise<Answer<T>> {
+    const text = body === undefined ? undefined : JSON.stringify(body);
+    return this.call<T>(method, target, text, await this.signature(keys, method, target, text));
   }
 
   openControl(options: { readonly headers?: Record<string, string> } = {}): TestControl {

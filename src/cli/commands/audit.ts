@@ -6,7 +6,7 @@ import { printJson, printLine } from "../output.ts";
 export function registerAudit(program: Command): void {
   program
     .command("audit")
-    .description("who changed what in the network, oldest first (on the coordinator's host)")
+    .description("who changed what in the network, oldest first (admins)")
     .option("--since <duration>", "how far back", "24h")
     .action(async ({ since }: { since: string }, command: Command) => {
       const options = globalOptions(command);

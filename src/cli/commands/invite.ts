@@ -12,7 +12,7 @@ interface InviteFlags extends TokenFlags {
 export function registerInvite(program: Command): void {
   const invite = program
     .command("invite")
-    .description("invite machines by a file: a join token with what belongs to it (on the coordinator's host)");
+    .description("invite machines by a file: a join token with what belongs to it (admins)");
   invite
     .command("create")
     .description("make an invitation; print it, or write it to a file that only you can read")

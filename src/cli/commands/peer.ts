@@ -7,7 +7,7 @@ import { globalOptions } from "../globals.ts";
 import { printJson, printLine } from "../output.ts";
 
 export function registerPeer(program: Command): void {
-  const peer = program.command("peer").description("manage the peers of the network (on the coordinator's host)");
+  const peer = program.command("peer").description("manage the peers of the network (admins)");
 
   peer
     .command("list")

@@ -10,7 +10,7 @@ import type { RelayFlags } from "../relay-flags.ts";
 export function registerRelay(program: Command): void {
   const relay = program
     .command("relay")
-    .description("run a stand-alone relay, or look after the relays of a network (on the coordinator's host)");
+    .description("run a stand-alone relay, or look after the relays of a network (admins)");
   addListeningOptions(relay, ":443")
     .option("--server <url>", "the coordinator; may be repeated, tried in order", collect)
     .option("--token <token>", "what `mesh token create --relay` printed (MESH_TOKEN); an admin's is good as well")

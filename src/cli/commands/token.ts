@@ -10,7 +10,7 @@ import type { TokenFlags } from "../token-request.ts";
 const ABSENCE_MINUTES = DEFAULT_LIMITS.ephemeralAbsenceMs / 60_000;
 
 export function registerToken(program: Command): void {
-  const token = program.command("token").description("tokens that let machines join (on the coordinator's host)");
+  const token = program.command("token").description("tokens that let machines join (admins)");
   token
     .command("create")
     .description("make a join token; it is shown once")

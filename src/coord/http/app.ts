@@ -6,7 +6,7 @@ import { ERROR_CODES } from "../../base/error-codes.ts";
 import { errnoOf, MeshError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import { type AdminRoute, authorize, type Caller, type PublicRoute } from "./authorize.ts";
-import { checkValue, readJson } from "./body.ts";
+import { checkValue, RequestBody } from "./body.ts";
 
 /** What a handler is given of a request. */
 export interface Call {
@@ -15,7 +15,7 @@ export interface Call {
   param(name: string): string | undefined;
   /** What follows the path, checked. @throws MeshError as `body` */
   query<Schema extends z.ZodType>(schema: Schema): z.output<Schema>;
-  /** @throws MeshError see `readJson` */
+  /** @throws MeshError see `RequestBody.json` */
   body<Schema extends z.ZodType>(schema: Schema): Promise<z.output<Schema>>;
 }
 
@@ -34,7 +34,8 @@ export class RawAnswer {
 
 export interface AppOptions<Route extends string> {
   readonly handlers: Record<Route, Handler>;
-  callerOf(request: IncomingMessage): Caller;
+  /** @param body may be asked for; the handler gets the same */
+  callerOf(request: IncomingMessage, body: () => Promise<Uint8Array>): Caller | Promise<Caller>;
   readonly bodyBytes: number;
   readonly logger: Logger;
 }
@@ -47,13 +48,14 @@ export function createApp<Route extends PublicRoute | AdminRoute>(options: AppOp
   for (const [route, handler] of routes) {
     const [method, path] = route.split(" ") as [string, string];
     router.register(path, [method], async (context: RouterContext) => {
-      const caller = callerOf(context.req);
+      const body = new RequestBody(context.req, bodyBytes);
+      const caller = await callerOf(context.req, () => body.bytes());
       authorize(caller, route);
       const answer = await handler({
         caller,
         param: (name) => context.params[name],
         query: (schema) => checkValue({ ...context.query }, schema),
-        body: (schema) => readJson(context.req, schema, bodyBytes),
+        body: (schema) => body.json(schema),
       });
       if (answer instanceof RawAnswer) {
         context.type = answer.contentType;

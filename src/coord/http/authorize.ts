@@ -1,10 +1,21 @@
 import { MeshError } from "../../base/errors.ts";
+import { peerDisabled } from "../manage-peers.ts";
 import type { Actor } from "../store/audit.ts";
 
 /** Who is calling. */
 export type Caller =
   /** Somebody on the network, unknown until a proof in the request says otherwise. */
   | { readonly kind: "anyone"; readonly address: string }
+  /** A peer that has signed this very request, as it stands with the network now. */
+  | {
+      readonly kind: "peer";
+      readonly address: string;
+      readonly name: string;
+      readonly admin: boolean;
+      readonly enabled: boolean;
+    }
+  /** A stand-alone relay, likewise. */
+  | { readonly kind: "relay"; readonly address: string; readonly name: string }
   /** Who may open the admin socket: root or the coordinator's own user. */
   | { readonly kind: "host" };
 
@@ -91,24 +102,51 @@ const REQUIRED_RIGHT: Record<PublicRoute | AdminRoute, Right> = {
   "DELETE /v1/admin/relays/:name": "admin",
 };
 
-/** The one decision on who may call what. @throws MeshError `not-permitted` */
+/** Every route, for those who want to try them all. */
+export const ROUTES = Object.keys(REQUIRED_RIGHT) as readonly (PublicRoute | AdminRoute)[];
+
+/** The one decision on who may call what. @throws MeshError `not-permitted`, `peer-disabled` */
 export function authorize(caller: Caller, route: PublicRoute | AdminRoute): void {
-  if (!holds(caller, REQUIRED_RIGHT[route])) {
-    throw new MeshError("not-permitted", "this call needs the admin right", {
-      hint: "Run the command on the coordinator's host, as root or as the coordinator's user.",
-    });
-  }
+  const refusal = refuse(caller, REQUIRED_RIGHT[route]);
+  if (refusal !== undefined) throw refusal;
 }
 
-function holds(caller: Caller, right: Right): boolean {
+function refuse(caller: Caller, right: Right): MeshError | undefined {
   switch (right) {
     case "none":
     case "proof":
-      return true;
+      return undefined;
     case "admin":
+      return isAdmin(caller) ? undefined : refuseAdmin(caller);
     case "host":
-      return caller.kind === "host";
+      return caller.kind === "host" ? undefined : hostOnly();
   }
+}
+
+function isAdmin(caller: Caller): boolean {
+  switch (caller.kind) {
+    case "host":
+      return true;
+    case "peer":
+      return caller.admin && caller.enabled;
+    case "anyone":
+    case "relay":
+      return false;
+  }
+}
+
+function refuseAdmin(caller: Caller): MeshError {
+  if (caller.kind === "peer" && !caller.enabled) return peerDisabled(caller.name);
+  const who = caller.kind === "peer" ? `${caller.name} does not have it` : "only admins have it";
+  return new MeshError("not-permitted", `this needs the admin right, and ${who}`, {
+    hint: "Run it on the coordinator's host, or on an admin peer; an admin gives the right by `mesh peer set-admin NAME on`.",
+  });
+}
+
+function hostOnly(): MeshError {
+  return new MeshError("not-permitted", "this is for the coordinator's own host alone", {
+    hint: "Run it there, as root or as the coordinator's user.",
+  });
 }
 
 /** The caller's name in the audit log. */
@@ -116,6 +154,10 @@ export function actorOf(caller: Caller): Actor {
   switch (caller.kind) {
     case "host":
       return "host";
+    case "peer":
+      return `peer:${caller.name}`;
+    case "relay":
+      return `relay:${caller.name}`;
     case "anyone":
       return "coordinator";
   }

@@ -3,30 +3,44 @@ import type { z } from "zod";
 import type { ErrorCode } from "../../base/error-codes.ts";
 import { MeshError } from "../../base/errors.ts";
 
-/**
- * Reads a request's JSON body and checks it.
- * @throws MeshError `too-large`, `bad-request`, or a code of the field at fault (`bad-name`, `bad-key`, `bad-address`)
- */
-export async function readJson<Schema extends z.ZodType>(
-  request: IncomingMessage,
-  schema: Schema,
-  maxBytes: number,
-): Promise<z.output<Schema>> {
-  const contentType = request.headers["content-type"] ?? "";
-  if (!/^application\/json\b/i.test(contentType)) {
-    throw new MeshError("bad-request", "the request body must be application/json");
+/** A request's body: read when it is first asked for, and once. */
+export class RequestBody {
+  readonly #request: IncomingMessage;
+  readonly #maxBytes: number;
+  #bytes: Promise<Buffer> | undefined;
+
+  constructor(request: IncomingMessage, maxBytes: number) {
+    this.#request = request;
+    this.#maxBytes = maxBytes;
   }
-  const bytes = await readBytes(request, maxBytes);
-  let value: unknown;
-  try {
-    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-  } catch {
-    throw new MeshError("bad-request", "the request body is not JSON");
+
+  /** Empty where there is none. @throws MeshError `too-large` */
+  bytes(): Promise<Buffer> {
+    this.#bytes ??= readBytes(this.#request, this.#maxBytes);
+    return this.#bytes;
   }
-  return checkValue(value, schema);
+
+  /**
+   * As JSON, checked.
+   * @throws MeshError `too-large`, `bad-request`, or a code of the field at fault (`bad-name`, `bad-key`, `bad-address`)
+   */
+  async json<Schema extends z.ZodType>(schema: Schema): Promise<z.output<Schema>> {
+    const contentType = this.#request.headers["content-type"] ?? "";
+    if (!/^application\/json\b/i.test(contentType)) {
+      throw new MeshError("bad-request", "the request body must be application/json");
+    }
+    const bytes = await this.bytes();
+    let value: unknown;
+    try {
+      value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    } catch {
+      throw new MeshError("bad-request", "the request body is not JSON");
+    }
+    return checkValue(value, schema);
+  }
 }
 
-/** @throws MeshError as `readJson`. The message names the field and never repeats what was sent. */
+/** @throws MeshError as `RequestBody.json`. The message names the field and never repeats what was sent. */
 export function checkValue<Schema extends z.ZodType>(value: unknown, schema: Schema): z.output<Schema> {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;

@@ -49,6 +49,6 @@ export function publicRoutes(deps: PublicRoutesDeps): Record<PublicRoute, Handle
 }
 
 function addressOf(caller: Caller): string {
-  if (caller.kind !== "anyone") throw new MeshError("internal", "a public route was called by the admin socket");
+  if (caller.kind === "host") throw new MeshError("internal", "a public route was called by the admin socket");
   return caller.address;
 }

@@ -46,7 +46,7 @@ describe("HTTP API", () => {
       ["GET", "/%E0%A4%A", undefined, 404, "not-found"],
       ["PUT", "/v1/register", {}, 405, "method-not-allowed"],
       ["DELETE", "/v1/info", undefined, 405, "method-not-allowed"],
-      ["GET", "/v1/admin/tokens", undefined, 404, "not-found"],
+      ["GET", "/v1/admin/tokens", undefined, 403, "not-permitted"],
       ["POST", "/v1/register", undefined, 400, "bad-request"],
       ["POST", "/v1/register", "{", 400, "bad-request"],
       ["POST", "/v1/register", "\u0000", 400, "bad-request"],

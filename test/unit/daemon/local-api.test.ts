@@ -20,6 +20,7 @@ import { type FilterAdd, filterEntrySchema, filterViewSchema } from "../../../sr
 import { MeshError } from "../../../src/base/errors.ts";
 import { silentLogger } from "../../../src/base/logger.ts";
 import { UnixHttp } from "../../../src/cli/unix-http.ts";
+import type { AdminCall } from "../../../src/daemon/admin-call.ts";
 import { LocalApi, type LocalApiTarget } from "../../../src/daemon/local-api.ts";
 import { buildStatus } from "../../../src/daemon/status-builder.ts";
 import { randomKey } from "../../support/network-map.ts";
@@ -96,6 +97,11 @@ class FakeDaemon implements LocalApiTarget {
     await new Promise((resolve) => signal.addEventListener("abort", resolve));
     this.calls.push("netcheck given up");
     throw new MeshError("interrupted", "nobody waits any more");
+  }
+  async admin({ method, path, body }: AdminCall): Promise<object> {
+    if (method === "DELETE") throw new MeshError("not-permitted", "this needs the admin right");
+    this.calls.push([method, path, ...(body === undefined ? [] : [body])].join(" "));
+    return [];
   }
   async forgetPin(name: string): Promise<void> {
     this.calls.push(`forget ${name}`);
@@ -194,6 +200,14 @@ describe("the local API", () => {
   ] as const)("refuses %s %s with %j: %s", async (method, route, body, code) => {
     const call = { method, path: route, ...(body === undefined ? {} : { body }) };
     await expect(client.call(call, z.unknown())).rejects.toMatchObject({ code });
+  });
+
+  it("passes on what is for the coordinator as it is, and its errors with their codes", async () => {
+    expect(await client.call({ method: "GET", path: "/v1/admin/audit?since=1" }, z.unknown())).toEqual([]);
+    await post("/v1/admin/tokens", { uses: 2 });
+    expect(daemon.calls).toEqual(["GET /v1/admin/audit?since=1", 'POST /v1/admin/tokens {"uses":2}']);
+    const refused = client.call({ method: "DELETE", path: "/v1/admin/peers/bob" }, z.unknown());
+    await expect(refused).rejects.toMatchObject({ code: "not-permitted", exitStatus: 4 });
   });
 
   it("keeps and tells what is asked of paths", async () => {
