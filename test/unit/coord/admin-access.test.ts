@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { CoordinatorHttp } from "../../../src/control/coordinator-http.ts";
-import { MachineKey, PeerKeys } from "../../../src/control/peer-keys.ts";
+import { MachineKey } from "../../../src/control/peer-keys.ts";
 import { registerRelay } from "../../../src/control/relay-registration.ts";
 import { signedCall } from "../../../src/control/signed-call.ts";
 import { type AdminRoute, actorOf, authorize, type Caller, ROUTES } from "../../../src/coord/http/authorize.ts";
@@ -171,7 +171,7 @@ describe("the admin routes on the network", () => {
     const { client, coordinator, admin } = fixture;
     const trust = { kind: "fingerprint", fingerprint: coordinator.caFingerprint ?? "" } as const;
     const http = await CoordinatorHttp.connect({ url: client.url, trust });
-    const keys = new PeerKeys(seedOf(root.machine), seedOf(root.wireguard));
+    const keys = new MachineKey(seedOf(root.machine));
     const body = JSON.stringify({ to: "plain" });
     const call = { method: "POST", path: "/v1/admin/peers/ordinary/rename", body } as const;
     expect(await signedCall(http, { networkId: coordinator.network.id, keys }, call)).toMatchObject({ name: "plain" });
