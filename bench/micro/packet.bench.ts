@@ -14,30 +14,10 @@ import { Joiner } from "../../src/tun/join.ts";
 import { Splitter } from "../../src/tun/split.ts";
 import { FRAME_READ_OFFSET, type FrameSink } from "../../src/tun/tun-device.ts";
 import { GsoType, VirtioFlag, VirtioHeader, writeVirtioHeader } from "../../src/tun/virtio-header.ts";
+import { measure } from "./measure.ts";
 
-const ROUND_NS = 100_000_000;
-const ROUNDS = 5;
 /** Frame and run share one buffer: copies within a buffer are quicker. */
 const RUN_OFFSET = 66_048;
-let blackHole = 0;
-
-/** The median of a few rounds of `run`, in nanoseconds per unit; one call of `run` does `units`. */
-function measure(name: string, units: number, run: () => number): void {
-  const once = () => {
-    const started = process.hrtime.bigint();
-    let calls = 0;
-    let elapsedNs = 0;
-    while (elapsedNs < ROUND_NS) {
-      for (let i = 0; i < 10; i++) blackHole += run();
-      calls += 10;
-      elapsedNs = Number(process.hrtime.bigint() - started);
-    }
-    return elapsedNs / (calls * units);
-  };
-  once();
-  const rounds = Array.from({ length: ROUNDS }, once).sort((a, b) => a - b);
-  console.log(`${name.padEnd(58)} ${rounds[ROUNDS >> 1]!.toFixed(1).padStart(8)} ns`);
-}
 
 function fillRandom(buffer: PacketBuffer): void {
   for (let i = 0; i < buffer.sizeBytes; i++) buffer.bytes[i] = Math.random() * 256;
@@ -183,4 +163,3 @@ for (const count of [100, 10_000]) {
   lookups(count, 4, "hosts anywhere in IPv4", () => randomBytes([], 4));
   lookups(count, 16, "hosts in fd00:86::/64", () => randomBytes([0xfd, 0, 0, 0x86, 0, 0, 0, 0], 16));
 }
-if (Number.isNaN(blackHole)) console.log(blackHole);

@@ -2,11 +2,10 @@ import { type Flow, KEY_WORDS } from "./flow.ts";
 
 /** Connections that are tracked at most. */
 export const MAX_CONNECTIONS = 65_536;
-/** An entry is a line of the processor's cache. */
+/** A line of the processor's cache, of which as much is used as stays within one where memory begins 16 bytes into it. */
 const ENTRY_WORDS = 16;
-const HASH = KEY_WORDS;
 /** What stands in an entry behind its key. `expiresAt` is in seconds of the filter's clock. */
-export const Entry = { expiresAt: HASH + 1, state: HASH + 2, generation: HASH + 3 } as const;
+export const Entry = { expiresAt: KEY_WORDS, state: KEY_WORDS + 1 } as const;
 
 /** No entry stands further from where its hash wants it. */
 const MAX_PROBES = 128;
@@ -15,12 +14,14 @@ const EVICTION_SCAN = 64;
 const SWEEP_SCAN = 2;
 
 /**
- * The connections that the filter tracks: open addressing with linear probing in one typed array, half of it free at least, so
- * that a look costs one or two lines of cache. Removing moves later entries up; there are no tombstones. An entry is named by
- * the index of its first word, which is good until the next `insert` or `remove`.
+ * The connections that the filter tracks: open addressing with linear probing, half of the places free at least. Hashes stand
+ * apart from the entries, so that a look costs one line of cache of each. Removing moves later entries up; there are no
+ * tombstones. An entry is named by the index of its first word, which is good until the next `insert` or `remove`.
  */
 export class ConnectionTable {
   readonly words: Int32Array;
+  /** By place; 0 where it is free. */
+  readonly #hashes: Int32Array;
   readonly #maxEntries: number;
   readonly #mask: number;
   #size = 0;
@@ -30,6 +31,7 @@ export class ConnectionTable {
   constructor(maxEntries: number = MAX_CONNECTIONS) {
     this.#maxEntries = maxEntries;
     this.#mask = 2 * maxEntries - 1;
+    this.#hashes = new Int32Array(2 * maxEntries);
     this.words = new Int32Array(2 * maxEntries * ENTRY_WORDS);
   }
 
@@ -37,15 +39,19 @@ export class ConnectionTable {
     return this.#size;
   }
 
+  get memoryBytes(): number {
+    return this.words.byteLength + this.#hashes.byteLength;
+  }
+
   /** The entry of the connection, or −1. */
   find(flow: Flow): number {
-    const { words } = this;
-    const { hash } = flow;
-    for (let slot = hash >>> 1; ; slot++) {
-      const entry = (slot & this.#mask) * ENTRY_WORDS;
-      const stored = words[entry + HASH]!;
+    const hashes = this.#hashes;
+    const mask = this.#mask;
+    const { hash, key } = flow;
+    for (let place = (hash >>> 1) & mask; ; place = (place + 1) & mask) {
+      const stored = hashes[place]!;
       if (stored === 0) return -1;
-      if (stored === hash && this.#isKey(entry, flow.key)) return entry;
+      if (stored === hash && this.#isKey(place * ENTRY_WORDS, key)) return place * ENTRY_WORDS;
     }
   }
 
@@ -65,13 +71,13 @@ export class ConnectionTable {
     const { words } = this;
     const home = flow.hash >>> 1;
     for (let probes = 0; probes < MAX_PROBES; probes++) {
-      const entry = ((home + probes) & this.#mask) * ENTRY_WORDS;
-      if (words[entry + HASH] !== 0) continue;
+      const place = (home + probes) & this.#mask;
+      if (this.#hashes[place] !== 0) continue;
+      this.#hashes[place] = flow.hash;
+      const entry = place * ENTRY_WORDS;
       for (let i = 0; i < KEY_WORDS; i++) words[entry + i] = flow.key[i]!;
-      words[entry + HASH] = flow.hash;
       words[entry + Entry.expiresAt] = 0;
       words[entry + Entry.state] = 0;
-      words[entry + Entry.generation] = 0;
       this.#size++;
       return entry;
     }
@@ -79,28 +85,26 @@ export class ConnectionTable {
   }
 
   remove(entry: number): void {
-    const { words } = this;
+    const hashes = this.#hashes;
+    const mask = this.#mask;
     this.#size--;
     let hole = entry / ENTRY_WORDS;
-    for (let slot = hole + 1; ; slot++) {
-      const from = (slot & this.#mask) * ENTRY_WORDS;
-      const hash = words[from + HASH]!;
-      if (hash === 0) break;
+    for (let place = (hole + 1) & mask; hashes[place] !== 0; place = (place + 1) & mask) {
       // It may move up when the hole is no further back than where its hash wants it.
-      const distance = (slot - (hash >>> 1)) & this.#mask;
-      if (distance < slot - hole) continue;
-      words.copyWithin((hole & this.#mask) * ENTRY_WORDS, from, from + ENTRY_WORDS);
-      hole = slot;
+      const distance = (place - (hashes[place]! >>> 1)) & mask;
+      if (distance < ((place - hole) & mask)) continue;
+      hashes[hole] = hashes[place]!;
+      this.words.copyWithin(hole * ENTRY_WORDS, place * ENTRY_WORDS, (place + 1) * ENTRY_WORDS);
+      hole = place;
     }
-    words[(hole & this.#mask) * ENTRY_WORDS + HASH] = 0;
+    hashes[hole] = 0;
   }
 
   /** Removes what has expired of the next few entries. */
   #sweep(entries: number, nowSeconds: number): void {
     for (let i = 0; i < entries; i++) {
-      const entry = this.#hand * ENTRY_WORDS;
       // What moves up to its place is looked at in the next round.
-      if (this.#isExpired(entry, nowSeconds)) this.remove(entry);
+      if (this.#isExpired(this.#hand, nowSeconds)) this.remove(this.#hand * ENTRY_WORDS);
       this.#hand = (this.#hand + 1) & this.#mask;
     }
   }
@@ -111,15 +115,16 @@ export class ConnectionTable {
     this.#sweep(EVICTION_SCAN, nowSeconds);
     if (this.#size < this.#maxEntries) return true;
     for (let i = 0; i < EVICTION_SCAN; i++) {
-      const entry = ((from + i) & this.#mask) * ENTRY_WORDS;
-      if (words[entry + HASH] === 0 || !mayGo(words[entry + Entry.state]!)) continue;
+      const place = (from + i) & this.#mask;
+      const entry = place * ENTRY_WORDS;
+      if (this.#hashes[place] === 0 || !mayGo(words[entry + Entry.state]!)) continue;
       this.remove(entry);
       return true;
     }
     return false;
   }
 
-  #isExpired(entry: number, nowSeconds: number): boolean {
-    return this.words[entry + HASH] !== 0 && this.words[entry + Entry.expiresAt]! <= nowSeconds;
+  #isExpired(place: number, nowSeconds: number): boolean {
+    return this.#hashes[place] !== 0 && this.words[place * ENTRY_WORDS + Entry.expiresAt]! <= nowSeconds;
   }
 }

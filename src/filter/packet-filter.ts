@@ -3,7 +3,16 @@ import type { PacketBuffer } from "../packet/packet-buffer.ts";
 import { IpProtocol, PacketRecord, TcpFlag } from "../packet/packet-record.ts";
 import { parseQuotedPacket } from "../packet/parse.ts";
 import { compileFilter } from "./compile.ts";
-import { lifetimeSeconds, mayGo, opensTcp, State, stateAfter, UDP_ANSWERED_SECONDS } from "./connection-state.ts";
+import {
+  GENERATION_STEP,
+  lifetimeSeconds,
+  mayGo,
+  opensTcp,
+  STATE_MASK,
+  State,
+  stateAfter,
+  UDP_ANSWERED_SECONDS,
+} from "./connection-state.ts";
 import { ConnectionTable, Entry } from "./connection-table.ts";
 import type { FilterCells } from "./filter-cells.ts";
 import { Flow } from "./flow.ts";
@@ -38,6 +47,7 @@ export class PacketFilter {
   readonly #quoted = new PacketRecord();
   #rules: RuleBook;
   #isOpen = true;
+  /** Of the rules in force, in steps of `GENERATION_STEP`. */
   #generation = 0;
   /** Until then UDP flows may be older than the rules. */
   #newUntilSeconds = 0;
@@ -54,7 +64,7 @@ export class PacketFilter {
     if (this.#isOpen && !program.isOpen) this.#newUntilSeconds = secondsOf(nowMs) + UDP_ANSWERED_SECONDS;
     this.#rules = new RuleBook(program, this.#cells);
     this.#isOpen = program.isOpen;
-    this.#generation = (this.#generation + 1) | 0;
+    this.#generation = (this.#generation + GENERATION_STEP) | 0;
   }
 
   /** `packet` stands in `buffer`, parsed; `peer` is the small integer of the peer that it goes to. */
@@ -110,7 +120,7 @@ export class PacketFilter {
         return verdict;
       }
     }
-    if (words[entry + Entry.generation] !== this.#generation) this.#judgeAgain(entry, buffer);
+    if ((state & ~STATE_MASK) !== this.#generation) this.#judgeAgain(entry, buffer);
     const current = words[entry + Entry.state]!;
     if ((current & State.cut) !== 0) {
       words[entry + Entry.expiresAt] = now + lifetimeSeconds(current, flow.protocol);
@@ -125,10 +135,9 @@ export class PacketFilter {
   /** By the rules of now, as what it was when it opened. What they refuse stays known, or an answer would open it anew. */
   #judgeAgain(entry: number, buffer: PacketBuffer): void {
     const { words } = this.#connections;
-    const state = words[entry + Entry.state]! & ~(State.cut | State.cutByReject);
+    const state = words[entry + Entry.state]! & STATE_MASK & ~(State.cut | State.cutByReject);
     const verdict = this.#rules.judge(this.#flow, buffer, (state & State.startedHere) !== 0);
-    words[entry + Entry.generation] = this.#generation;
-    words[entry + Entry.state] = state | cutBits(verdict);
+    words[entry + Entry.state] = state | cutBits(verdict) | this.#generation;
   }
 
   /** Of a packet that belongs to no connection at hand. */
@@ -159,9 +168,8 @@ export class PacketFilter {
     const { words } = this.#connections;
     const { protocol } = this.#flow;
     const state = stateAfter((startedHere ? State.startedHere : 0) | bits, protocol, packet, isOutbound);
-    words[entry + Entry.state] = state;
+    words[entry + Entry.state] = state | this.#generation;
     words[entry + Entry.expiresAt] = now + lifetimeSeconds(state, protocol);
-    words[entry + Entry.generation] = this.#generation;
   }
 
   /** Whether the ICMP error at hand is about a packet that its receiver sent in a connection that is allowed. */
@@ -177,7 +185,7 @@ export class PacketFilter {
     const entry = this.#findLive(now);
     if (entry < 0) return false;
     const { words } = this.#connections;
-    if (words[entry + Entry.generation] !== this.#generation) this.#judgeAgain(entry, buffer);
+    if ((words[entry + Entry.state]! & ~STATE_MASK) !== this.#generation) this.#judgeAgain(entry, buffer);
     return (words[entry + Entry.state]! & State.cut) === 0;
   }
 
