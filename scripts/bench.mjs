@@ -4,6 +4,7 @@
 //   npm run bench                    throughput, packet rate and latency beside other implementations
 //   npm run bench -- idle            CPU and memory of tunnels at rest
 //   npm run bench -- connect         how quickly two peers come together, by what stands between them
+//   npm run bench -- filter          what the packet filter costs, with 1,000 rules and 50,000 connections
 //   npm run bench -- micro [NAME…]   functions of the packet path and of the cryptography
 //   npm run bench -- --help          the options of the first; `connect --help` those of another
 import { readdirSync, rmSync, symlinkSync } from "node:fs";
@@ -14,7 +15,7 @@ import { mustRun } from "./lib/process.mjs";
 import { cacheDirectory, projectRoot } from "./lib/project.mjs";
 import { setup } from "./setup.mjs";
 
-const SUITES = { throughput, idle, connect, micro };
+const SUITES = { throughput, idle, connect, filter, micro };
 
 async function throughput(args) {
   const suite = await import("../bench/throughput.mjs");
@@ -36,6 +37,14 @@ async function connect(args) {
     const compiled = await compileBench("connect");
     return import(join(compiled, "bench/connect/lab.js"));
   });
+}
+
+async function filter(args) {
+  await prepareLab();
+  const suite = await import("../bench/filter.mjs");
+  const status = await suite.filter(args);
+  await micro(["filter"]);
+  return status;
 }
 
 async function prepareLab(furtherPurposes = []) {

@@ -7,13 +7,15 @@
  *     {"interfaceName": "wg0", "mtu": 1420, "listenPort": 51820, "privateKey": "base64", "aeadProvider": "auto",
  *      "fwmark": 0, "timings": {}, "addresses": ["10.0.0.1/24"], "routes": ["10.1.0.0/16"],
  *      "peers": [{"publicKey": "base64", "presharedKey": "base64", "allowedIps": [], "endpoints": [],
- *                 "persistentKeepaliveSeconds": 0}]}
+ *                 "persistentKeepaliveSeconds": 0}], "filter": […]}
+ *
+ * `filter`: rules of the packet filter, with addresses as text; all that they do not refuse is allowed.
  *
  * Control is by lines, a JSON object each: on stdin a request with `command`, on stdout its answer, in order.
  *
  *     {"command": "status"}                                  {"command": "ping", "publicKey": "…", "timeoutMs": 1000}
  *     {"command": "configure", "peers": […]}                 {"command": "set-private-key", "privateKey": "…"|null}
- *     {"command": "close"}
+ *     {"command": "connections", "id": 1}                    {"command": "close"}
  *
  * First comes `{"event": "ready", "info": …}`, or `{"event": "failed", …}` and exit status 1; `{"event": "fatal", …}` when
  * the data thread ends by itself. SIGTERM and the end of stdin close the tunnel.
@@ -26,6 +28,7 @@ const dist = new URL(process.env.MESH_DIST ?? "../../dist/", import.meta.url);
 const { systemClock } = await import(new URL("base/clock.js", dist));
 const { asMeshError } = await import(new URL("base/errors.js", dist));
 const { silentLogger } = await import(new URL("base/logger.js", dist));
+const { parseCidr } = await import(new URL("packet/cidr.js", dist));
 const { Tunnel } = await import(new URL("router/tunnel.js", dist));
 
 const say = (message) => process.stdout.write(`${JSON.stringify(message)}\n`);
@@ -38,13 +41,27 @@ const peerOf = ({ presharedKey, ...peer }) => ({
   ...(presharedKey === undefined ? {} : { presharedKey: key(presharedKey) }),
 });
 
+const ruleOf = ({ sources, ...rule }, slot) => ({
+  protocol: "tcp,udp",
+  ports: null,
+  peers: null,
+  sources: sources?.map(parseCidr) ?? null,
+  destinations: null,
+  slot,
+  ...rule,
+});
+
 const ip = (...words) => execFileSync("ip", words, { stdio: ["ignore", "ignore", "inherit"] });
 
 async function open(config) {
-  const { addresses = [], routes = [], peers = [], privateKey, ...options } = config;
+  const { addresses = [], routes = [], peers = [], filter, privateKey, ...options } = config;
   const logger = { ...silentLogger, warn: (fields, message) => say({ event: "warning", message, ...fields }) };
   const tunnel = await Tunnel.open({ ...options, privateKey: key(privateKey) }, { logger, clock: systemClock });
   tunnel.onFatal((failure) => say({ event: "fatal", ...failure.toBody() }));
+  if (filter !== undefined) {
+    const defaults = { in: "allow", out: "allow" };
+    tunnel.useFilter({ rules: filter.map(ruleOf), defaults, oneWay: new Map() });
+  }
   ip("link", "set", options.interfaceName, "mtu", String(options.mtu), "up");
   for (const address of addresses) ip("address", "add", address, "dev", options.interfaceName);
   for (const route of routes) ip("route", "add", route, "dev", options.interfaceName);
@@ -69,6 +86,8 @@ async function answer(tunnel, request) {
       return { done: true };
     case "ping":
       return tunnel.ping(request.publicKey, { timeoutMs: request.timeoutMs ?? 1000 });
+    case "connections":
+      return { id: request.id, connections: tunnel.filterCells.connections };
     case "close":
       await tunnel.close();
       return { done: true };

@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { appendFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { projectRoot } from "../../../scripts/lib/project.mjs";
@@ -11,10 +11,10 @@ const PORT = 51820;
 
 /**
  * This project's data plane, two tunnels with fixed peers.
- * @param {{name: string, aeadProvider: string, dist?: string, nodeArgs?: string[]}} options `dist`: the built output
- *   to run, in place of dist/
+ * @param {{name: string, aeadProvider: string, dist?: string, nodeArgs?: string[], filter?: object[]}} options
+ *   `dist`: the built output to run, in place of dist/; `filter`: rules of the packet filter at both ends
  */
-export function staticTunnel({ name, aeadProvider, dist, nodeArgs = [] }) {
+export function staticTunnel({ name, aeadProvider, dist, nodeArgs = [], filter }) {
   return {
     name,
     kind: "mesh",
@@ -22,21 +22,33 @@ export function staticTunnel({ name, aeadProvider, dist, nodeArgs = [] }) {
       const pair = await makePair(name, defer);
       const keys = { left: makeKeyPair(), right: makeKeyPair() };
       const pids = [];
+      const programs = {};
       let info;
+      let asked = 0;
       for (const [side, other] of [
         ["left", "right"],
         ["right", "left"],
       ]) {
-        const config = configOf(side, other, keys, aeadProvider);
+        const config = { ...configOf(side, other, keys, aeadProvider), ...(filter && { filter }) };
         const file = join(pair.folder, `${side}.json`);
         writeFileSync(file, JSON.stringify(config), { mode: 0o600 });
         const program = startTunnel(pair[side], file, { dist, nodeArgs });
         const [line] = await program.waitFor(/^\{"event":"ready".*\}$/m);
         info = JSON.parse(line).info;
+        programs[side] = { program, requests: `${file}.stdin` };
         pids.push(program.pid);
       }
       const { aeadProvider: provider, aeadWhy, offloads } = info;
-      return { ...pair, address: INNER.right, pids, version: provider, details: { provider, aeadWhy, offloads } };
+      /** How many connections the packet filter of `side` tracks. */
+      const connections = async (side) => {
+        const { program, requests } = programs[side];
+        const id = ++asked;
+        appendFileSync(requests, `${JSON.stringify({ command: "connections", id })}\n`);
+        const [, count] = await program.waitFor(new RegExp(`^{"id":${id},"connections":(\\d+)}$`, "m"));
+        return Number(count);
+      };
+      const details = { provider, aeadWhy, offloads };
+      return { ...pair, address: INNER.right, pids, connections, version: provider, details };
     },
   };
 }
