@@ -53,7 +53,7 @@ export interface FilterKeeperDeps {
  * The layers of the packet filter, and the way from there to what the data plane is told. Local rules are kept on disk, and go
  * when their time is over.
  */
-export class FilterKeeper implements Disposable {
+export class FilterKeeper implements AsyncDisposable {
   readonly #options: FilterKeeperOptions;
   readonly #deps: FilterKeeperDeps;
   readonly #slots: HitSlots;
@@ -148,8 +148,10 @@ export class FilterKeeper implements Disposable {
     this.#inTurn(() => this.#change({ ...this.#local, rules: this.#liveRules() })).catch(() => undefined);
   }
 
-  [Symbol.dispose](): void {
+  /** Returns once what is known is on disk. */
+  async [Symbol.asyncDispose](): Promise<void> {
     clearTimeout(this.#timer);
+    await this.#turn;
   }
 
   #find(request: FilterRemove): LayeredRule {

@@ -31,8 +31,8 @@ describe("the layers of the packet filter", () => {
     cells = new FilterCells();
     applied = [];
   });
-  afterEach(() => {
-    for (const keeper of open.splice(0)) keeper[Symbol.dispose]();
+  afterEach(async () => {
+    for (const keeper of open.splice(0)) await keeper[Symbol.asyncDispose]();
     vi.useRealTimers();
     rmSync(directory, { recursive: true, force: true });
   });
@@ -141,7 +141,7 @@ describe("the layers of the packet filter", () => {
     await vi.advanceTimersByTimeAsync(1);
     expect(inForce().rules).toHaveLength(1);
     await add(keeper, { port: 24 }, 60);
-    keeper[Symbol.dispose]();
+    await keeper[Symbol.asyncDispose]();
     vi.setSystemTime(Date.now() + 61_000);
     expect((await keeperWith()).view().rules.map(({ ports }) => ports)).toEqual(["23"]);
     expect(inForce().rules).toHaveLength(1);
