@@ -150,8 +150,9 @@ export class FilterKeeper implements AsyncDisposable {
 
   /** Returns once what is known is on disk. */
   async [Symbol.asyncDispose](): Promise<void> {
-    clearTimeout(this.#timer);
+    // A change under way sets the timer anew.
     await this.#turn;
+    clearTimeout(this.#timer);
   }
 
   #find(request: FilterRemove): LayeredRule {
