@@ -7,6 +7,7 @@ import { defineConfig } from "vitest/config";
 const lab = { testTimeout: 60_000, hookTimeout: 60_000, fileParallelism: false };
 const REALTIME = ["test/lab/**/*-realtime.test.ts"];
 const BESIDE = [
+  "test/lab/admin-peer.test.ts",
   "test/lab/calls.test.ts",
   "test/lab/cidr-policy.test.ts",
   "test/lab/cli-bad-input.test.ts",

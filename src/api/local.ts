@@ -10,7 +10,7 @@ import { endpointSchema, instantSchema, ip4Schema, ip6Schema, key32Schema, nameS
  *     POST /v1/up                → statusSchema     resume traffic
  *     POST /v1/down              → downReplySchema  stop traffic; a foreground or detached daemon then ends
  *     POST /v1/leave             → leaveReplySchema               deregister, remove keys and state, end
- *     POST /v1/pins/forget       pinForgetSchema → {}   trust the keys of this peer anew
+ *     POST /v1/peers/accept      peerAcceptSchema → acceptedPeerSchema   the keys with which it came now are right
  *     POST /v1/keys/rotate       → keysRotatedSchema    another WireGuard key
  *     POST /v1/ping              pingRequestSchema → one pingReplySchema a line (NDJSON)
  *     GET  /v1/preferences       → preferencesSchema    what was asked of the paths to peers
@@ -218,8 +218,15 @@ export const netcheckReplySchema = z.object({
 });
 export type NetcheckReply = z.infer<typeof netcheckReplySchema>;
 
-/** For a peer whose machine was replaced: what was pinned of it is dropped, the next map pins it again. */
-export const pinForgetSchema = z.strictObject({ name: nameSchema });
+/** For a peer whose machine was replaced: what was pinned of the former one is dropped for what came now. */
+export const peerAcceptSchema = z.strictObject({ name: nameSchema });
+export const acceptedPeerSchema = z.object({
+  name: nameSchema,
+  ip4: ip4Schema,
+  ip6: ip6Schema,
+  publicKey: key32Schema,
+});
+export type AcceptedPeer = z.infer<typeof acceptedPeerSchema>;
 
 /** `ends` tells whether the daemon goes, too: a service stays, `stopped`. */
 export const downReplySchema = z.object({ state: daemonStateSchema, ends: z.boolean() });

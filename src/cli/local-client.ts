@@ -1,5 +1,6 @@
-import { z } from "zod";
 import {
+  type AcceptedPeer,
+  acceptedPeerSchema,
   type DownReply,
   downReplySchema,
   type KeysRotated,
@@ -104,8 +105,8 @@ export class LocalClient {
     return this.#http.call({ method: "POST", path: "/v1/keys/rotate", body: {} }, keysRotatedSchema);
   }
 
-  async forgetPin(name: string): Promise<void> {
-    await this.#http.call({ method: "POST", path: "/v1/pins/forget", body: { name } }, z.object({}));
+  acceptPeer(name: string): Promise<AcceptedPeer> {
+    return this.#http.call({ method: "POST", path: "/v1/peers/accept", body: { name } }, acceptedPeerSchema);
   }
 }
 

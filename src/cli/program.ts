@@ -16,7 +16,6 @@ import { registerPaths } from "./commands/paths.ts";
 import { registerPeer } from "./commands/peer.ts";
 import { registerPeers } from "./commands/peers.ts";
 import { registerPing } from "./commands/ping.ts";
-import { registerPins } from "./commands/pins.ts";
 import { registerPrefer } from "./commands/prefer.ts";
 import { registerRelay } from "./commands/relay.ts";
 import { registerServe } from "./commands/serve.ts";
@@ -75,7 +74,6 @@ function buildProgram(exit: ExitHolder): Command {
   registerPrefer(program);
   registerFilter(program);
   registerNetcheck(program);
-  registerPins(program);
   registerKeys(program);
   registerVersion(program);
   return program;

@@ -33,8 +33,9 @@ export function verifyMap(map: NetworkMap, expected: MapExpectation, pins: reado
   const others = map.peers.filter((peer) => {
     const isOurs = peer.wireguardKey === expected.wireguardKey || peer.machineKey === expected.machineKey;
     const isOurAddress = peer.ip4 === map.self.ip4 || peer.ip6 === map.self.ip6;
-    if (isOurs) ours.push({ name: peer.name, reason: `${peer.name} comes with keys of this machine` });
-    else if (isOurAddress) ours.push({ name: peer.name, reason: `${peer.name} comes with an address of this machine` });
+    const what = isOurs ? "keys" : "an address";
+    if (isOurs || isOurAddress)
+      ours.push({ name: peer.name, reason: `${peer.name} comes with ${what} of this machine`, peer: null });
     return !isOurs && !isOurAddress;
   });
   const check = checkPins(pins, others, expected.networkId);

@@ -12,6 +12,8 @@ export const pinSchema = z.strictObject({
   machineKey: key32Schema,
   /** See `KeyProof`; 0 where the machine has not given its word for the WireGuard key. */
   keyIssuedAtMs: z.number().int().min(0).default(0),
+  /** It came under a name that another machine had, and nobody here has said yet that this is right. */
+  awaitsAcceptance: z.boolean().default(false),
 });
 export type Pin = z.infer<typeof pinSchema>;
 
@@ -19,6 +21,8 @@ export type Pin = z.infer<typeof pinSchema>;
 export interface PinViolation {
   readonly name: string;
   readonly reason: string;
+  /** What a person may accept; null where nobody can. */
+  readonly peer: MapPeer | null;
 }
 
 export interface PinCheck {
@@ -30,22 +34,42 @@ export interface PinCheck {
 
 /**
  * Holds `peers` to the pins: name, both addresses and both keys belong together for good. Only the machine itself can bring
- * another WireGuard key, by its word, given later than for the one before. A peer met for the first time is pinned. Pins of peers that are in the map no more stay, so that a name cannot come back with another key unnoticed.
+ * another WireGuard key, by its word, given later than for the one before. A peer met for the first time is pinned. Pins of
+ * peers that are in the map no more stay: their addresses and keys never pass to another machine. Their name may, at another
+ * address, as after a delete; whether there was one is the coordinator's word alone, so the pin of the newcomer waits for a
+ * person's acceptance, and says so until then.
  */
 export function checkPins(pins: readonly Pin[], peers: readonly MapPeer[], networkId: string): PinCheck {
   const index = new PinIndex(pins, networkId);
+  const present = new Set(peers.map(({ machineKey }) => machineKey));
   const accepted: MapPeer[] = [];
   const violations: PinViolation[] = [];
   for (const peer of peers) {
-    const reason = index.contradiction(peer);
+    const reason = index.contradiction(peer, present);
     if (reason !== undefined) {
-      violations.push({ name: peer.name, reason });
+      violations.push({ name: peer.name, reason, peer });
       continue;
     }
-    if (!index.has(peer)) index.add(pinOf(peer, networkId));
+    if (index.isNamesake(peer)) index.add({ ...pinOf(peer, networkId), awaitsAcceptance: true });
+    else if (!index.has(peer)) index.add(pinOf(peer, networkId));
     accepted.push(peer);
   }
   return { accepted, violations, pins: index.all() };
+}
+
+/** Those of `peers` that came under another machine's name and wait for a person's word. */
+export function awaitingAcceptance(pins: readonly Pin[], peers: readonly MapPeer[]): MapPeer[] {
+  const waiting = new Set(pins.filter((pin) => pin.awaitsAcceptance).map((pin) => pin.machineKey));
+  return peers.filter(({ machineKey }) => waiting.has(machineKey));
+}
+
+/** The pins with this peer as it is now, and without those of any other machine that it contradicts. */
+export function acceptPeer(pins: readonly Pin[], peer: MapPeer, networkId: string): Pin[] {
+  const { name, ip4, ip6, wireguardKey, machineKey } = peer;
+  const contradicts = (pin: Pin) =>
+    pin.name === name || pin.ip4 === ip4 || pin.ip6 === ip6 || pin.wireguardKey === wireguardKey;
+  const gone = new Set([machineKey, ...pins.filter(contradicts).map((pin) => pin.machineKey)]);
+  return [...pins.filter((pin) => !gone.has(pin.machineKey)), pinOf(peer, networkId)];
 }
 
 /** Pins that a verified map implies; for when the pin file itself is lost. */
@@ -56,13 +80,8 @@ export function pinsOf(map: NetworkMap): Pin[] {
 function pinOf(peer: MapPeer, networkId: string): Pin {
   const { name, ip4, ip6, wireguardKey, machineKey, keyProof } = peer;
   const isProved = keyProof !== null && verifyKeyProof(networkId, peer, keyProof);
-  return { name, ip4, ip6, wireguardKey, machineKey, keyIssuedAtMs: isProved ? keyProof.issuedAtMs : 0 };
-}
-
-/** The pins without those of the peer called `name` (under any of its names, with any of its WireGuard keys); for an admin who replaced that machine. */
-export function forgetPins(pins: readonly Pin[], name: string): Pin[] {
-  const keys = new Set(pins.filter((pin) => pin.name === name).map((pin) => pin.machineKey));
-  return pins.filter((pin) => !keys.has(pin.machineKey));
+  const keyIssuedAtMs = isProved ? keyProof.issuedAtMs : 0;
+  return { name, ip4, ip6, wireguardKey, machineKey, keyIssuedAtMs, awaitsAcceptance: false };
 }
 
 class PinIndex {
@@ -84,6 +103,8 @@ class PinIndex {
   }
 
   add(pin: Pin): void {
+    // The latest is the last, also when all are read again: a name belongs to who had it last.
+    this.#pins.delete(keyOf(pin));
     this.#pins.set(keyOf(pin), pin);
     this.#byName.set(pin.name, pin);
     this.#byAddress.set(pin.ip4, pin);
@@ -96,12 +117,25 @@ class PinIndex {
     return [...this.#pins.values()];
   }
 
-  contradiction(peer: MapPeer): string | undefined {
+  /** Whether its name was another machine's. */
+  isNamesake(peer: MapPeer): boolean {
     const named = this.#byName.get(peer.name);
-    if (named !== undefined && !this.#isSame(named, peer)) return `${peer.name} comes with other keys than before`;
+    return named !== undefined && !this.#isSame(named, peer);
+  }
+
+  /** @param present machine keys in the map: who is still there has not given up its name */
+  contradiction(peer: MapPeer, present: ReadonlySet<string>): string | undefined {
+    const named = this.#byName.get(peer.name);
+    if (named !== undefined && present.has(named.machineKey) && !this.#isSame(named, peer)) {
+      return `${peer.name} comes with other keys than before`;
+    }
     for (const address of [peer.ip4, peer.ip6]) {
       const holder = this.#byAddress.get(address);
-      if (holder !== undefined && !this.#isSame(holder, peer)) return `${address} belonged to ${holder.name} before`;
+      if (holder === undefined || this.#isSame(holder, peer)) continue;
+      const isNamesake = holder.name === peer.name;
+      return isNamesake
+        ? `${peer.name} comes with other keys than before`
+        : `${address} belonged to ${holder.name} before`;
     }
     for (const key of [peer.wireguardKey, peer.machineKey]) {
       const holder = this.#byKey.get(key);

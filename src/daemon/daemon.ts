@@ -1,4 +1,5 @@
 import type {
+  AcceptedPeer,
   DownReply,
   KeysRotated,
   NetcheckReply,
@@ -171,8 +172,8 @@ export class Daemon implements LocalApiTarget, AsyncDisposable {
     return this.#running().ping(request, signal);
   }
 
-  forgetPin(name: string): Promise<void> {
-    return this.#running().forgetPin(name);
+  acceptPeer(name: string): Promise<AcceptedPeer> {
+    return this.#running().acceptPeer(name);
   }
 
   /** Also while the traffic is stopped. */

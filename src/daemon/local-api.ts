@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { z } from "zod";
 import {
+  type AcceptedPeer,
   type DownReply,
   type KeysRotated,
   type LeaveReply,
@@ -10,7 +11,7 @@ import {
   type PreferenceReply,
   type PreferenceRequest,
   type Preferences,
-  pinForgetSchema,
+  peerAcceptSchema,
   pingRequestSchema,
   preferenceRequestSchema,
   type Status,
@@ -51,7 +52,7 @@ export interface LocalApiTarget {
   down(): Promise<DownReply>;
   leave(): Promise<LeaveReply>;
   ping(request: PingRequest, signal: AbortSignal): AsyncIterable<PingReply>;
-  forgetPin(name: string): Promise<void>;
+  acceptPeer(name: string): Promise<AcceptedPeer>;
   rotateKeys(): Promise<KeysRotated>;
   preferences(): Preferences;
   prefer(request: PreferenceRequest): Promise<PreferenceReply>;
@@ -104,10 +105,9 @@ const ROUTES: Readonly<Record<string, Handler>> = {
   "POST /v1/keys/rotate": async ({ response, target }) => {
     sendJson(response, 200, await target.rotateKeys());
   },
-  "POST /v1/pins/forget": async ({ request, response, target }) => {
-    const { name } = parseWith(pinForgetSchema, await readJson(request));
-    await target.forgetPin(name);
-    sendJson(response, 200, {});
+  "POST /v1/peers/accept": async ({ request, response, target }) => {
+    const { name } = parseWith(peerAcceptSchema, await readJson(request));
+    sendJson(response, 200, await target.acceptPeer(name));
   },
 };
 

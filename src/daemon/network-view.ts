@@ -1,8 +1,9 @@
-import type { NetworkMap } from "../api/network-map.ts";
+import type { MapPeer, NetworkMap } from "../api/network-map.ts";
+import { MeshError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import type { MapCache } from "../control/map-cache.ts";
-import { type MapExpectation, verifyMap } from "../control/map-verifier.ts";
-import { forgetPins, type Pin } from "../control/pins.ts";
+import { type MapExpectation, type VerifiedMap, verifyMap } from "../control/map-verifier.ts";
+import { acceptPeer, awaitingAcceptance, type Pin } from "../control/pins.ts";
 import type { Warnings } from "./warnings.ts";
 
 /**
@@ -16,6 +17,8 @@ export class NetworkView {
   readonly #logger: Logger;
   #map: NetworkMap | undefined;
   #pins: readonly Pin[];
+  /** Of the latest map. */
+  #refused: readonly MapPeer[] = [];
   #saving: Promise<void> | undefined;
   #dirty = false;
 
@@ -58,36 +61,56 @@ export class NetworkView {
   /** Verifies `map`, then makes it the one in force; a refused map changes nothing. @throws MeshError `map-refused` */
   take(map: NetworkMap): NetworkMap {
     const verified = verifyMap(map, this.#expected, this.#pins);
-    const lines = new Map(
-      verified.violations.map(({ name, reason }) => [
-        name,
-        `peer ${name} is kept out: ${reason}; if its machine was replaced: mesh pins forget ${name}`,
-      ]),
-    );
     for (const { name, reason } of verified.violations) this.#logger.warn({ peer: name }, `kept out: ${reason}`);
-    this.#warnings.replaceGroup("pin ", lines);
+    this.#refused = verified.violations.flatMap(({ peer }) => peer ?? []);
     this.#pins = verified.pins;
     this.#map = verified.map;
+    this.#warn(verified);
     this.#save();
     return verified.map;
   }
 
-  /** Whether there was anything to forget. */
-  async forget(name: string): Promise<boolean> {
-    const remaining = forgetPins(this.#pins, name);
-    if (remaining.length === this.#pins.length) return false;
-    this.#pins = remaining;
-    if (this.#map !== undefined) {
-      this.#map = { ...this.#map, peers: this.#map.peers.filter((peer) => peer.name !== name) };
+  /**
+   * Takes the keys of the peer of this name for right: those with which it is kept out, or under which it took the name over.
+   * The next map lets it in; another that comes with others is kept out again.
+   * @throws MeshError `not-found` where nothing waits for it
+   */
+  async accept(name: string): Promise<MapPeer> {
+    const map = this.#map;
+    const waiting = [...this.#refused, ...awaitingAcceptance(this.#pins, map?.peers ?? [])];
+    const peer = waiting.find((candidate) => candidate.name === name);
+    if (peer === undefined) {
+      throw new MeshError("not-found", `there is nothing to accept of a peer ${name}`, {
+        hint: "`mesh status` names the peers that are kept out, and those that came under another machine's name.",
+      });
     }
+    const pins = acceptPeer(this.#pins, peer, this.#expected.networkId);
     await this.flush();
-    await this.#cache.savePins(remaining);
-    return true;
+    await this.#cache.savePins(pins);
+    this.#pins = pins;
+    this.#logger.info({ peer: name, publicKey: peer.wireguardKey }, "its keys were accepted");
+    return peer;
   }
 
   /** Returns once what is known is on disk. */
   async flush(): Promise<void> {
     while (this.#saving !== undefined) await this.#saving;
+  }
+
+  #warn({ map, pins, violations }: VerifiedMap): void {
+    const lines = new Map<string, string>();
+    for (const { name, reason, peer } of violations) {
+      const way =
+        peer === null
+          ? ""
+          : `; if its machine was replaced by the one with ${peer.wireguardKey}: mesh peers accept ${name}`;
+      lines.set(name, `peer ${name} is kept out: ${reason}${way}`);
+    }
+    for (const { name, wireguardKey } of awaitingAcceptance(pins, map.peers)) {
+      const line = `peer ${name} is another machine than before, with the key ${wireguardKey}, by the coordinator's word that the former one is gone; if that is right: mesh peers accept ${name}`;
+      lines.set(`${name} `, line);
+    }
+    this.#warnings.replaceGroup("pin ", lines);
   }
 
   /** One write at a time, and the last state last. */

@@ -1,4 +1,5 @@
 import {
+  type AcceptedPeer,
   type NetcheckReply,
   type PingReply,
   type PingRequest,
@@ -9,7 +10,7 @@ import {
 } from "../api/local.ts";
 import type { MapPeer, NetworkMap, SelfInfo } from "../api/network-map.ts";
 import { DisposeStack } from "../base/dispose.ts";
-import { asMeshError, MeshError } from "../base/errors.ts";
+import { asMeshError } from "../base/errors.ts";
 import { ControlChannel } from "../control/control-channel.ts";
 import type { IncomingCall } from "../control/control-channel-types.ts";
 import { parseEndpoint } from "../router/endpoint-text.ts";
@@ -169,9 +170,10 @@ export class PeerSession implements AsyncDisposable {
   }
 
   /** @throws MeshError `not-found` */
-  async forgetPin(name: string): Promise<void> {
-    if (!(await this.#view.forget(name))) throw new MeshError("not-found", `nothing is pinned of ${name}`);
+  async acceptPeer(name: string): Promise<AcceptedPeer> {
+    const { ip4, ip6, wireguardKey: publicKey } = await this.#view.accept(name);
     this.#channel.requestFullMap();
+    return { name, ip4, ip6, publicKey };
   }
 
   preferences(): Preferences {

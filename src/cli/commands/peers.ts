@@ -3,7 +3,7 @@ import { printJson, printLine } from "../output.ts";
 import { peerGlobals } from "../peer-globals.ts";
 
 export function registerPeers(program: Command): void {
-  program
+  const list = program
     .command("peers")
     .description("list the peers that this machine sees")
     .action(async (_options: object, command: Command) => {
@@ -15,5 +15,17 @@ export function registerPeers(program: Command): void {
         const { renderPeers } = await import("../status-view.ts");
         printLine(renderPeers(peers, Date.now()));
       }
+    });
+
+  list
+    .command("accept <peer>")
+    .description("take the keys with which a peer came now for right, after its machine was replaced")
+    .action(async (peer: string, _options: object, command: Command) => {
+      const options = await peerGlobals(command);
+      const { localClient } = await import("../local-client.ts");
+      const accepted = await localClient(options).acceptPeer(peer);
+      if (options.json) printJson(accepted);
+      else
+        printLine(`${accepted.name} (${accepted.ip4}, ${accepted.ip6}) is accepted with the key ${accepted.publicKey}`);
     });
 }

@@ -1,7 +1,13 @@
 import { describe, expect, it } from "vitest";
 import type { MapPeer } from "../../../src/api/network-map.ts";
 import { PeerKeys } from "../../../src/control/peer-keys.ts";
-import { checkPins as checkPinsIn, forgetPins, type Pin, pinsOf } from "../../../src/control/pins.ts";
+import {
+  acceptPeer,
+  awaitingAcceptance,
+  checkPins as checkPinsIn,
+  type Pin,
+  pinsOf,
+} from "../../../src/control/pins.ts";
 import { mapPeer, networkMap, randomKey } from "../../support/network-map.ts";
 
 const NETWORK_ID = networkMap([]).network.id;
@@ -49,7 +55,7 @@ describe("pins: name and address belong to the keys they were met with", () => {
     const after = checkPins(pins, [moved]);
     expect(after.accepted).toEqual([moved]);
     const thief = mapPeer("bob", 50);
-    expect(checkPins(after.pins, [thief]).violations).toHaveLength(1);
+    expect(checkPins(after.pins, [moved, thief])).toMatchObject({ accepted: [moved], violations: [{ name: "bob" }] });
     const squatter = mapPeer("eve", 2);
     expect(checkPins(after.pins, [squatter]).violations).toHaveLength(1);
   });
@@ -60,12 +66,59 @@ describe("pins: name and address belong to the keys they were met with", () => {
     expect(checkPins(empty.pins, [mapPeer("bob", 2)]).accepted).toEqual([]);
   });
 
-  it("forgets a peer under all its names", () => {
+  it("lets another machine have the name of one that is gone, at another address, and waits for somebody to accept that", () => {
     const { pins } = checkPins([], [bob]);
-    const renamed = checkPins(pins, [{ ...bob, name: "robert" }]).pins;
-    expect(renamed).toHaveLength(2);
-    expect(forgetPins(renamed, "robert")).toEqual([]);
-    expect(checkPins(forgetPins(renamed, "bob"), [mapPeer("bob", 2)]).violations).toEqual([]);
+    const next = mapPeer("bob", 7);
+    const after = checkPins(pins, [next]);
+    expect(after).toMatchObject({ accepted: [next], violations: [] });
+    expect(awaitingAcceptance(after.pins, [next])).toEqual([next]);
+    const renamed = checkPins(after.pins, [{ ...next, name: "robert" }]);
+    expect(awaitingAcceptance(renamed.pins, [next])).toEqual([next]);
+    const accepted = acceptPeer(after.pins, next, NETWORK_ID);
+    expect(awaitingAcceptance(accepted, [next])).toEqual([]);
+    expect(checkPins(accepted, [next])).toMatchObject({ accepted: [next], violations: [], pins: accepted });
+  });
+
+  it("goes on waiting when the former machine comes back, or a third one comes", () => {
+    const [first, second, third] = [bob, mapPeer("bob", 7), mapPeer("bob", 8)];
+    let { pins } = checkPins([], [first]);
+    for (const peer of [second, first, third, second]) {
+      ({ pins } = checkPins(pins, [peer]));
+      // As it is after the file was read again.
+      expect(awaitingAcceptance(checkPins(pins, [peer]).pins, [peer])).toEqual([peer]);
+      expect(checkPins(pins, [peer]).pins).toEqual(pins);
+    }
+  });
+
+  it.each([
+    ["its address", { ip4: bob.ip4 }],
+    ["its WireGuard key", { wireguardKey: bob.wireguardKey }],
+    ["its machine key", { machineKey: bob.machineKey }],
+  ])("does not pass on %s with the name of a peer that is gone", (_what, change) => {
+    const { pins } = checkPins([], [bob]);
+    const check = checkPins(pins, [{ ...mapPeer("bob", 7), ...change }]);
+    expect(check).toMatchObject({ accepted: [], violations: [{ name: "bob" }], pins });
+  });
+
+  it("does not let a name pass from one peer to another while both are there", () => {
+    const eve = mapPeer("eve", 3);
+    const { pins } = checkPins([], [bob, eve]);
+    const swapped = [
+      { ...bob, name: "robert" },
+      { ...eve, name: "bob" },
+    ];
+    expect(checkPins(pins, swapped).violations).toMatchObject([{ name: "bob" }]);
+  });
+
+  it("takes what is accepted, those keys and no others", () => {
+    const { pins } = checkPins([], [bob, mapPeer("carol", 4)]);
+    const [refused] = checkPins(pins, [mapPeer("bob", 2)]).violations;
+    const replaced = refused?.peer ?? bob;
+    const accepted = acceptPeer(pins, replaced, NETWORK_ID);
+    expect(accepted.map(({ name }) => name)).toEqual(["carol", "bob"]);
+    expect(checkPins(accepted, [replaced])).toMatchObject({ accepted: [replaced], violations: [] });
+    expect(checkPins(accepted, [mapPeer("bob", 2)]).violations).toHaveLength(1);
+    expect(checkPins(accepted, [bob]).violations).toHaveLength(1);
   });
 
   it("can be rebuilt from a verified map", () => {
@@ -116,11 +169,14 @@ describe("a WireGuard key that is rotated", () => {
     }
   });
 
-  it("does not come back by the old word, nor go to another, and is forgotten with the rest", () => {
+  it("does not come back by the old word, nor go to another, and goes with the machine", () => {
     const after = checkPins(pins, [entry(second)]);
     expect(checkPins(after.pins, [entry(first)]).violations).toHaveLength(1);
     const other = mapPeer("eve", 9, { wireguardKey: first.wireguardKey });
     expect(checkPins(after.pins, [other]).violations).toHaveLength(1);
-    expect(forgetPins(after.pins, "bob")).toEqual([]);
+    const replacement = mapPeer("bob", 2);
+    expect(acceptPeer(after.pins, replacement, NETWORK_ID).map(({ machineKey }) => machineKey)).toEqual([
+      replacement.machineKey,
+    ]);
   });
 });

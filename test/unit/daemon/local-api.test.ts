@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { z } from "zod";
 import {
+  type AcceptedPeer,
   type DownReply,
   type NetcheckReply,
   type PingReply,
@@ -103,8 +104,9 @@ class FakeDaemon implements LocalApiTarget {
     this.calls.push([method, path, ...(body === undefined ? [] : [body])].join(" "));
     return [];
   }
-  async forgetPin(name: string): Promise<void> {
-    this.calls.push(`forget ${name}`);
+  async acceptPeer(name: string): Promise<AcceptedPeer> {
+    this.calls.push(`accept ${name}`);
+    return { name, ip4: "10.86.0.2", ip6: "fd86::2", publicKey: `${"A".repeat(43)}=` };
   }
 }
 
@@ -174,8 +176,8 @@ describe("the local API", () => {
   it("answers, and errors keep their code across the socket", async () => {
     expect(await client.call({ method: "GET", path: "/v1/status" }, statusSchema)).toEqual(daemon.status());
     await post("/v1/down", {});
-    await post("/v1/pins/forget", { name: "bob" });
-    expect(daemon.calls).toEqual(["down", "forget bob"]);
+    await post("/v1/peers/accept", { name: "bob" });
+    expect(daemon.calls).toEqual(["down", "accept bob"]);
     await expect(post("/v1/up", {})).rejects.toMatchObject({ code: "port-in-use", exitStatus: 6 });
     await expect(post("/v1/ping", { peer: "nobody" })).rejects.toMatchObject({ code: "not-found" });
   });
@@ -187,7 +189,7 @@ describe("the local API", () => {
     ["POST", "/v1/ping", { peer: "bob", count: -1 }, "bad-request"],
     ["POST", "/v1/ping", { peer: "bob", surprise: 1 }, "bad-request"],
     ["POST", "/v1/ping", { peer: "x".repeat(70_000) }, "bad-request"],
-    ["POST", "/v1/pins/forget", { name: "../../etc" }, "bad-request"],
+    ["POST", "/v1/peers/accept", { name: "../../etc" }, "bad-request"],
     ["POST", "/v1/preferences", { peer: "bob" }, "bad-request"],
     ["POST", "/v1/preferences", { peer: "bob", preference: { prefer: "quic", exclude: [] } }, "bad-request"],
     ["POST", "/v1/preferences", { peer: "bob", preference: { prefer: "udp", exclude: ["udp"] } }, "bad-request"],
