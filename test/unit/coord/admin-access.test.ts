@@ -167,6 +167,18 @@ describe("the admin routes on the network", () => {
     }
   });
 
+  it("leave one admin where two take the right from each other at once", async () => {
+    const { admin } = fixture;
+    await admin.call("POST", "/v1/admin/peers/second-admin/admin", { admin: true });
+    const answers = await Promise.all([
+      signedBy(root)("POST", "/v1/admin/peers/second-admin/admin", { admin: false }),
+      signedBy(second)("POST", "/v1/admin/peers/root-admin/admin", { admin: false }),
+    ]);
+    expect(answers.map(({ status }) => status).filter((status) => status === 200)).toHaveLength(1);
+    expect((await admin.listPeers()).filter((peer) => peer.admin)).toHaveLength(1);
+    await admin.call("POST", "/v1/admin/peers/root-admin/admin", { admin: true });
+  });
+
   it("work with the client that daemons use, and what it did stands under its name in the audit log", async () => {
     const { client, coordinator, admin } = fixture;
     const trust = { kind: "fingerprint", fingerprint: coordinator.caFingerprint ?? "" } as const;
