@@ -24,8 +24,10 @@ export class Agreement {
 
   /** The peer told by this path whether it sends by it. */
   note(path: Path, isTheirPrimary: boolean): void {
-    if (isTheirPrimary) this.#theirs = path;
-    else if (this.#theirs === path) this.#theirs = null;
+    if (isTheirPrimary) {
+      this.#theirs = path;
+      path.usedByPeer();
+    } else if (this.#theirs === path) this.#theirs = null;
     if (this.#followed !== null && this.#theirs !== null && this.#theirs !== this.#followed) this.#followed = null;
   }
 

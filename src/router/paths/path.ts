@@ -285,7 +285,7 @@ export class Path {
     else if (losesLarge) this.holdDown("large", nowMs);
   }
 
-  /** Not to be used for a while, twice as long each time. */
+  /** Not to be used for a while, twice as long each time; where the trouble is the peer's, until that has come back to it. */
   holdDown(loss: Loss, nowMs: number): void {
     this.data.reset();
     this.large.reset();
@@ -293,7 +293,12 @@ export class Path {
     if (this.isHeld(nowMs)) return;
     const { holdMs, holdMaxMs } = PATH_TIMINGS;
     this.#holdMs = this.#holdMs === 0 ? holdMs : Math.min(holdMaxMs, this.#holdMs * 2);
-    this.hold = { loss, untilMs: nowMs + this.#holdMs };
+    this.hold = { loss, untilMs: nowMs + (loss === "theirs" ? holdMaxMs : this.#holdMs) };
+  }
+
+  /** The peer sends by it. */
+  usedByPeer(): void {
+    if (this.hold?.loss === "theirs") this.hold = undefined;
   }
 
   get #wasEverProven(): boolean {

@@ -215,19 +215,20 @@ export class Selection {
     return this.#afterProbation({ path: nearest, reason, isNearer: true }, current, ranking);
   }
 
+  /** The choice, once it has carried data beside the path in use, should it have lost any before. */
   #afterProbation(choice: Choice, current: Path, ranking: Ranking): Choice | undefined {
     const { path } = choice;
     if (path.hold === undefined) return choice;
-    // One at a time: to go from one to the other and back would never tell anything of either.
-    const tried = this.#probation?.path;
-    if (tried !== undefined && tried !== path && tried.transport === path.transport) return undefined;
-    if (this.#probation === undefined || tried !== path) {
+    // One after the other: to go from one to the next and back would never tell anything of either.
+    const isBusy = this.#probation?.path.transport === path.transport && this.isTrialFast(ranking.nowMs);
+    if (this.#probation === undefined || (this.#probation.path !== path && !isBusy)) {
       this.#probation = new Trial(path, current, ranking);
       path.loss.reset();
     }
+    const { path: tried } = this.#probation;
     if (!this.#probation.hasPassed(ranking.counters)) return undefined;
-    path.hold = undefined;
-    return choice;
+    tried.hold = undefined;
+    return { ...choice, path: tried };
   }
 
   /** Silent as soon as it carried data beside the other: the next try has to wait. */
