@@ -21,7 +21,7 @@ async function everyTest() {
   try {
     const reportOf = (name) => join(directory, name);
     const waiting = WAITING.map((name) =>
-      vitest(["--project", name, ...reportTo(reportOf(name))], { foreground: false }),
+      vitest(["--project", name, "--maxWorkers=2", ...reportTo(reportOf(name))], { foreground: false }),
     );
     const others = await vitest(["--project", "unit", "--project", "lab", ...reportTo(reportOf("others"))], {
       foreground: true,
