@@ -128,6 +128,23 @@ const NO_PORTS_THERE = { error: "only tcp and udp have ports", path: ["port"] };
 export const filterRuleSchema = z.strictObject(filterRuleShape).refine(hasPortsWhereTheyAre, NO_PORTS_THERE);
 export type FilterRule = z.output<typeof filterRuleSchema>;
 
+const { direction: _, ...networkRuleShape } = filterRuleShape;
+
+export { networkRuleShape };
+
+/** A rule of the whole network: it has no direction, since it holds at both ends of a connection. */
+export const networkRuleSchema = z.strictObject(networkRuleShape).refine(hasPortsWhereTheyAre, NO_PORTS_THERE);
+export type NetworkRule = z.output<typeof networkRuleSchema>;
+
+export const filterIdSchema = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9-]{0,63}$/, "the id of a rule, as in `mesh filter list`");
+
+const MAX_TTL_SECONDS = 10 * 366 * 86_400;
+
+/** How long a rule holds; null: until it is removed. */
+export const filterTtlSchema = z.number().int().min(1).max(MAX_TTL_SECONDS, "ten years at most").nullable();
+
 const writtenPortsSchema = z
   .union([z.number().transform(String), z.string()], "a port, a range or any")
   .pipe(portsSchema);
@@ -200,7 +217,9 @@ export const writtenFilterMatchSchema = z
     };
   });
 
-/** `deny in tcp 22 from peer:bob to any`. */
-export function formatFilterRule({ action, direction, protocol, ports, source, destination }: FilterRule): string {
-  return `${action} ${direction} ${protocol} ${ports} from ${source} to ${destination}`;
+/** `deny in tcp 22 from peer:bob to any`; without the direction where the rule has none. */
+export function formatFilterRule(rule: NetworkRule & { readonly direction?: FilterDirection }): string {
+  const { action, direction, protocol, ports, source, destination } = rule;
+  const what = direction === undefined ? action : `${action} ${direction}`;
+  return `${what} ${protocol} ${ports} from ${source} to ${destination}`;
 }

@@ -2,17 +2,15 @@ import { z } from "zod";
 import {
   filterDefaultSchema,
   filterDirectionSchema,
+  filterIdSchema,
   filterLayerSchema,
   filterRuleSchema,
   filterRuleShape,
+  filterTtlSchema,
 } from "./filter-rule.ts";
 import { instantSchema } from "./primitives.ts";
 
 /** The part of the local API that is about the packet filter (`src/api/local.ts`). */
-
-export const filterIdSchema = z
-  .string()
-  .regex(/^[a-z0-9][a-z0-9-]{0,63}$/, "the id of a rule, as in `mesh filter list`");
 
 /** A rule as it is listed. */
 export const filterEntrySchema = z.object({
@@ -44,13 +42,7 @@ export const filterViewSchema = z.object({
 });
 export type FilterView = z.infer<typeof filterViewSchema>;
 
-const MAX_TTL_SECONDS = 10 * 366 * 86_400;
-
-export const filterAddSchema = z.strictObject({
-  rule: filterRuleSchema,
-  /** Null: until it is removed. */
-  ttlSeconds: z.number().int().min(1).max(MAX_TTL_SECONDS, "ten years at most").nullable(),
-});
+export const filterAddSchema = z.strictObject({ rule: filterRuleSchema, ttlSeconds: filterTtlSchema });
 export type FilterAdd = z.infer<typeof filterAddSchema>;
 
 /** By its id, or by what it says; only what is said counts. */

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { filterIdSchema, filterRuleSchema } from "./filter-rule.ts";
 import { keyProofSchema } from "./key-proof.ts";
 import { publicUrlSchema } from "./listening-config.ts";
 import {
@@ -92,6 +93,17 @@ export const mapPeerSchema = z.object({
 });
 export type MapPeer = z.infer<typeof mapPeerSchema>;
 
+/** A rule of the network's packet filter, as it is for the map's owner: direction and names are its own view. */
+export const mapFilterRuleSchema = z.object({
+  /** Several have the same id where one rule of the network says several things to this peer. */
+  id: filterIdSchema,
+  rule: filterRuleSchema,
+  expiresAt: instantSchema.nullable(),
+});
+export type MapFilterRule = z.infer<typeof mapFilterRuleSchema>;
+
+const mapFilterRulesSchema = z.array(mapFilterRuleSchema).max(65536);
+
 export const networkMapSchema = z.object({
   /** Grows by at least one with every change that this peer may see. */
   version: z.number().int().min(0),
@@ -101,6 +113,8 @@ export const networkMapSchema = z.object({
   relays: z.array(relayInfoSchema).max(256).default([]),
   /** Those that this peer may know of, in the order of their addresses. */
   cidrs: z.array(mapCidrSchema).max(65536).default([]),
+  /** Those that decide on connections which this peer may have, in no order. */
+  filterRules: mapFilterRulesSchema.default([]),
   peers: z.array(mapPeerSchema).max(65536),
 });
 export type NetworkMap = z.infer<typeof networkMapSchema>;
@@ -115,6 +129,8 @@ export const mapDeltaSchema = z.object({
   relays: z.array(relayInfoSchema).max(256).optional(),
   /** All of them, when one has changed. */
   cidrs: z.array(mapCidrSchema).max(65536).optional(),
+  /** All of them, when one has changed. */
+  filterRules: mapFilterRulesSchema.optional(),
   /** Public WireGuard keys. */
   removed: z.array(key32Schema).max(65536),
   /** Whole entries, new or changed. */
@@ -134,6 +150,7 @@ export function applyDelta(map: NetworkMap, delta: MapDelta): NetworkMap | undef
     self: delta.self ?? map.self,
     relays: delta.relays ?? map.relays,
     cidrs: delta.cidrs ?? map.cidrs,
+    filterRules: delta.filterRules ?? map.filterRules,
     peers: [...peers.values()],
   };
 }

@@ -20,6 +20,12 @@ import {
   associationSchema,
   type CidrCreate,
 } from "../api/admin-cidrs.ts";
+import {
+  type NetworkFilterAdd,
+  type NetworkFilterEntry,
+  type NetworkFilterRemove,
+  networkFilterEntrySchema,
+} from "../api/network-filter.ts";
 import { type AdminDoor, openAdminDoor } from "./admin-door.ts";
 import type { GlobalOptions } from "./globals.ts";
 
@@ -115,6 +121,19 @@ export class AdminClient {
   deleteAssociation(from: string, to: string): Promise<Association> {
     const path = `/v1/admin/associations/${encodeURIComponent(from)}/${encodeURIComponent(to)}`;
     return this.#http.call({ method: "DELETE", path }, associationSchema);
+  }
+
+  listFilterRules(): Promise<NetworkFilterEntry[]> {
+    return this.#http.call({ method: "GET", path: "/v1/admin/filter" }, z.array(networkFilterEntrySchema));
+  }
+
+  addFilterRule(wanted: NetworkFilterAdd): Promise<NetworkFilterEntry> {
+    return this.#http.call({ method: "POST", path: "/v1/admin/filter", body: wanted }, networkFilterEntrySchema);
+  }
+
+  removeFilterRule(removal: NetworkFilterRemove): Promise<NetworkFilterEntry> {
+    const path = "/v1/admin/filter/remove";
+    return this.#http.call({ method: "POST", path, body: removal }, networkFilterEntrySchema);
   }
 
   overrideEndpoint(name: string, endpoint: string | null): Promise<AdminPeer> {

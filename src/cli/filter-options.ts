@@ -3,10 +3,13 @@ import {
   type FilterRule,
   filterDefaultSchema,
   filterDirectionSchema,
+  filterIdSchema,
+  type NetworkRule,
   writtenFilterMatchSchema,
   writtenFilterRuleSchema,
 } from "../api/filter-rule.ts";
-import { type FilterDefaultRequest, type FilterRemove, filterIdSchema } from "../api/local-filter.ts";
+import type { FilterDefaultRequest, FilterRemove } from "../api/local-filter.ts";
+import type { NetworkFilterRemove } from "../api/network-filter.ts";
 import { MeshError } from "../base/errors.ts";
 
 /** The flags that say what a rule says; commander's names for them. */
@@ -45,6 +48,29 @@ export function parseRule(flags: RuleFlags): FilterRule {
     throw new MeshError("bad-usage", "say what the rule does", { hint: "--action allow, deny or reject." });
   }
   return parseWritten(writtenFilterRuleSchema, flags);
+}
+
+/** @throws MeshError `bad-usage` naming the flag */
+export function parseNetworkRule(flags: RuleFlags): NetworkRule {
+  requireNoDirection(flags);
+  const { direction: _, ...rule } = parseRule(flags);
+  return rule;
+}
+
+/** As `parseRemoval`, of a rule of the network. @throws MeshError `bad-usage` */
+export function parseNetworkRemoval(id: string | undefined, flags: RuleFlags): NetworkFilterRemove {
+  requireNoDirection(flags);
+  const removal = parseRemoval(id, flags);
+  if ("id" in removal) return removal;
+  const { direction: _, ...match } = removal.match;
+  return { match };
+}
+
+function requireNoDirection({ direction }: RuleFlags): void {
+  if (direction === undefined) return;
+  throw new MeshError("bad-usage", "a rule of the network has no direction: it holds at both ends of a connection", {
+    hint: "Say who starts it by --source-…, and where it goes by --dest-….",
+  });
 }
 
 /** Which rule is to go: `ID`, or flags. @throws MeshError `bad-usage` */

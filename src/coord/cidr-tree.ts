@@ -1,5 +1,5 @@
 import type { MapCidr } from "../api/network-map.ts";
-import { compareCidrs, parseCidr } from "../packet/cidr.ts";
+import { type Cidr, compareCidrs, parseCidr } from "../packet/cidr.ts";
 import type { AssociationRow, CidrRow } from "./store/schema.ts";
 import { Policy } from "./visibility.ts";
 
@@ -9,9 +9,12 @@ export class CidrTree {
   readonly #cidrs: ReadonlyMap<number, CidrRow>;
   /** By the CIDR that is looked from. */
   readonly #seen = new Map<number, readonly MapCidr[]>();
+  /** Those that hold others. */
+  readonly #branches: ReadonlySet<number | null>;
 
   constructor(cidrs: readonly CidrRow[], associations: readonly AssociationRow[]) {
     this.#cidrs = new Map(cidrs.map((cidr) => [cidr.id, cidr]));
+    this.#branches = new Set(cidrs.map(({ parent_id }) => parent_id));
     this.policy = new Policy(
       cidrs.map(({ id, parent_id, enabled, role }) => ({
         id,
@@ -25,6 +28,30 @@ export class CidrTree {
 
   cidr(id: number): CidrRow | undefined {
     return this.#cidrs.get(id);
+  }
+
+  /** The ranges of the whole network. */
+  get root(): readonly Cidr[] {
+    for (const { id, parent_id } of this.#cidrs.values()) if (parent_id === null) return this.rangesOf(id);
+    return [];
+  }
+
+  /** In IPv4 and in IPv6. */
+  rangesOf(id: number): readonly Cidr[] {
+    const row = this.#cidrs.get(id);
+    return row === undefined ? [] : [parseCidr(row.cidr4), parseCidr(row.cidr6)];
+  }
+
+  isLeaf(id: number): boolean {
+    return !this.#branches.has(id);
+  }
+
+  /** Whether `inner` is `outer`, or lies in it. */
+  contains(outer: number, inner: number): boolean {
+    for (let at: number | null | undefined = inner; at != null; at = this.#cidrs.get(at)?.parent_id) {
+      if (at === outer) return true;
+    }
+    return false;
   }
 
   /** Neither it nor a CIDR that it lies in is disabled. */

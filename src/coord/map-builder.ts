@@ -1,6 +1,7 @@
 import type { MapCidr, MapDelta, MapPeer, MayStart, NetworkInfo, NetworkMap, SelfInfo } from "../api/network-map.ts";
 import type { CidrTree } from "./cidr-tree.ts";
 import type { View } from "./distribution.ts";
+import { ToldRules } from "./filter/told-rules.ts";
 import { type Peer, RELAYS_CHANGED, type Registry } from "./registry.ts";
 import { type PolicySeat, relationOf } from "./visibility.ts";
 
@@ -13,10 +14,12 @@ export class MapBuilder {
   /** What is the same for all viewers of one CIDR: deltas to the current version. */
   #shared = new Map<string, SharedChanges>();
   #sharedVersion = -1;
+  #toldRules: ToldRules;
 
   constructor(network: NetworkInfo, registry: Registry) {
     this.#network = network;
     this.#registry = registry;
+    this.#toldRules = new ToldRules(registry);
   }
 
   /** What the peer of this id is told, as it is at each moment. */
@@ -53,6 +56,7 @@ export class MapBuilder {
       self: this.selfInfo(viewer),
       relays: [...this.#registry.relays],
       cidrs: [...this.#registry.tree.seenFrom(viewer.cidrId)],
+      filterRules: [...this.#toldRules.whole(viewer)],
     };
     return `{"type":"map","map":${JSON.stringify(head).slice(0, -1)},"peers":[${entries.join(",")}]}}`;
   }
@@ -80,7 +84,8 @@ export class MapBuilder {
     const upserted = withoutPeer(changes.upserted, viewer.id);
     const relays = changed.has(RELAYS_CHANGED) ? [...this.#registry.relays] : undefined;
     const { cidrs } = changes;
-    const isUnchanged = self === undefined && relays === undefined && cidrs === undefined;
+    const filterRules = this.#toldRules.since(viewer, scannedVersion);
+    const isUnchanged = [self, relays, cidrs, filterRules].every((part) => part === undefined);
     if (isUnchanged && removed.length === 0 && upserted.length === 0) return "nothing";
     const head: Omit<MapDelta, "upserted"> = {
       fromVersion,
@@ -88,6 +93,7 @@ export class MapBuilder {
       ...(self === undefined ? {} : { self }),
       ...(relays === undefined ? {} : { relays }),
       ...(cidrs === undefined ? {} : { cidrs: [...cidrs] }),
+      ...(filterRules === undefined ? {} : { filterRules: [...filterRules] }),
       removed: [...removed],
     };
     return `{"type":"delta","delta":${JSON.stringify(head).slice(0, -1)},"upserted":[${upserted.join(",")}]}}`;

@@ -3,6 +3,7 @@ import type { RelayInfo } from "../api/network-map.ts";
 import { MeshError } from "../base/errors.ts";
 import type { ChangeLog } from "./change-log.ts";
 import { CidrTree, TreeHistory } from "./cidr-tree.ts";
+import type { StoredRule } from "./filter/stored-rule.ts";
 import { homeRelays, type RelayChoice } from "./relays/home-relays.ts";
 import type { AssociationRow, CidrRow, PeerRow } from "./store/schema.ts";
 import type { Policy } from "./visibility.ts";
@@ -41,6 +42,8 @@ export interface Peer {
 export const RELAYS_CHANGED = 0;
 /** Likewise: CIDRs or associations have changed. */
 export const TREE_CHANGED = -1;
+/** Likewise: the filter rules of the network have changed. */
+export const FILTER_CHANGED = -2;
 
 const NO_RELAYS: RelayChoice = { standalone: [], hasOwn: false };
 
@@ -51,12 +54,15 @@ const NO_RELAYS: RelayChoice = { standalone: [], hasOwn: false };
 export class Registry {
   readonly changes: ChangeLog<Peer>;
   onChange: () => void = () => {};
+  onFilterRules: () => void = () => {};
   #trees: TreeHistory;
   #peers = new Map<number, Peer>();
   #byMachineKey = new Map<string, Peer>();
   #byWireguardKey = new Map<string, Peer>();
   #policyListeners = new Set<() => void>();
   #relays: readonly RelayInfo[] = [];
+  #filterRules: readonly StoredRule[];
+  #filterRulesVersion: number;
   #relayChoice = NO_RELAYS;
   /** Peers whose endpoints or last-seen time the disk does not have yet. */
   #unsaved = new Set<number>();
@@ -66,8 +72,11 @@ export class Registry {
     peers: readonly PeerRow[],
     changes: ChangeLog<Peer>,
     associations: readonly AssociationRow[] = [],
+    filterRules: readonly StoredRule[] = [],
   ) {
     this.changes = changes;
+    this.#filterRules = filterRules;
+    this.#filterRulesVersion = changes.version;
     this.#trees = new TreeHistory(new CidrTree(cidrs, associations));
     for (const row of peers) this.#put(this.#peerOf(row));
   }
@@ -88,6 +97,16 @@ export class Registry {
   /** The stand-alone relays that peers are told of. */
   get relays(): readonly RelayInfo[] {
     return this.#relays;
+  }
+
+  /** The filter rules of the network, the oldest first. */
+  get filterRules(): readonly StoredRule[] {
+    return this.#filterRules;
+  }
+
+  /** The last version at which the rules, or whom they concern, may have become others. */
+  get filterRulesVersion(): number {
+    return this.#filterRulesVersion;
   }
 
   get version(): number {
@@ -139,12 +158,21 @@ export class Registry {
   applyTree(cidrs: readonly CidrRow[], associations: readonly AssociationRow[]): void {
     this.#trees.replace(new CidrTree(cidrs, associations), this.version);
     this.changes.record(TREE_CHANGED, undefined);
+    this.#filterRulesVersion = this.version;
     for (const peer of [...this.#peers.values()]) {
       const cidr = this.#cidrName(peer.cidrId, peer.name);
       if (cidr !== peer.cidr) this.#replace(peer.id, { ...peer, cidr });
     }
     this.onChange();
     this.#tellPolicyListeners();
+  }
+
+  setFilterRules(rules: readonly StoredRule[]): void {
+    this.#filterRules = rules;
+    this.changes.record(FILTER_CHANGED, undefined);
+    this.#filterRulesVersion = this.version;
+    this.onFilterRules();
+    this.onChange();
   }
 
   remove(id: number): void {
@@ -212,6 +240,7 @@ export class Registry {
     }
     if (after !== undefined) this.#put(after);
     this.changes.record(id, before);
+    if (!isSameToFilter(before, after)) this.#filterRulesVersion = this.version;
     this.onChange();
     if (!isSameToPolicy(before, after)) this.#tellPolicyListeners();
   }
@@ -271,6 +300,13 @@ function isSameToPolicy(before: Peer | undefined, after: Peer | undefined): bool
     before?.wireguardKey === after?.wireguardKey &&
     before?.cidrId === after?.cidrId &&
     before?.enabled === after?.enabled
+  );
+}
+
+/** Which rules of the network concern a peer, and are told of it, is the same. */
+function isSameToFilter(before: Peer | undefined, after: Peer | undefined): boolean {
+  return (
+    isSameToPolicy(before, after) && before?.name === after?.name && sameList(before?.tags ?? [], after?.tags ?? [])
   );
 }
 

@@ -1,4 +1,5 @@
 import type { MeshError } from "../base/errors.ts";
+import { deleteRulesOfPeer } from "./filter/rule-records.ts";
 import type { Registry } from "./registry.ts";
 import { type Actor, auditedPeer, recordEvent } from "./store/audit.ts";
 import type { PeerRow } from "./store/schema.ts";
@@ -21,7 +22,7 @@ export interface Removal {
 
 /**
  * Takes a peer out of the network; the one way in which that happens. Its name and keys are free again; its address is
- * not, because others have it pinned to its keys. The others learn of it by the delta that the change in the registry makes.
+ * not, because others have it pinned to its keys. Filter rules that name it go with it. The others learn of it by the delta that the change in the registry makes.
  */
 export async function removePeer(
   writer: Writer,
@@ -34,6 +35,7 @@ export async function removePeer(
     .set({ peer_id: null, tombstoned_at: nowMs })
     .where("peer_id", "=", row.id)
     .execute();
+  await deleteRulesOfPeer(writer, row.id, { registry, actor, nowMs });
   await writer.db.deleteFrom("peers").where("id", "=", row.id).execute();
   await recordEvent(writer, nowMs, { actor, action, subject: row.name, before: auditedPeer(row) });
   writer.afterCommit(() => {

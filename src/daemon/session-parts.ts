@@ -85,7 +85,7 @@ export async function openSessionParts(
     await FilterKeeper.open(
       { file: state.filter, settings: settings.filter },
       { clock, cells: tunnel.filterCells, apply: (policy) => tunnel.useFilter(policy) },
-      view.map ?? { self: enrolment.self, peers: [], cidrs: [] },
+      view.map ?? { self: enrolment.self, peers: [], cidrs: [], filterRules: [] },
     ),
   );
   // Released before the tunnel: routes go while their interface is still there.

@@ -54,6 +54,7 @@ export function networkMap(peers: readonly MapPeer[], fields: Partial<NetworkMap
     },
     relays: [],
     cidrs: [],
+    filterRules: [],
     peers: [...peers],
     ...fields,
   };

@@ -1,6 +1,10 @@
 import type { Command } from "commander";
+import type { FilterEntry, FilterView } from "../../api/local-filter.ts";
+import type { NetworkFilterEntry } from "../../api/network-filter.ts";
 import { parseDurationSeconds } from "../../base/duration.ts";
+import { MeshError } from "../../base/errors.ts";
 import type { RuleFlags } from "../filter-options.ts";
+import { globalOptions } from "../globals.ts";
 import { printJson, printLine } from "../output.ts";
 import { peerGlobals } from "../peer-globals.ts";
 
@@ -11,28 +15,55 @@ async function clientOf(command: Command) {
   return { client: localClient(options), json: options.json };
 }
 
+/** On the coordinator's host there may be no daemon; the rules of the network are known there all the same. */
+async function rulesHere(command: Command, { scope }: ScopeFlag): Promise<FilterView | NetworkFilterEntry[]> {
+  try {
+    return await (await clientOf(command)).client.filter();
+  } catch (failure) {
+    if (scope !== undefined || !(failure instanceof MeshError) || failure.code !== "no-daemon") throw failure;
+    return networkRules(command).catch(() => Promise.reject(failure));
+  }
+}
+
+async function networkRules(command: Command): Promise<NetworkFilterEntry[]> {
+  return (await adminOf(command)).listFilterRules();
+}
+
+async function adminOf(command: Command) {
+  const { AdminClient } = await import("../admin-client.ts");
+  return AdminClient.open(globalOptions(command));
+}
+
 export function registerFilter(program: Command): void {
   const filter = program.command("filter").description("the packet filter of this machine (docs/filter.md)");
   filter
     .command("list")
     .description("list the rules of all layers, with their hits")
-    .action(async (_flags: object, command: Command) => {
-      const { client, json } = await clientOf(command);
-      const view = await client.filter();
-      const { renderFilter } = await import("../filter-view.ts");
-      if (json) printJson(view.rules);
-      else printLine(renderFilter(view));
+    .option(...SCOPE)
+    .action(async (flags: ScopeFlag, command: Command) => {
+      const { renderFilter, renderNetworkFilter } = await import("../filter-view.ts");
+      const { json } = globalOptions(command);
+      const listed = isOfNetwork(flags) ? await networkRules(command) : await rulesHere(command, flags);
+      if (json) printJson("rules" in listed ? listed.rules : listed);
+      else printLine("rules" in listed ? renderFilter(listed) : renderNetworkFilter(listed));
     });
 
   withRuleFlags(filter.command("add"))
-    .description("add a rule on this machine; it is kept over restarts")
+    .description("add a rule, on this machine or for the whole network; it is kept over restarts")
+    .option(...SCOPE)
     .option("--ttl <duration>", "how long it holds, such as 10m (default: until it is removed)")
-    .action(async (flags: RuleFlags & { readonly ttl?: string }, command: Command) => {
-      const { parseRule } = await import("../filter-options.ts");
-      const rule = parseRule(flags);
+    .action(async (flags: RuleFlags & ScopeFlag & { readonly ttl?: string }, command: Command) => {
+      const { parseNetworkRule, parseRule } = await import("../filter-options.ts");
       const ttlSeconds = flags.ttl === undefined ? null : parseDurationSeconds(flags.ttl);
-      const { client, json } = await clientOf(command);
-      const added = await client.addFilterRule({ rule, ttlSeconds });
+      let added: FilterEntry | NetworkFilterEntry;
+      if (isOfNetwork(flags)) {
+        const rule = parseNetworkRule(flags);
+        added = await (await adminOf(command)).addFilterRule({ rule, ttlSeconds });
+      } else {
+        const rule = parseRule(flags);
+        added = await (await clientOf(command)).client.addFilterRule({ rule, ttlSeconds });
+      }
+      const { json } = globalOptions(command);
       const { renderEntry } = await import("../filter-view.ts");
       if (json) printJson(added);
       else printLine(renderEntry(added));
@@ -41,13 +72,19 @@ export function registerFilter(program: Command): void {
 
   withRuleFlags(filter.command("remove [id]"))
     .description("remove the rule with this id, or the only one that says what the flags say")
-    .action(async (id: string | undefined, flags: RuleFlags, command: Command) => {
-      const { parseRemoval } = await import("../filter-options.ts");
-      const removal = parseRemoval(id, flags);
-      const { client, json } = await clientOf(command);
-      const removed = await client.removeFilterRule(removal);
+    .option(...SCOPE)
+    .action(async (id: string | undefined, flags: RuleFlags & ScopeFlag, command: Command) => {
+      const { parseNetworkRemoval, parseRemoval } = await import("../filter-options.ts");
+      let removed: FilterEntry | NetworkFilterEntry;
+      if (isOfNetwork(flags)) {
+        const removal = parseNetworkRemoval(id, flags);
+        removed = await (await adminOf(command)).removeFilterRule(removal);
+      } else {
+        const removal = parseRemoval(id, flags);
+        removed = await (await clientOf(command)).client.removeFilterRule(removal);
+      }
       const { renderEntry } = await import("../filter-view.ts");
-      if (json) printJson(removed);
+      if (globalOptions(command).json) printJson(removed);
       else printLine(`removed ${renderEntry(removed)}`);
     });
 
@@ -55,8 +92,14 @@ export function registerFilter(program: Command): void {
     .command("default [verdict]")
     .description("allow or deny what no rule speaks of; without a verdict: show it")
     .option("--direction <direction>", "in: what peers start; out: what this machine starts (default: in)")
+    .option(...SCOPE)
     .option("--unset", "drop what was said here: the configuration file's word is valid again")
-    .action(async (word: string | undefined, flags: DefaultFlags, command: Command) => {
+    .action(async (word: string | undefined, flags: DefaultFlags & ScopeFlag, command: Command) => {
+      if (isOfNetwork(flags)) {
+        throw new MeshError("bad-usage", "what no rule speaks of is each machine's own to decide", {
+          hint: "Say `mesh filter default` on the machine, or `default:` in its configuration file.",
+        });
+      }
       const { parseDefaultChange } = await import("../filter-options.ts");
       const change = parseDefaultChange(word, flags);
       const { client, json } = await clientOf(command);
@@ -65,6 +108,21 @@ export function registerFilter(program: Command): void {
       if (json) printJson(defaults);
       else printLine(renderDefaults(defaults));
     });
+}
+
+const SCOPE = [
+  "--scope <scope>",
+  "local: of this machine; network: of all machines, by the coordinator's word, which takes the admin right (default: local)",
+] as const;
+
+interface ScopeFlag {
+  readonly scope?: string;
+}
+
+/** @throws MeshError `bad-usage` */
+function isOfNetwork({ scope = "local" }: ScopeFlag): boolean {
+  if (scope === "local" || scope === "network") return scope === "network";
+  throw new MeshError("bad-usage", `--scope is local or network, not ${JSON.stringify(scope)}`);
 }
 
 interface DefaultFlags {

@@ -72,6 +72,12 @@ export async function requireEmpty(writer: Writer, cidr: CidrRow, nowMs: number)
     .select("cidrs.name")
     .orderBy("cidrs.name")
     .execute();
+  const rules = await writer.db
+    .selectFrom("filter_rules")
+    .select("id")
+    .where((where) => where.or([where("source_cidr_id", "=", cidr.id), where("destination_cidr_id", "=", cidr.id)]))
+    .orderBy("created_at")
+    .execute();
   const what = [
     ...inWords("CIDR", cidrs),
     ...inWords("peer", peers),
@@ -80,6 +86,10 @@ export async function requireEmpty(writer: Writer, cidr: CidrRow, nowMs: number)
       "association with",
       associated.map(({ name }) => name),
       "associations with",
+    ),
+    ...inWords(
+      "filter rule",
+      rules.map(({ id }) => id),
     ),
   ];
   if (what.length > 0) throw new MeshError("cidr-in-use", `${cidr.name} is in use: ${what.join("; ")}`);

@@ -9,6 +9,7 @@ import { createToken, listTokens, revokeToken, type TokenAddressing } from "../t
 import { type Handler, RawAnswer } from "./app.ts";
 import { type AdminRoute, actorOf } from "./authorize.ts";
 import { cidrRoutes } from "./cidr-routes.ts";
+import { filterRoutes } from "./filter-routes.ts";
 import { type PeerRoutesDeps, peerRoutes } from "./peer-routes.ts";
 
 interface AdminRoutesDeps extends PeerRoutesDeps {
@@ -24,6 +25,7 @@ export function adminRoutes(deps: AdminRoutesDeps): Record<AdminRoute, Handler> 
   const { store, relays, relayRegistrar, clock, addressing, directory } = deps;
   return {
     ...cidrRoutes(deps),
+    ...filterRoutes(deps),
     "POST /v1/admin/tokens": async (call) => {
       const request = await call.body(tokenCreateSchema);
       const actor = actorOf(call.caller);

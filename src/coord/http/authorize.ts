@@ -60,6 +60,9 @@ export type AdminRoute =
   | "GET /v1/admin/associations"
   | "POST /v1/admin/associations"
   | "DELETE /v1/admin/associations/:from/:to"
+  | "GET /v1/admin/filter"
+  | "POST /v1/admin/filter"
+  | "POST /v1/admin/filter/remove"
   | "GET /v1/admin/audit"
   | "GET /v1/admin/backup"
   | "GET /v1/admin/relays"
@@ -95,6 +98,9 @@ const REQUIRED_RIGHT: Record<PublicRoute | AdminRoute, Right> = {
   "GET /v1/admin/associations": "admin",
   "POST /v1/admin/associations": "admin",
   "DELETE /v1/admin/associations/:from/:to": "admin",
+  "GET /v1/admin/filter": "admin",
+  "POST /v1/admin/filter": "admin",
+  "POST /v1/admin/filter/remove": "admin",
   "GET /v1/admin/audit": "admin",
   // The CA's private key is in it: not for admins elsewhere, whose right can be taken away again.
   "GET /v1/admin/backup": "host",

@@ -44,6 +44,13 @@ export const MIGRATIONS: readonly Migration[] = [
       await sql`ALTER TABLE peers ADD COLUMN key_proof TEXT`.execute(db);
     },
   },
+  {
+    id: 6,
+    name: "filter rules of the network",
+    async up(db) {
+      for (const statement of FILTER_RULES) await sql.raw(statement).execute(db);
+    },
+  },
 ];
 
 const FIRST_TABLES = [
@@ -159,4 +166,27 @@ const ASSOCIATIONS = [
     CHECK (from_id <> to_id)
   )`,
   "CREATE INDEX associations_to ON associations (to_id)",
+];
+
+const ruleEnd = (end: "source" | "destination") => `
+    ${end}_peer_id INTEGER REFERENCES peers (id),
+    ${end}_cidr_id INTEGER REFERENCES cidrs (id),
+    ${end}_word TEXT`;
+const oneSelector = (end: "source" | "destination") =>
+  `CHECK ((${end}_peer_id IS NOT NULL) + (${end}_cidr_id IS NOT NULL) + (${end}_word IS NOT NULL) <= 1)`;
+
+const FILTER_RULES = [
+  `CREATE TABLE filter_rules (
+    id TEXT PRIMARY KEY,
+    action TEXT NOT NULL CHECK (action IN ('allow', 'deny', 'reject')),
+    protocol TEXT NOT NULL CHECK (protocol IN ('tcp,udp', 'tcp', 'udp', 'icmp', 'any')),
+    ports TEXT NOT NULL,${ruleEnd("source")},${ruleEnd("destination")},
+    comment TEXT,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER,
+    ${oneSelector("source")},
+    ${oneSelector("destination")}
+  )`,
+  "CREATE INDEX filter_rules_source_peer ON filter_rules (source_peer_id)",
+  "CREATE INDEX filter_rules_destination_peer ON filter_rules (destination_peer_id)",
 ];

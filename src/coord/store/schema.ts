@@ -1,4 +1,5 @@
 import type { Generated, Selectable } from "kysely";
+import type { FilterAction, FilterProtocol } from "../../api/filter-rule.ts";
 
 /** The tables. Instants are milliseconds since 1970 UTC, flags 0 or 1, lists JSON text. */
 export interface Schema {
@@ -11,6 +12,7 @@ export interface Schema {
   tokens: TokensTable;
   relays: RelaysTable;
   associations: AssociationsTable;
+  filter_rules: FilterRulesTable;
   events: EventsTable;
 }
 
@@ -136,6 +138,24 @@ interface AssociationsTable {
   created_at: number;
 }
 
+/** The packet filter of the whole network. Each end is a peer, a CIDR, a word (`tag:NAME`, `cidr:RANGE`), or any. */
+interface FilterRulesTable {
+  id: string;
+  action: FilterAction;
+  protocol: FilterProtocol;
+  ports: string;
+  source_peer_id: number | null;
+  source_cidr_id: number | null;
+  source_word: string | null;
+  destination_peer_id: number | null;
+  destination_cidr_id: number | null;
+  destination_word: string | null;
+  comment: string | null;
+  created_at: number;
+  /** null: when it is removed. */
+  expires_at: number | null;
+}
+
 /** The audit log: who did what to what, and how it was before and after (JSON). */
 interface EventsTable {
   id: Generated<number>;
@@ -149,6 +169,7 @@ interface EventsTable {
 
 export type NetworkRow = Selectable<NetworkTable>;
 export type AssociationRow = Selectable<AssociationsTable>;
+export type FilterRuleRow = Selectable<FilterRulesTable>;
 export type CidrRow = Selectable<CidrsTable>;
 export type PeerRow = Selectable<PeersTable>;
 export type RelayRow = Selectable<RelaysTable>;

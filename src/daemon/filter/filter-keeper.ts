@@ -8,15 +8,16 @@ import type {
   FilterRemove,
   FilterView,
 } from "../../api/local-filter.ts";
+import type { NetworkMap } from "../../api/network-map.ts";
 import type { FilterSettings } from "../../api/peer-config.ts";
 import type { Clock } from "../../base/clock.ts";
 import { MeshError } from "../../base/errors.ts";
 import type { FilterCells } from "../../filter/filter-cells.ts";
 import type { FilterPolicy, OneWay } from "../../filter/policy.ts";
+import { type KnownNetwork, resolveRule } from "../../filter/resolve-rule.ts";
 import type { NetworkState } from "../network-state.ts";
 import { HitSlots } from "./hit-slots.ts";
 import { type LocalFilter, type LocalRule, MAX_LOCAL_RULES, NO_LOCAL_FILTER } from "./local-rules.ts";
-import { type KnownNetwork, resolveRule } from "./resolve-rule.ts";
 
 /** setTimeout takes no more. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
@@ -32,6 +33,9 @@ export interface GivenRule {
   readonly rule: FilterRule;
   readonly expiresAt: string | null;
 }
+
+/** What of the network map the filter follows from. */
+export type FilteredNetwork = KnownNetwork & Pick<NetworkMap, "filterRules">;
 
 interface LayeredRule extends GivenRule {
   readonly layer: FilterLayer;
@@ -64,19 +68,25 @@ export class FilterKeeper implements AsyncDisposable {
   /** Changes come one after the other: each is on disk before the next begins. */
   #turn: Promise<unknown> = Promise.resolve();
 
-  private constructor(options: FilterKeeperOptions, deps: FilterKeeperDeps, local: LocalFilter, network: KnownNetwork) {
+  private constructor(
+    options: FilterKeeperOptions,
+    deps: FilterKeeperDeps,
+    local: LocalFilter,
+    network: FilteredNetwork,
+  ) {
     this.#options = options;
     this.#deps = deps;
     this.#slots = new HitSlots(deps.cells);
     this.#local = local;
     this.#network = network;
+    this.#given.set("coordinator", network.filterRules);
   }
 
   /** With the rules on disk in force. @throws MeshError `state-damaged` */
   static async open(
     options: FilterKeeperOptions,
     deps: FilterKeeperDeps,
-    network: KnownNetwork,
+    network: FilteredNetwork,
   ): Promise<FilterKeeper> {
     const keeper = new FilterKeeper(options, deps, (await options.file.read()) ?? NO_LOCAL_FILTER, network);
     keeper.expire();
@@ -91,9 +101,10 @@ export class FilterKeeper implements AsyncDisposable {
     };
   }
 
-  /** Names in rules mean what they mean in this map from now on. */
-  setNetwork(network: KnownNetwork): void {
+  /** Names in rules mean what they mean in this map from now on, and the rules of the network are those in it. */
+  setNetwork(network: FilteredNetwork): void {
     this.#network = network;
+    this.#given.set("coordinator", network.filterRules);
     this.#apply();
   }
 
@@ -161,7 +172,9 @@ export class FilterKeeper implements AsyncDisposable {
       const found = layers.find(({ id }) => id === request.id);
       if (found === undefined) throw new MeshError("not-found", `there is no filter rule ${request.id}`, HINT);
       if (found.layer === "local") return found;
-      throw new MeshError("filter-rule-fixed", `${found.id} is a rule of the layer ${found.layer}`);
+      const hint = `An admin removes it: \`mesh filter remove ${found.id} --scope network\`.`;
+      const why = `${found.id} is a rule of the layer ${found.layer}`;
+      throw new MeshError("filter-rule-fixed", why, found.layer === "coordinator" ? { hint } : {});
     }
     const wanted = Object.entries(request.match);
     const fitting = layers.filter(
@@ -262,9 +275,9 @@ export class FilterKeeper implements AsyncDisposable {
 
 const HINT = { hint: "See `mesh filter list`." };
 
-/** Ids are unique within a layer. */
-function slotKey({ layer, id }: LayeredRule): string {
-  return `${layer} ${id}`;
+/** Ids are unique within a layer, but for what one rule of the network says to us in several. */
+function slotKey({ layer, id, rule }: LayeredRule): string {
+  return `${layer} ${id} ${rule.direction} ${rule.source} ${rule.destination}`;
 }
 
 function expiryMs(expiresAt: string | null): number {

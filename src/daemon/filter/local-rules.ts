@@ -1,6 +1,5 @@
 import { z } from "zod";
-import { filterDefaultSchema, filterRuleSchema } from "../../api/filter-rule.ts";
-import { filterIdSchema } from "../../api/local-filter.ts";
+import { filterDefaultSchema, filterIdSchema, filterRuleSchema } from "../../api/filter-rule.ts";
 import { instantSchema } from "../../api/primitives.ts";
 
 export const MAX_LOCAL_RULES = 4096;

@@ -1,7 +1,7 @@
-import { type FilterRule, parsePorts, parseSelector } from "../../api/filter-rule.ts";
-import type { NetworkMap } from "../../api/network-map.ts";
-import type { ResolvedRule } from "../../filter/policy.ts";
-import { type Cidr, parseCidr } from "../../packet/cidr.ts";
+import { type FilterRule, parsePorts, parseSelector } from "../api/filter-rule.ts";
+import type { NetworkMap } from "../api/network-map.ts";
+import { type Cidr, parseCidr } from "../packet/cidr.ts";
+import type { ResolvedRule } from "./policy.ts";
 
 /** What of the network map rules speak of. */
 export type KnownNetwork = Pick<NetworkMap, "self" | "peers" | "cidrs">;
