@@ -2,8 +2,9 @@ import { defineConfig } from "vitest/config";
 
 // Kinds of test: `unit` and `compliance` touch next to nothing of the machine, `sim` runs on a virtual clock,
 // `lab` drives real daemons in network namespaces and needs root, one file at a time: it shares two cores. `beside` is
-// lab tests that mostly wait, for daemons or for timers of minutes, and hold no bound on speed: `npm test` runs them, two files at a time,
-// beside the others. `realtime` is lab tests that do nothing but wait for minutes, beside both. `soak` is lab tests too long or too often repeated for `npm test`: `npm run soak` runs them.
+// lab tests that mostly wait, for daemons or for timers, and hold no bound on speed: `npm test` runs them two files at a
+// time, beside the others; `realtime` is those that do nothing but wait for minutes, beside both. `soak` is lab tests too
+// long or too often repeated for `npm test`: `npm run soak` runs them.
 const lab = { testTimeout: 60_000, hookTimeout: 60_000, fileParallelism: false };
 const REALTIME = ["test/lab/**/*-realtime.test.ts"];
 const BESIDE = [
