@@ -49,9 +49,13 @@ export async function expectLowered(network: NarrowNetwork, underlayMtu: number)
   await flow.waitForOutput(/time=/);
   const startMs = Date.now();
   await network.narrow({ mtu: underlayMtu });
-  const mtu = underlayMtu - OVERHEAD_BYTES.v4;
+  // Whichever family the path in use is of: only there do large packets go.
+  const { v4, v6 } = OVERHEAD_BYTES;
   const found = await alice.process.waitForOutput(
-    new RegExp(`^(\\S+) info  path MTU found peer=bob .*mtu=${mtu} `, "m"),
+    new RegExp(
+      `^(\\S+) info  path MTU found peer=bob path="udp (?:\\[.*mtu=${underlayMtu - v6}|\\d.*mtu=${underlayMtu - v4}) `,
+      "m",
+    ),
     20_000,
   );
   await flow.stop();
