@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { NarrowNetwork } from "../support/lab/narrow-network.ts";
-import { expectLowered, expectPathMtu, expectTransfers, OVERHEAD_BYTES } from "../support/lab/path-mtu.ts";
+import { expectLowered, expectPathMtu, expectTransfers, overheadOf } from "../support/lab/path-mtu.ts";
 import { ping } from "../support/wireguard-lab/traffic.ts";
 
 // Two sites with a narrow cable between them, and routers that swallow what is too big without a word. `npm run soak` has
@@ -32,13 +32,13 @@ describe("an underlay that swallows what is too big", () => {
   it("makes us tell the host what is too big, carry what fits, and fragment what may be", async () => {
     const { alice, bob } = network;
     const { ip4, ip6 } = (await bob.status()).self!;
-    const fits = NARROWER - OVERHEAD_BYTES.v4;
+    const fits = NARROWER - overheadOf((await alice.peer("bob"))!.path!);
     const told = async (payloadBytes: number, address: string) =>
       (await alice.host.run("ping", "-n", "-c", "1", "-W", "1", "-M", "do", "-s", String(payloadBytes), address))
         .stdout;
     expect(await ping(alice.host, ip4, { packetBytes: fits, dontFragment: true })).toBe(3);
     // In the words of who has just heard it, or of who knew from TCP.
-    expect(await told(fits - 28 + 1, ip4)).toMatch(/mtu ?[=:] ?1064/);
+    expect(await told(fits - 28 + 1, ip4)).toMatch(new RegExp(`mtu ?[=:] ?${fits}`));
     expect(await told(1280 - 48 + 1, ip6)).toMatch(/mtu ?[=:] ?1280/);
     // IPv6's minimum goes in fragments of the underlay.
     expect(await ping(alice.host, ip6, { packetBytes: 1280, dontFragment: true })).toBe(3);

@@ -9,6 +9,9 @@ const MEBIBYTE = 2 ** 20;
 const DEFAULT_MTU = 1420;
 /** IP, UDP and WireGuard. */
 export const OVERHEAD_BYTES = { v4: 60, v6: 80 } as const;
+export function overheadOf({ endpoint }: { readonly endpoint: string }): number {
+  return OVERHEAD_BYTES[endpoint.startsWith("[") ? "v6" : "v4"];
+}
 /** What arrives in this time was not held up by anything that had to be found out again and again. */
 const TRANSFER_MS = 5000;
 
@@ -35,8 +38,7 @@ export async function expectPathMtu(
     eventually(`${peer.host.label} knows what its path to ${name} carries`, async () => {
       const path = (await peer.peer(name))?.path;
       if (path === undefined || path === null) return undefined;
-      const family = path.endpoint.startsWith("[") ? "v6" : "v4";
-      return path.mtu === Math.min(interfaceMtu, underlayMtu - OVERHEAD_BYTES[family]) ? true : undefined;
+      return path.mtu === Math.min(interfaceMtu, underlayMtu - overheadOf(path)) ? true : undefined;
     });
   await Promise.all([knows(alice, "bob"), knows(bob, "alice")]);
 }
