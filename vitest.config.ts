@@ -21,6 +21,7 @@ const BESIDE = [
   "test/lab/interop-engine.test.ts",
   "test/lab/join.test.ts",
   "test/lab/nat-pairs.test.ts",
+  "test/lab/network-filter.test.ts",
   "test/lab/offloads-missing.test.ts",
   "test/lab/path-mtu.test.ts",
   "test/lab/override-endpoint.test.ts",

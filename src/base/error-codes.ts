@@ -179,6 +179,11 @@ export const ERROR_CODES = {
     http: 409,
     hint: "`mesh filter remove` takes rules of `mesh filter add` only; change the others where they come from.",
   },
+  "bad-assertions": {
+    exit: 2,
+    http: 400,
+    hint: "One a line: `accept FROM -> TO:PORT/PROTOCOL` or `deny …`; see docs/policy-test.md.",
+  },
   "filter-full": { exit: 6, http: 409, hint: "Remove rules, or make one of several: a rule takes ranges and CIDRs." },
   "bad-transport": { exit: 2, http: 400, hint: `The transports are ${transportsInWords("and")}.` },
   "transport-excluded": {

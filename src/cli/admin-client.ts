@@ -26,6 +26,7 @@ import {
   type NetworkFilterRemove,
   networkFilterEntrySchema,
 } from "../api/network-filter.ts";
+import { type PolicyReport, policyReportSchema } from "../api/policy-test.ts";
 import { type AdminDoor, openAdminDoor } from "./admin-door.ts";
 import type { GlobalOptions } from "./globals.ts";
 
@@ -134,6 +135,10 @@ export class AdminClient {
   removeFilterRule(removal: NetworkFilterRemove): Promise<NetworkFilterEntry> {
     const path = "/v1/admin/filter/remove";
     return this.#http.call({ method: "POST", path, body: removal }, networkFilterEntrySchema);
+  }
+
+  testPolicy(text: string): Promise<PolicyReport> {
+    return this.#http.call({ method: "POST", path: "/v1/admin/policy/test", body: { text } }, policyReportSchema);
   }
 
   overrideEndpoint(name: string, endpoint: string | null): Promise<AdminPeer> {

@@ -16,6 +16,7 @@ import { registerPaths } from "./commands/paths.ts";
 import { registerPeer } from "./commands/peer.ts";
 import { registerPeers } from "./commands/peers.ts";
 import { registerPing } from "./commands/ping.ts";
+import { registerPolicy } from "./commands/policy.ts";
 import { registerPrefer } from "./commands/prefer.ts";
 import { registerRelay } from "./commands/relay.ts";
 import { registerServe } from "./commands/serve.ts";
@@ -68,6 +69,7 @@ function buildProgram(exit: ExitHolder): Command {
   registerDown(program);
   registerLeave(program);
   registerStatus(program, exit);
+  registerPolicy(program, exit);
   registerPeers(program);
   registerPaths(program);
   registerPing(program);

@@ -30,6 +30,12 @@ export class CidrTree {
     return this.#cidrs.get(id);
   }
 
+  /** The id of the CIDR of this name. */
+  named(name: string): number | undefined {
+    for (const cidr of this.#cidrs.values()) if (cidr.name === name) return cidr.id;
+    return undefined;
+  }
+
   /** The ranges of the whole network. */
   get root(): readonly Cidr[] {
     for (const { id, parent_id } of this.#cidrs.values()) if (parent_id === null) return this.rangesOf(id);

@@ -1,10 +1,14 @@
 import { type FilterRule, parsePorts, parseSelector } from "../api/filter-rule.ts";
-import type { NetworkMap } from "../api/network-map.ts";
+import type { MapCidr, MapPeer } from "../api/network-map.ts";
 import { type Cidr, parseCidr } from "../packet/cidr.ts";
 import type { ResolvedRule } from "./policy.ts";
 
 /** What of the network map rules speak of. */
-export type KnownNetwork = Pick<NetworkMap, "self" | "peers" | "cidrs">;
+export interface KnownNetwork {
+  readonly self: { readonly name: string; readonly tags: readonly string[] };
+  readonly peers: readonly (KnownNetwork["self"] & Pick<MapPeer, "wireguardKey">)[];
+  readonly cidrs: readonly MapCidr[];
+}
 
 /** One end of a rule for this machine: which machines at the far end, which addresses. Null is any, empty is none. */
 interface End {

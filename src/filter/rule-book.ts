@@ -17,9 +17,9 @@ export class RuleBook {
   readonly #in: Direction;
   readonly #out: Direction;
   readonly #mayStart: Uint8Array;
-  readonly #cells: FilterCells;
+  readonly #cells: Pick<FilterCells, "hit">;
 
-  constructor(program: FilterProgram, cells: FilterCells) {
+  constructor(program: FilterProgram, cells: Pick<FilterCells, "hit">) {
     this.#in = directionOf(program.in);
     this.#out = directionOf(program.out);
     this.#mayStart = program.mayStart;

@@ -63,6 +63,7 @@ export type AdminRoute =
   | "GET /v1/admin/filter"
   | "POST /v1/admin/filter"
   | "POST /v1/admin/filter/remove"
+  | "POST /v1/admin/policy/test"
   | "GET /v1/admin/audit"
   | "GET /v1/admin/backup"
   | "GET /v1/admin/relays"
@@ -101,6 +102,7 @@ const REQUIRED_RIGHT: Record<PublicRoute | AdminRoute, Right> = {
   "GET /v1/admin/filter": "admin",
   "POST /v1/admin/filter": "admin",
   "POST /v1/admin/filter/remove": "admin",
+  "POST /v1/admin/policy/test": "admin",
   "GET /v1/admin/audit": "admin",
   // The CA's private key is in it: not for admins elsewhere, whose right can be taken away again.
   "GET /v1/admin/backup": "host",

@@ -14,7 +14,7 @@ import type { Clock } from "../../base/clock.ts";
 import { MeshError } from "../../base/errors.ts";
 import type { FilterCells } from "../../filter/filter-cells.ts";
 import type { FilterPolicy, OneWay } from "../../filter/policy.ts";
-import { type KnownNetwork, resolveRule } from "../../filter/resolve-rule.ts";
+import { resolveRule } from "../../filter/resolve-rule.ts";
 import type { NetworkState } from "../network-state.ts";
 import { HitSlots } from "./hit-slots.ts";
 import { type LocalFilter, type LocalRule, MAX_LOCAL_RULES, NO_LOCAL_FILTER } from "./local-rules.ts";
@@ -35,7 +35,7 @@ export interface GivenRule {
 }
 
 /** What of the network map the filter follows from. */
-export type FilteredNetwork = KnownNetwork & Pick<NetworkMap, "filterRules">;
+export type FilteredNetwork = Pick<NetworkMap, "self" | "peers" | "cidrs" | "filterRules">;
 
 interface LayeredRule extends GivenRule {
   readonly layer: FilterLayer;
@@ -63,7 +63,7 @@ export class FilterKeeper implements AsyncDisposable {
   readonly #slots: HitSlots;
   readonly #given = new Map<GivenLayer, readonly GivenRule[]>();
   #local: LocalFilter;
-  #network: KnownNetwork;
+  #network: FilteredNetwork;
   #timer: NodeJS.Timeout | undefined;
   /** Changes come one after the other: each is on disk before the next begins. */
   #turn: Promise<unknown> = Promise.resolve();
@@ -285,7 +285,7 @@ function expiryMs(expiresAt: string | null): number {
 }
 
 /** Peers between which and us one end only may start connections. */
-function oneWayPeers({ peers }: KnownNetwork): Map<string, OneWay> {
+function oneWayPeers({ peers }: FilteredNetwork): Map<string, OneWay> {
   const oneWay = new Map<string, OneWay>();
   for (const { wireguardKey, mayStart } of peers) if (mayStart !== "both") oneWay.set(wireguardKey, mayStart);
   return oneWay;

@@ -2,9 +2,11 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { applyDelta, mapDeltaSchema, type NetworkMap, networkMapSchema } from "../../../src/api/network-map.ts";
 import { ChangeLog } from "../../../src/coord/change-log.ts";
+import type { StoredRule } from "../../../src/coord/filter/stored-rule.ts";
 import { MapBuilder } from "../../../src/coord/map-builder.ts";
 import { type Peer, Registry } from "../../../src/coord/registry.ts";
 import type { AssociationRow, CidrRow, PeerRow } from "../../../src/coord/store/schema.ts";
+import { parseCidr } from "../../../src/packet/cidr.ts";
 
 const network = {
   id: "5f3a6c1e-4a51-4d2f-9c3e-2b7d1a0f6e55",
@@ -57,13 +59,13 @@ function row(id: number, changes: Partial<PeerRow> = {}): PeerRow {
 
 type Change = {
   readonly id: number;
-  readonly kind: "row" | "remove" | "presence" | "endpoints" | "tree";
+  readonly kind: "row" | "remove" | "presence" | "endpoints" | "tree" | "rules";
   readonly value: number;
 };
 
 const changeArbitrary: fc.Arbitrary<Change> = fc.record({
   id: fc.integer({ min: 1, max: 9 }),
-  kind: fc.constantFrom("row", "remove", "presence", "endpoints", "tree"),
+  kind: fc.constantFrom("row", "remove", "presence", "endpoints", "tree", "rules"),
   value: fc.nat(3),
 });
 
@@ -77,13 +79,34 @@ function treeOf(id: number, value: number): [CidrRow[], AssociationRow[]] {
   return [rows, value === 0 ? [] : [value === 2 ? { ...association, from_id: 4, to_id: 3, one_way: 1 } : association]];
 }
 
+/** Some rules or other, about who has a tag, who is in a CIDR, and a range. */
+function rulesOf(id: number, value: number): StoredRule[] {
+  const tagged = { kind: "tag" as const, tag: "odd" };
+  const cidr = { kind: "cidr" as const, id: 1 + (id % 4) };
+  const range = { kind: "range" as const, range: parseCidr("10.86.64.0/30") };
+  const what = { action: "deny", protocol: "tcp", ports: "22", comment: null, expiresAtMs: null } as const;
+  return [
+    { ...what, id: "a", source: tagged, destination: cidr },
+    { ...what, id: "b", source: range, destination: { kind: "any" as const } },
+    { ...what, id: "c", source: cidr, destination: range },
+  ].slice(0, value);
+}
+
 function apply(registry: Registry, { id, kind, value }: Change): void {
   if (kind === "row") {
-    registry.applyRow(row(id, { wireguard_key: key(id, value), state: value === 3 ? "disabled" : "active" }));
+    registry.applyRow(
+      row(id, {
+        wireguard_key: key(id, value),
+        state: value === 3 ? "disabled" : "active",
+        tags: value === 2 ? '["odd"]' : "[]",
+      }),
+    );
   } else if (kind === "remove") {
     registry.remove(id);
   } else if (kind === "presence") {
     registry.setPresence(id, value > 1, 1000 * value);
+  } else if (kind === "rules") {
+    registry.setFilterRules(rulesOf(id, value));
   } else if (kind === "tree") {
     registry.applyTree(...treeOf(id, value));
   } else {

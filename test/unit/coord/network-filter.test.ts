@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { AdminEvent } from "../../../src/api/admin.ts";
 import type { NetworkFilterEntry } from "../../../src/api/network-filter.ts";
+import type { PolicyReport } from "../../../src/api/policy-test.ts";
 import { systemClock } from "../../../src/base/clock.ts";
 import { type Answer, makeKeys, type TestControl, type TestKeys } from "../../support/coordinator-client.ts";
 import { type CoordinatorFixture, startCoordinator, temporaryHome } from "../../support/coordinator-fixture.ts";
@@ -286,4 +287,30 @@ describe("the rules of the network", () => {
     await fixture.admin.createToken({ tags: ["soon"] });
     expect(await added({ source: "tag:soon" })).toMatchObject({ note: "no peer has the tag soon" });
   });
+});
+
+it("the policy is put to the test as it stands", async () => {
+  const test = (text: string) =>
+    fixture.admin.call<PolicyReport & RuleAnswer["json"]>("POST", "/v1/admin/policy/test", { text });
+  await join("alice", "humans");
+  await join("db-1", "db");
+  expect((await test("accept humans -> db:5432/tcp")).json).toMatchObject({ holds: true, assertions: [{ pairs: 1 }] });
+  const { id } = await added({ ports: "5432", source: "cidr:humans" }, 60);
+  const { json } = await test("accept humans -> db:5432/tcp\ndeny db -> humans:5432/tcp\naccept db -> humans/icmp");
+  expect(json.assertions.map(({ holds, violation }) => [holds, violation?.rule ?? null])).toEqual([
+    [false, id],
+    [false, null],
+    [true, null],
+  ]);
+  aheadMs = 61_000;
+  expect((await test("accept humans -> db:5432/tcp")).json.holds).toBe(true);
+  for (const [text, code, words] of [
+    ["accept humans -> nobody", "bad-assertions", "line 1: there is no peer, CIDR or tag nobody"],
+    ["\u0000", "bad-assertions", "line 1: say"],
+    ["x".repeat(48_001), "bad-request", "48,000 characters"],
+  ] as const) {
+    const refused = await test(text);
+    expect([refused.status, refused.json.error.code]).toEqual([400, code]);
+    expect(refused.json.error.message).toContain(words);
+  }
 });

@@ -72,6 +72,28 @@ describe("the layers of the packet filter", () => {
     expect(readFileSync(join(directory, "filter.json"), "utf8")).toContain("none");
   });
 
+  it("follow the map: the network's rules are there from the start, and change with it", async () => {
+    const told = (fields: object, expiresAt: string | null = null) => ({ id: "c1", rule: written(fields), expiresAt });
+    const both = [told({ port: 25, direction: "out" }), told({ port: 25 })];
+    const keeper = await keeperWith({}, map({ filterRules: both }));
+    expect(keeper.view().rules).toMatchObject([
+      { id: "c1", layer: "coordinator", direction: "out", hits: 0 },
+      { id: "c1", layer: "coordinator", direction: "in", hits: 0 },
+    ]);
+    // Each counts for itself.
+    cells.hit(inForce().rules[1]!.slot);
+    expect(keeper.view().rules.map(({ hits }) => hits)).toEqual([0, 1]);
+    await expect(keeper.remove({ id: "c1" })).rejects.toMatchObject({
+      code: "filter-rule-fixed",
+      hint: expect.stringContaining("--scope network"),
+    });
+    keeper.setNetwork(map({ filterRules: [told({ port: 26 }, new Date(Date.now() + 60).toISOString())] }));
+    expect(inForce().rules).toMatchObject([{ ports: [{ first: 26, last: 26 }] }]);
+    // Without a word from the coordinator.
+    await expect.poll(() => inForce().rules).toEqual([]);
+    expect(keeper.view().rules).toEqual([]);
+  });
+
   it("come in the order coordinator, configuration, local, service", async () => {
     const keeper = await keeperWith({ rules: [written({ port: 3306 })] });
     await add(keeper, { port: 22 });
