@@ -17,4 +17,4 @@ interface ThroughputOptions {
 
 export const USAGE: string;
 export function parseOptions(args: readonly string[]): ThroughputOptions;
-export function wholeNumber(name: string, text: string, least: number): number;
+export function wholeNumber(name: string, text: string, least: number, most?: number): number;

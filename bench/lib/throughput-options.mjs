@@ -56,10 +56,11 @@ export function parseOptions(args) {
   };
 }
 
-export function wholeNumber(name, text, least) {
+export function wholeNumber(name, text, least, most = Number.MAX_SAFE_INTEGER) {
   const value = Number(text);
-  if (Number.isInteger(value) && value >= least) return value;
-  throw new ScriptError(`${name} takes a whole number from ${least} on, not ${text}`);
+  if (Number.isInteger(value) && value >= least && value <= most) return value;
+  const range = most === Number.MAX_SAFE_INTEGER ? `${least} on` : `${least} to ${most}`;
+  throw new ScriptError(`${name} takes a whole number from ${range}, not ${text}`);
 }
 
 function oneOf(kind, names, known) {

@@ -80,23 +80,24 @@ export class MapBuilder {
       if (JSON.stringify(this.selfInfo(before)) !== JSON.stringify(this.selfInfo(viewer))) self = this.selfInfo(viewer);
     }
     const changes = this.#sharedChanges(viewer, scannedVersion, changed, treeThen);
-    const removed = withoutPeer(changes.removed, viewer.id);
-    const upserted = withoutPeer(changes.upserted, viewer.id);
+    // Nobody is a peer of its own.
+    const removed = changes.removed.without(viewer.id);
+    const upserted = changes.upserted.without(viewer.id);
     const relays = changed.has(RELAYS_CHANGED) ? [...this.#registry.relays] : undefined;
     const { cidrs } = changes;
     const filterRules = this.#toldRules.since(viewer, scannedVersion);
     const isUnchanged = [self, relays, cidrs, filterRules].every((part) => part === undefined);
-    if (isUnchanged && removed.length === 0 && upserted.length === 0) return "nothing";
-    const head: Omit<MapDelta, "upserted"> = {
+    if (isUnchanged && removed === "" && upserted === "") return "nothing";
+    const head: Omit<MapDelta, "removed" | "upserted"> = {
       fromVersion,
       toVersion: this.#registry.version,
       ...(self === undefined ? {} : { self }),
       ...(relays === undefined ? {} : { relays }),
       ...(cidrs === undefined ? {} : { cidrs: [...cidrs] }),
       ...(filterRules === undefined ? {} : { filterRules: [...filterRules] }),
-      removed: [...removed],
     };
-    return `{"type":"delta","delta":${JSON.stringify(head).slice(0, -1)},"upserted":[${upserted.join(",")}]}}`;
+    const start = JSON.stringify(head).slice(0, -1);
+    return `{"type":"delta","delta":${start},"removed":[${removed}],"upserted":[${upserted}]}}`;
   }
 
   #sharedChanges(
@@ -135,7 +136,7 @@ export class MapBuilder {
       const is = now === undefined ? undefined : relationOf(tree.policy, viewer, now);
       const isSameKey = before?.wireguardKey === now?.wireguardKey;
       if (before !== undefined && was !== undefined && (is === undefined || !isSameKey)) {
-        removed.set(id, before.wireguardKey);
+        removed.set(id, JSON.stringify(before.wireguardKey));
       }
       if (now !== undefined && is !== undefined && (now !== before || is !== was)) {
         upserted.set(id, this.#entry(now, is));
@@ -145,7 +146,7 @@ export class MapBuilder {
     if (treeThen !== tree) {
       for (const peer of this.#registry.peers()) if (!changed.has(peer.id)) compare(peer.id, peer, peer);
     }
-    return { removed, upserted };
+    return { removed: new SharedTexts(removed), upserted: new SharedTexts(upserted) };
   }
 
   #entry(peer: Peer, mayStart: MayStart): string {
@@ -165,9 +166,24 @@ function cidrChanges(cidrId: number, treeThen: CidrTree, tree: CidrTree): readon
   return JSON.stringify(treeThen.seenFrom(cidrId)) === JSON.stringify(cidrs) ? undefined : cidrs;
 }
 
-/** Nobody is a peer of its own. */
-function withoutPeer(texts: ReadonlyMap<number, string>, id: number): readonly string[] {
-  return texts.has(id) ? [...texts].filter(([other]) => other !== id).map(([, text]) => text) : [...texts.values()];
+/** Pieces of JSON by the peers' ids. Joined once for all viewers who are not among them: with many, that is what costs. */
+class SharedTexts {
+  readonly #texts: ReadonlyMap<number, string>;
+  #joined: string | undefined;
+
+  constructor(texts: ReadonlyMap<number, string>) {
+    this.#texts = texts;
+  }
+
+  /** All but that of this id, as the inside of a JSON array. */
+  without(id: number): string {
+    if (this.#texts.has(id)) {
+      const others = [...this.#texts].filter(([other]) => other !== id);
+      return others.map(([, text]) => text).join(",");
+    }
+    this.#joined ??= [...this.#texts.values()].join(",");
+    return this.#joined;
+  }
 }
 
 /** A delta from a version to itself: nothing changed. */
@@ -176,12 +192,11 @@ function upToDate(version: number): string {
   return JSON.stringify({ type: "delta", delta });
 }
 
-/** By the peers' ids. */
 interface SharedChanges {
   /** WireGuard keys. */
-  readonly removed: ReadonlyMap<number, string>;
-  /** Entries as JSON text. */
-  readonly upserted: ReadonlyMap<number, string>;
+  readonly removed: SharedTexts;
+  /** Entries. */
+  readonly upserted: SharedTexts;
   readonly cidrs: readonly MapCidr[] | undefined;
 }
 

@@ -69,17 +69,27 @@ function importX25519(key: string): KeyObject {
 export class CoordinatorClient {
   readonly url: string;
   readonly #ca: string | undefined;
+  readonly #localAddress: string | undefined;
 
-  /** @param ca the pinned CA's certificate, PEM; undefined for plain HTTP */
-  constructor(url: string, ca: string | undefined) {
+  /**
+   * @param ca the pinned CA's certificate, PEM; undefined for plain HTTP
+   * @param localAddress what the coordinator sees it at
+   */
+  constructor(url: string, ca: string | undefined, localAddress?: string) {
     this.url = url;
     this.#ca = ca;
+    this.#localAddress = localAddress;
   }
 
   /** Fetches the CA as a joining peer does, over a connection that nothing vouches for yet. */
   static async pinned(url: string): Promise<CoordinatorClient> {
     const { text } = await call({ url: `${url}/v1/ca`, tls: { rejectUnauthorized: false } });
     return new CoordinatorClient(url, text);
+  }
+
+  /** The same from another address. */
+  from(localAddress: string): CoordinatorClient {
+    return new CoordinatorClient(this.url, this.#ca, localAddress);
   }
 
   get tls(): object {
@@ -92,7 +102,8 @@ export class CoordinatorClient {
     body?: unknown,
     headers?: Record<string, string>,
   ): Promise<Answer<T>> {
-    return call<T>({ method, url: this.url + path, tls: this.tls, body, headers });
+    const { url, tls } = this;
+    return call<T>({ method, url: url + path, tls, localAddress: this.#localAddress, body, headers });
   }
 
   async info(): Promise<InfoResponse> {
@@ -324,13 +335,14 @@ interface CallOptions {
   readonly url: string;
   readonly tls?: object;
   readonly socketPath?: string;
+  readonly localAddress?: string | undefined;
   /** A string is sent as it is. */
   readonly body?: unknown;
   readonly headers?: Record<string, string> | undefined;
 }
 
 export function call<T = unknown>(options: CallOptions): Promise<Answer<T>> {
-  const { method = "GET", url, tls = {}, socketPath, body, headers } = options;
+  const { method = "GET", url, tls = {}, socketPath, localAddress, body, headers } = options;
   const payload = body === undefined ? undefined : typeof body === "string" ? body : JSON.stringify(body);
   const contentHeaders =
     payload === undefined ? {} : { "content-type": "application/json", "content-length": Buffer.byteLength(payload) };
@@ -340,6 +352,7 @@ export function call<T = unknown>(options: CallOptions): Promise<Answer<T>> {
       method,
       ...tls,
       ...(socketPath === undefined ? {} : { socketPath }),
+      ...(localAddress === undefined ? {} : { localAddress }),
       agent: false,
       headers: { ...contentHeaders, ...headers },
     });
