@@ -41,6 +41,8 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["test/unit/**/*.test.ts", "test/compliance/**/*.test.ts", "test/sim/**/*.test.ts"],
+          // Long enough for a busy machine: nothing in these tests measures time by it.
+          testTimeout: 20_000,
         },
       },
       {

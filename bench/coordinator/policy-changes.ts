@@ -31,35 +31,18 @@ interface Change {
   readonly consequences: readonly Consequence[];
 }
 
-/** Each kind of change in its turn, each followed by the one that undoes it. Before the next, everybody has its message. */
-export async function* policyChanges(coordinator: ServedCoordinator, crowd: Crowd): AsyncGenerator<ChangeRecord> {
-  for (const change of changesOf(coordinator, crowd)) yield observe(change);
-  const { peers, cidrs } = crowd;
-  const victim = peers[0]!;
-  const neighbours = crowd.membersOf(cidrs[0]!).filter((peer) => peer !== victim);
-  const others = [victim];
-  yield observe({
-    title: "a peer is disabled",
-    make: () => coordinator.command("POST", `peers/${victim.name}/disable`),
-    consequences: [{ viewers: neighbours, others, as: "removed" }],
-  });
-  yield observe({
-    title: "a peer is enabled",
-    make: () => coordinator.command("POST", `peers/${victim.name}/enable`),
-    consequences: [{ viewers: neighbours, others, as: "upserted" }],
-  });
-  yield observe({
-    title: "a peer comes online",
-    make: () => victim.connect(coordinator.client),
-    consequences: [{ viewers: neighbours, others, as: "upserted" }],
-  });
+/** Each kind of change in its turn, each followed by the one that undoes it, when all have heard of the one before. */
+export async function policyChanges(coordinator: ServedCoordinator, crowd: Crowd): Promise<ChangeRecord[]> {
+  const records: ChangeRecord[] = [];
+  for (const change of changesOf(coordinator, crowd)) records.push(await observe(change));
+  return records;
 }
 
 function* changesOf(coordinator: ServedCoordinator, crowd: Crowd): Generator<Change> {
   const [a, b] = crowd.cidrs as [string, string];
   const [ofA, ofB] = [crowd.membersOf(a), crowd.membersOf(b)];
   const notOfA = crowd.peers.filter((peer) => peer.cidr !== a);
-  const joined = (one: readonly SimulatedPeer[], two: readonly SimulatedPeer[], as: "upserted" | "removed") => [
+  const joined = (one: readonly SimulatedPeer[], two: readonly SimulatedPeer[], as: Consequence["as"]) => [
     { viewers: one, others: two, as },
     { viewers: two, others: one, as },
   ];
@@ -98,6 +81,23 @@ function* changesOf(coordinator: ServedCoordinator, crowd: Crowd): Generator<Cha
     make: () => coordinator.command("POST", `cidrs/${a}/enable`),
     consequences: [{ viewers: ofA, others: ofA, as: "upserted" }],
   };
+  const [victim, ...neighbours] = ofA as [SimulatedPeer, ...SimulatedPeer[]];
+  const seen = (as: Consequence["as"]) => [{ viewers: neighbours, others: [victim], as }];
+  yield {
+    title: "a peer is disabled",
+    make: () => coordinator.command("POST", `peers/${victim.name}/disable`),
+    consequences: seen("removed"),
+  };
+  yield {
+    title: "a peer is enabled",
+    make: () => coordinator.command("POST", `peers/${victim.name}/enable`),
+    consequences: seen("upserted"),
+  };
+  yield {
+    title: "a peer comes online",
+    make: () => victim.connect(coordinator.client),
+    consequences: seen("upserted"),
+  };
 }
 
 /** @throws Error when somebody is not told, or told something else */
@@ -128,7 +128,7 @@ function keyOf(peer: SimulatedPeer): string {
 }
 
 /** A whole map says everything, and is counted as what it is. */
-function requireSaid(viewer: SimulatedPeer, { data }: Arrival, as: "upserted" | "removed", keys: string[]): void {
+function requireSaid(viewer: SimulatedPeer, { data }: Arrival, as: Consequence["as"], keys: string[]): void {
   const message = JSON.parse(data.toString()) as CoordinatorMessage;
   if (message.type !== "delta") return;
   const said = new Set(

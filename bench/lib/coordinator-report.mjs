@@ -1,3 +1,5 @@
+import { median } from "./statistics.mjs";
+
 /** What a coordinator may cost, and how late its peers may learn of a change. Without TLS: that has no bound. */
 const BOUNDS = { cpuPercent: 30, rssBytes: 300e6, changeMs: 1000 };
 
@@ -30,13 +32,13 @@ export function judge(runs) {
   const milliseconds = (value) => `${value.toFixed(0)} ms`;
   add("CPU of a core", `< ${cpuPercent} %`, of("cpuPercent"), percent, (value) => value < cpuPercent);
   add("RSS", `< ${rssBytes / 1e6} MB`, of("rssBytes"), megabytes, (value) => value < rssBytes);
-  runs[judged].changes.forEach(({ title, affected }, i) => {
-    const waits = runs.map(({ changes }) => changes[i].lastMs);
+  runs[judged].rounds[0].forEach(({ title, affected }, i) => {
+    const waits = runs.map(({ rounds }) => median(rounds.map((changes) => changes[i].lastMs)));
     add(`${title}: ${affected} told`, `< ${changeMs} ms`, waits, milliseconds, (value) => value < changeMs);
   });
   const afterwards = runs.map(({ afterwards }) => afterwards.rssBytes);
   add("RSS after these changes", "–", afterwards, megabytes);
-  const wholeMaps = runs.map(({ changes }) => changes.reduce((sum, { types }) => sum + (types.map ?? 0), 0));
+  const wholeMaps = runs.map(({ rounds }) => rounds.flat().reduce((sum, { types }) => sum + (types.map ?? 0), 0));
   add("whole maps for a change", "0", wholeMaps, String, (value) => value === 0);
   return { rows, isMet };
 }

@@ -1,5 +1,6 @@
 import type { AdminPeer, InvitationReissue, TokenCreated } from "../api/admin.ts";
 import { MeshError } from "../base/errors.ts";
+import { quote } from "../base/quote.ts";
 import type { PeerCommand } from "./manage-peers.ts";
 import type { TokenRow } from "./store/schema.ts";
 import type { Reader, Writer } from "./store/store.ts";
@@ -69,7 +70,7 @@ export async function reissueInvitation(
     .orderBy("created_at", "desc")
     .executeTakeFirst();
   if (lost === undefined) {
-    throw new MeshError("not-found", `there is no invitation of ${JSON.stringify(name.slice(0, 63))} to issue again`, {
+    throw new MeshError("not-found", `there is no invitation of ${quote(name)} to issue again`, {
       hint: "Invite it with `mesh invite create --name NAME`.",
     });
   }

@@ -1,4 +1,5 @@
 import { MeshError } from "../base/errors.ts";
+import { quote } from "../base/quote.ts";
 import type { Registry } from "./registry.ts";
 import { type RemovalDeps, removePeer } from "./removal.ts";
 import { type Actor, auditedPeer, recordChange } from "./store/audit.ts";
@@ -103,7 +104,7 @@ export function peerDisabled(name: string): MeshError {
 /** @throws MeshError `not-found` */
 export async function requirePeer({ db }: Writer, name: string): Promise<PeerRow> {
   const row = await db.selectFrom("peers").selectAll().where("name", "=", name).executeTakeFirst();
-  if (row === undefined) throw new MeshError("not-found", `there is no peer ${JSON.stringify(name.slice(0, 63))}`);
+  if (row === undefined) throw new MeshError("not-found", `there is no peer ${quote(name)}`);
   return row;
 }
 

@@ -12,9 +12,9 @@ it("a coordinator with 200 peers tells each change to all whom it concerns, and 
     const options = ["--peers", "200", "--cidrs", "10", "--minutes", "0.1", "--json", file];
     expect(await coordinator(options, () => import("../../bench/coordinator/load.ts"))).toBe(0);
     const { runs } = JSON.parse(await readFile(file, "utf8"));
-    for (const { messages, changes } of runs) {
+    for (const { messages, rounds } of runs) {
       expect(messages).not.toHaveProperty("map");
-      for (const { types, affected } of changes) expect(types).toEqual({ delta: affected });
+      for (const { types, affected } of rounds.flat()) expect(types).toEqual({ delta: affected });
     }
   } finally {
     await rm(folder, { recursive: true, force: true });

@@ -1,5 +1,6 @@
 import type { AdminCidr, CidrCreate } from "../../api/admin-cidrs.ts";
 import { MeshError } from "../../base/errors.ts";
+import { quote } from "../../base/quote.ts";
 import { compareCidrs, formatCidr, parseCidr } from "../../packet/cidr.ts";
 import { nextFreeAddress, releaseStaleReservations } from "../allocation.ts";
 import type { Registry } from "../registry.ts";
@@ -114,7 +115,7 @@ export async function deleteCidr(writer: Writer, name: string, change: TreeChang
 /** @throws MeshError `not-found` */
 export async function findCidr(db: Reader, name: string): Promise<CidrRow> {
   const row = await db.selectFrom("cidrs").selectAll().where("name", "=", name).executeTakeFirst();
-  if (row === undefined) throw new MeshError("not-found", `there is no CIDR ${JSON.stringify(name.slice(0, 63))}`);
+  if (row === undefined) throw new MeshError("not-found", `there is no CIDR ${quote(name)}`);
   return row;
 }
 

@@ -8,6 +8,7 @@ import {
 } from "../../api/relay-registration.ts";
 import type { Clock } from "../../base/clock.ts";
 import { MeshError } from "../../base/errors.ts";
+import { quote } from "../../base/quote.ts";
 import { type Authority, issueRelayCertificate } from "../ca.ts";
 import type { Challenges } from "../challenges.ts";
 import { checkMachineProof } from "../proofs.ts";
@@ -72,7 +73,8 @@ export class RelayRegistrar {
     return store.write(async (writer) => {
       const row = await findRelay(writer, "name", name);
       const entry = row === undefined ? undefined : relays.byMachineKey(row.machine_key);
-      if (row === undefined || entry === undefined) throw new MeshError("not-found", `there is no relay ${name}`);
+      if (row === undefined || entry === undefined)
+        throw new MeshError("not-found", `there is no relay ${quote(name)}`);
       await writer.db.deleteFrom("relays").where("id", "=", row.id).execute();
       await recordEvent(writer, clock.wallMs(), { actor, action: "relay.remove", subject: name, before: audited(row) });
       writer.afterCommit(() => {

@@ -2,7 +2,7 @@ import { createHmac, diffieHellman, generateKeyPairSync, randomBytes, sign } fro
 import { ed25519 } from "@noble/curves/ed25519.js";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { registrationTranscript } from "../../../src/api/registration.ts";
-import { makeKeys } from "../../support/coordinator-client.ts";
+import { makeKeys, type TestKeys } from "../../support/coordinator-client.ts";
 import { type CoordinatorFixture, startCoordinator, temporaryHome } from "../../support/coordinator-fixture.ts";
 
 let home: Awaited<ReturnType<typeof temporaryHome>>;
@@ -140,6 +140,36 @@ describe("proof of possession", () => {
     await client.register(victim, name, (await admin.createToken()).token);
     const answer = await client.tryRegister({ ...makeKeys(), machineKey: victim.machineKey }, name);
     expect([answer.status, answer.json.error.code]).toEqual([403, "proof-invalid"]);
+  });
+
+  it("is what makes a peer, and no token: an admin's makes nobody another one, and brings nothing of it to light", async () => {
+    const { client, admin } = fixture;
+    const victim = makeKeys();
+    const name = freshName();
+    const { self } = await client.register(victim, name, (await admin.createToken({ admin: true })).token);
+    const { token, id } = await admin.createToken({ admin: true, uses: null });
+    const before = await admin.listPeers();
+    // All that others know of a peer are its public keys and its name.
+    const known = { machineKey: victim.machineKey, wireguardKey: victim.wireguardKey };
+    const cases: [keys: TestKeys, name: string, token: string | undefined, code: string][] = [
+      [{ ...makeKeys(), ...known }, name, token, "proof-invalid"],
+      [{ ...makeKeys(), ...known }, name, undefined, "proof-invalid"],
+      [{ ...makeKeys(), machineKey: known.machineKey }, name, token, "proof-invalid"],
+      [{ ...makeKeys(), wireguardKey: known.wireguardKey }, freshName(), token, "proof-invalid"],
+      [makeKeys(), name, token, "name-taken"],
+    ];
+    for (const [keys, asName, withToken, code] of cases) {
+      const { text, json } = await client.tryRegister(keys, asName, withToken);
+      expect(json.error.code).toBe(code);
+      for (const secret of [self.ip4, self.ip6, victim.machineKey, victim.wireguardKey])
+        expect(text).not.toContain(secret);
+    }
+    const control = client.openControl();
+    await control.authenticate({ ...makeKeys(), ...known });
+    await control.untilClosed();
+    expect([control.rejection, control.map]).toEqual(["proof-invalid", undefined]);
+    expect(await admin.listPeers()).toEqual(before);
+    expect((await admin.listTokens()).find((listed) => listed.id === id)?.usesLeft).toBeNull();
   });
 
   it("binds both proofs to every field of the request", async () => {
