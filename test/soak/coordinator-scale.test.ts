@@ -5,7 +5,9 @@ import { expect, it } from "vitest";
 import { coordinator } from "../../bench/coordinator.mjs";
 
 /** `npm run bench -- coordinator`, as small as it still shows something: with its bounds on CPU, memory and delay. */
-it("a coordinator with 200 peers tells each change to all whom it concerns, and to them alone", async () => {
+it("a coordinator with 200 peers tells each change to all whom it concerns, by deltas", {
+  timeout: 300_000,
+}, async () => {
   const folder = await mkdtemp(join(tmpdir(), "mesh-soak-"));
   try {
     const file = join(folder, "record.json");
