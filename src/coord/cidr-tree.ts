@@ -52,12 +52,16 @@ export class CidrTree {
     return !this.#branches.has(id);
   }
 
+  /** The CIDR itself, and those that it lies in. */
+  around(id: number): readonly number[] {
+    const line: number[] = [];
+    for (let at: number | null | undefined = id; at != null; at = this.#cidrs.get(at)?.parent_id) line.push(at);
+    return line;
+  }
+
   /** Whether `inner` is `outer`, or lies in it. */
   contains(outer: number, inner: number): boolean {
-    for (let at: number | null | undefined = inner; at != null; at = this.#cidrs.get(at)?.parent_id) {
-      if (at === outer) return true;
-    }
-    return false;
+    return this.around(inner).includes(outer);
   }
 
   /** Neither it nor a CIDR that it lies in is disabled. */

@@ -1,3 +1,4 @@
+import type { FilterDirection } from "../../api/filter-rule.ts";
 import type { MapFilterRule } from "../../api/network-map.ts";
 import { parseAddress } from "../../packet/address.ts";
 import { cidrContains, cidrContainsAddress, cidrsOverlap } from "../../packet/cidr.ts";
@@ -17,84 +18,80 @@ export interface RuleContext extends RuleNames {
  * the name of no peer, CIDR or tag that it does not see anyhow, and no comment, which may hold any name.
  */
 export class RuleAudience {
-  readonly #rules: readonly StoredRule[];
   readonly #context: RuleContext;
+  /** By the end at which somebody is (`endKey`), so that a thousand rules about others cost a peer nothing. */
+  readonly #sides = new Map<string, Side[]>();
   /** By tag: the CIDRs where a peer that is not disabled has it. */
   readonly #worn = new Map<string, Set<number>>();
 
   /** For as long as nothing changes there. */
   constructor(rules: readonly StoredRule[], context: RuleContext) {
-    this.#rules = rules;
     this.#context = context;
     if (rules.length === 0) return;
+    for (const [index, rule] of rules.entries()) {
+      const { source, destination } = rule;
+      this.#add({ rule, order: 2 * index, direction: "out", near: source, far: destination });
+      this.#add({ rule, order: 2 * index + 1, direction: "in", near: destination, far: source });
+    }
     for (const { tags, cidrId, enabled } of context.peers()) {
       for (const tag of enabled ? tags : []) this.#worn.set(tag, (this.#worn.get(tag) ?? new Set()).add(cidrId));
     }
   }
 
   rulesOf(viewer: Peer): MapFilterRule[] {
-    return this.#rules.flatMap((rule) => {
+    return this.#sidesOf(viewer).flatMap(({ rule, direction, near, far }) => {
       const { id, action, protocol, ports, expiresAtMs } = rule;
       const expiresAt = expiresAtMs === null ? null : new Date(expiresAtMs).toISOString();
-      return this.#viewsOf(rule, viewer).map((view) => ({
-        id,
-        rule: { action, protocol, ports, ...view, comment: null },
-        expiresAt,
-      }));
+      return this.#farFrom(viewer, far).map((farWords) => {
+        const nearWords = selectorOf(near, this.#context);
+        const [source, destination] = direction === "out" ? [nearWords, farWords] : [farWords, nearWords];
+        return { id, rule: { action, direction, protocol, ports, source, destination, comment: null }, expiresAt };
+      });
     });
   }
 
-  #viewsOf({ source, destination }: StoredRule, viewer: Peer) {
-    const views: { direction: "in" | "out"; source: string; destination: string }[] = [];
-    if (this.#isAt(source, viewer)) {
-      const near = selectorOf(source, this.#context);
-      for (const far of this.#farFrom(viewer, destination)) {
-        views.push({ direction: "out", source: near, destination: far });
-      }
-    }
-    if (this.#isAt(destination, viewer)) {
-      const near = selectorOf(destination, this.#context);
-      for (const far of this.#farFrom(viewer, source)) views.push({ direction: "in", source: far, destination: near });
-    }
-    return views;
+  #add(side: Side): void {
+    const key = endKey(side.near);
+    const sides = this.#sides.get(key);
+    if (sides === undefined) this.#sides.set(key, [side]);
+    else sides.push(side);
   }
 
-  /** Whether the viewer is meant, or addresses that may be routed through it. */
-  #isAt(end: RuleEnd, viewer: Peer): boolean {
+  /** Those where the viewer is meant, or addresses that may be routed through it; in the order of the rules. */
+  #sidesOf(viewer: Peer): readonly Side[] {
+    if (this.#sides.size === 0) return [];
     const { tree } = this.#context;
-    switch (end.kind) {
-      case "any":
-        return true;
-      case "peer":
-        return end.id === viewer.id;
-      case "tag":
-        return viewer.tags.includes(end.tag);
-      case "cidr":
-        return tree.contains(end.id, viewer.cidrId);
-      case "range":
-        return (
-          !isInNetwork(end, tree) ||
-          [viewer.ip4, viewer.ip6].some((address) => cidrContainsAddress(end.range, parseAddress(address)))
-        );
-    }
+    const ends: RuleEnd[] = [
+      { kind: "any" },
+      { kind: "peer", id: viewer.id },
+      ...[...new Set(viewer.tags)].map((tag) => ({ kind: "tag", tag }) as const),
+      ...tree.around(viewer.cidrId).map((id) => ({ kind: "cidr", id }) as const),
+    ];
+    const addresses = [viewer.ip4, viewer.ip6].map(parseAddress);
+    const ranged = (this.#sides.get(RANGES) ?? []).filter(
+      ({ near }) =>
+        near.kind === "range" &&
+        (!isInNetwork(near, tree) || addresses.some((address) => cidrContainsAddress(near.range, address))),
+    );
+    return [...ranged, ...ends.flatMap((end) => this.#sides.get(endKey(end)) ?? [])].sort((a, b) => a.order - b.order);
   }
 
   /** The end in words that say no more than the viewer knows; none when nobody whom it sees is meant. */
   #farFrom(viewer: Peer, end: RuleEnd): readonly string[] {
     const { tree } = this.#context;
     const seen = tree.policy.seenFrom(viewer.cidrId);
-    const inWords = [selectorOf(end, this.#context)];
+    const inWords = () => [selectorOf(end, this.#context)];
     switch (end.kind) {
       case "any":
-        return inWords;
+        return inWords();
       case "peer": {
         const peer = this.#context.byId(end.id);
-        return peer !== undefined && mayExchange(tree.policy, viewer, peer) ? inWords : [];
+        return peer !== undefined && mayExchange(tree.policy, viewer, peer) ? inWords() : [];
       }
       case "tag":
-        return [...(this.#worn.get(end.tag) ?? [])].some((cidr) => seen.has(cidr)) ? inWords : [];
+        return [...(this.#worn.get(end.tag) ?? [])].some((cidr) => seen.has(cidr)) ? inWords() : [];
       case "cidr": {
-        if (seen.has(end.id)) return inWords;
+        if (seen.has(end.id)) return inWords();
         // What it sees of a CIDR that it does not know of.
         const inside = [...seen.keys()].filter((cidr) => tree.contains(end.id, cidr));
         return inside
@@ -102,8 +99,33 @@ export class RuleAudience {
           .map((id) => selectorOf({ kind: "cidr", id }, this.#context));
       }
       case "range":
-        return !isInNetwork(end, tree) || [...seen.keys()].some((cidr) => isLeafIn(end, cidr, tree)) ? inWords : [];
+        return !isInNetwork(end, tree) || [...seen.keys()].some((cidr) => isLeafIn(end, cidr, tree)) ? inWords() : [];
     }
+  }
+}
+
+/** A rule as one of its ends sees it. */
+interface Side {
+  readonly rule: StoredRule;
+  readonly order: number;
+  readonly direction: FilterDirection;
+  readonly near: RuleEnd;
+  readonly far: RuleEnd;
+}
+
+const RANGES = "range";
+
+function endKey(end: RuleEnd): string {
+  switch (end.kind) {
+    case "any":
+      return end.kind;
+    case "range":
+      return RANGES;
+    case "tag":
+      return `tag ${end.tag}`;
+    case "peer":
+    case "cidr":
+      return `${end.kind} ${end.id}`;
   }
 }
 
