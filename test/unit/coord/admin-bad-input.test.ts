@@ -225,6 +225,10 @@ const CASES: Record<AdminRoute, readonly Case[]> = {
     ["/v1/admin/filter/remove", { match: { source: "peer:\u0000" } }, "bad-request"],
     ["/v1/admin/filter/remove", { match: { ...RULE, action: "allow" } }, "not-found"],
   ],
+  "POST /v1/admin/policy/test": [
+    ...wrongBody("/v1/admin/policy/test", { text: "accept any -> any:any" }),
+    ...wrongField("/v1/admin/policy/test", "text", [null, 7, true, [], {}, "x".repeat(48_001)], "bad-request"),
+  ],
   "GET /v1/admin/audit": ["since=yesterday", "since=%00", "after=-1", "after=x", "limit=0", "limit=1001", "who=me"].map(
     (query) => [`/v1/admin/audit?${query}`, undefined, "bad-request"],
   ),
