@@ -134,12 +134,16 @@ function walkExtensions(buffer: PacketBuffer, firstHeader: number, out: PacketRe
   const end = out.offset + out.totalBytes;
   let at = out.offset + V6_HEADER_BYTES;
   let header = firstHeader;
+  let hasFragmentHeader = false;
   for (let walked = 0; out.fragmentOffset === 0 && isExtension(header); walked++) {
     if (walked === MAX_EXTENSION_HEADERS) return fail(out, "too-many-extensions");
     if (at + 8 > end) return fail(out, "truncated-extension");
     const headerBytes = extensionBytes(header, bytes[at + 1]!);
     if (at + headerBytes > end) return fail(out, "truncated-extension");
     if (header === IpProtocol.fragment) {
+      // One at most (RFC 8200 §4.1): behind a second we would go by its identification, and the host by that of the first.
+      if (hasFragmentHeader) return fail(out, "bad-fragment");
+      hasFragmentHeader = true;
       out.identification = view.getUint32(at + 4);
       const fragment = view.getUint16(at + 2);
       out.transportOffset = at + headerBytes;

@@ -1,42 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { fragmentOf, withExtensions } from "../packet/cut-and-chain.ts";
 import { bytesOf, SYN } from "../packet/wire.ts";
 import { CLOSED, type Family, FilteredHost, policy, rule, Talk } from "./filtered-host.ts";
-
-interface Cut {
-  readonly from: number;
-  readonly to: number;
-  readonly more: boolean;
-  readonly id?: number;
-}
-
-/** The part of a packet's data from byte `from` to before `to`, as a fragment. */
-function fragmentOf(packet: Uint8Array, { from, to, more, id = 77 }: Cut): Uint8Array {
-  const isV4 = packet[0]! >> 4 === 4;
-  const headerBytes = isV4 ? 20 : 40;
-  const data = packet.subarray(headerBytes + from, headerBytes + to);
-  if (isV4) {
-    const fragment = Uint8Array.from([...packet.subarray(0, 20), ...data]);
-    const view = new DataView(fragment.buffer);
-    view.setUint16(2, fragment.length);
-    view.setUint16(4, id);
-    view.setUint16(6, (more ? 0x2000 : 0) | (from / 8));
-    return fragment;
-  }
-  const header = [packet[6]!, 0, from >> 8, (from & 0xf8) | (more ? 1 : 0), 0, 0, id >> 8, id & 255];
-  const fragment = Uint8Array.from([...packet.subarray(0, 40), ...header, ...data]);
-  fragment[6] = 44;
-  new DataView(fragment.buffer).setUint16(4, header.length + data.length);
-  return fragment;
-}
-
-/** The packet with extension headers before its transport: destination options, or any. */
-function withExtensions(packet: Uint8Array, types: readonly number[]): Uint8Array {
-  const chain = types.flatMap((_, i) => [types[i + 1] ?? packet[6]!, 0, 1, 4, 0, 0, 0, 0]);
-  const extended = Uint8Array.from([...packet.subarray(0, 40), ...chain, ...packet.subarray(40)]);
-  extended[6] = types[0]!;
-  new DataView(extended.buffer).setUint16(4, extended.length - 40);
-  return extended;
-}
 
 const open53 = policy({
   rules: [rule({ ports: [{ first: 53, last: 53 }] })],
@@ -116,6 +81,15 @@ describe("IPv6 extension headers", () => {
       expect(host.receive(fragmentOf(padded, { from, to: 64, more: false }))).toBe("fragment");
     }
     expect(host.receive(fragmentOf(padded, { from: 32, to: 64, more: false }))).toBe("accept");
+  });
+
+  it("have one fragment header at most: the host would go by another identification than we", () => {
+    const host = new FilteredHost(open53);
+    const allowed = new Talk(6, 53, 40_000).udp("in", bytesOf(1000));
+    const nested = fragmentOf(withExtensions(allowed, [44]), { from: 0, to: 504, more: true });
+    expect(() => host.receive(nested)).toThrow("bad-fragment");
+    expect(() => host.receive(withExtensions(allowed, [44, 60, 44]))).toThrow("bad-fragment");
+    expect(host.receive(withExtensions(allowed, [44]))).toBe("accept");
   });
 
   it("that end in a protocol without ports fit rules for any protocol alone", () => {
