@@ -147,16 +147,24 @@ export class PacketFilter {
     const isOlder = isTcp ? !opensTcp(packet) : flow.protocol === ProtocolClass.udp && now < this.#newUntilSeconds;
     // Who opened what is older than our knowledge? Services have the lower port, mostly.
     const isTold = isOlder && flow.nearPort !== flow.farPort;
-    const startedHere = isTold ? flow.nearPort > flow.farPort : isOutbound;
+    let startedHere = isTold ? flow.nearPort > flow.farPort : isOutbound;
     let verdict = this.#rules.judge(flow, buffer, startedHere);
-    // Whatever a peer makes its packets look like, it gets in only where it may.
-    if (verdict === Verdict.accept && startedHere && !isOutbound) verdict = this.#rules.judge(flow, buffer, false);
+    let isToBeCut = false;
+    if (startedHere !== isOutbound) {
+      const isAccepted = verdict === Verdict.accept;
+      if (!isTcp && !isAccepted && this.#rules.isByRule) {
+        // UDP that we go on sending would open anew what a rule refuses, as soon as it counts as new.
+        isToBeCut = isOutbound;
+      } else if (!isTcp || (isAccepted && !isOutbound)) {
+        // UDP may as well be new: no default is held against it. And whatever its packets look like, they pass where they may.
+        if (!isAccepted) startedHere = isOutbound;
+        verdict = this.#rules.judge(flow, buffer, isOutbound);
+      }
+    }
     // An echo reply, or a reset, opens nothing.
     const isEnd = isTcp ? (packet.tcpFlags & TcpFlag.rst) !== 0 : isIcmp(packet) && !isEchoRequest(packet);
     if (isEnd) return verdict;
-    // UDP that we go on sending would open anew what a rule refuses, as soon as it counts as new.
-    const isToBeKnown = verdict === Verdict.accept || (isOlder && !isTcp && isOutbound && this.#rules.isByRule);
-    if (!isToBeKnown) return verdict;
+    if (verdict !== Verdict.accept && !isToBeCut) return verdict;
     const entry = this.#insert(now);
     if (entry < 0) return verdict === Verdict.accept ? Verdict.tableFull : verdict;
     this.#begin(entry, startedHere, packet, isOutbound, now, cutBits(verdict));

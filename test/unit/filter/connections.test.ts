@@ -134,6 +134,23 @@ describe.each<Family>([4, 6])("connections over IPv%d", (family) => {
     expect(host.receive(new Talk(family, 50_000, 22).tcp("in", ACK))).toBe("accept");
   });
 
+  it("of UDP may be new as well: defaults are held against no guess, whichever way the ports look", () => {
+    const [low, high] = [new Talk(family, 33_000, 51_820), new Talk(family, 51_820, 33_000)];
+    const oneWay = new Map([[3, "self"]] as const);
+    for (const wanted of [CLOSED, policy({ oneWay })]) {
+      const host = new FilteredHost(wanted);
+      for (const talk of [low, high]) {
+        expect(host.receive(talk.udp("in"))).not.toBe("accept");
+        expect([host.send(talk.udp("out")), host.receive(talk.udp("in"))]).toEqual(["accept", "accept"]);
+      }
+    }
+    const mute = new FilteredHost(policy({ defaults: { in: "allow", out: "deny" } }));
+    for (const talk of [low, high]) {
+      expect(mute.send(talk.udp("out"))).toBe("deny");
+      expect([mute.receive(talk.udp("in")), mute.send(talk.udp("out"))]).toEqual(["accept", "accept"]);
+    }
+  });
+
   it("may start at one end only where an association is one-way, whatever the rules allow", () => {
     const rules = [rule({ protocol: "any" })];
     const host = new FilteredHost(policy({ rules, oneWay: new Map([[3, "self"]]) }));
