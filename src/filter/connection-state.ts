@@ -2,7 +2,7 @@ import { type PacketRecord, TcpFlag } from "../packet/packet-record.ts";
 import { ProtocolClass } from "./program.ts";
 
 /**
- * The state of a tracked connection, bits in the low byte of a word:
+ * The state of a tracked connection, the low bits of a word:
  *
  *     TCP:   opening ──answer──► answered ──third packet──► established ──FIN, FIN──► over
  *     UDP:   opening ──answer──► established                       └───────RST───────► over
@@ -19,11 +19,13 @@ export const State = {
   cut: 64,
   /** With `cut`: its packets are to be rejected, not only dropped. */
   cutByReject: 128,
+  /** With `cut`: its end may not start connections any more. */
+  cutByOneWay: 256,
 } as const;
 
-export const STATE_MASK = 0xff;
+export const STATE_MASK = 0x1ff;
 /** Above the state: which rules it was judged by, in steps of this. */
-export const GENERATION_STEP = 0x100;
+export const GENERATION_STEP = 0x200;
 
 /** Seconds without a packet after which a connection is forgotten. */
 const SYN_SECONDS = 60;

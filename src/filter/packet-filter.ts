@@ -124,7 +124,7 @@ export class PacketFilter {
     const current = words[entry + Entry.state]!;
     if ((current & State.cut) !== 0) {
       words[entry + Entry.expiresAt] = now + lifetimeSeconds(current, flow.protocol);
-      return (current & State.cutByReject) !== 0 ? Verdict.reject : Verdict.deny;
+      return verdictOfCut(current);
     }
     const next = stateAfter(current, flow.protocol, packet, isOutbound);
     words[entry + Entry.state] = next;
@@ -135,7 +135,7 @@ export class PacketFilter {
   /** By the rules of now, as what it was when it opened. What they refuse stays known, or an answer would open it anew. */
   #judgeAgain(entry: number, buffer: PacketBuffer): void {
     const { words } = this.#connections;
-    const state = words[entry + Entry.state]! & STATE_MASK & ~(State.cut | State.cutByReject);
+    const state = words[entry + Entry.state]! & STATE_MASK & ~(State.cut | State.cutByReject | State.cutByOneWay);
     const verdict = this.#rules.judge(this.#flow, buffer, (state & State.startedHere) !== 0);
     words[entry + Entry.state] = state | cutBits(verdict) | this.#generation;
   }
@@ -232,7 +232,13 @@ export class PacketFilter {
 
 function cutBits(verdict: Verdict): number {
   if (verdict === Verdict.accept) return 0;
+  if (verdict === Verdict.oneWay) return State.cut | State.cutByOneWay;
   return verdict === Verdict.reject ? State.cut | State.cutByReject : State.cut;
+}
+
+function verdictOfCut(state: number): Verdict {
+  if ((state & State.cutByOneWay) !== 0) return Verdict.oneWay;
+  return (state & State.cutByReject) !== 0 ? Verdict.reject : Verdict.deny;
 }
 
 function isEchoRequest(packet: PacketRecord): boolean {

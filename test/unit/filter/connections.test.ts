@@ -114,6 +114,21 @@ describe.each<Family>([4, 6])("connections over IPv%d", (family) => {
     expect(host.send(ssh.tcp("out"))).toBe("deny");
   });
 
+  it("are cut, and counted as such, when their association becomes one-way, and go on when it is two-way again", () => {
+    const host = new FilteredHost();
+    const [theirs, ours] = [new Talk(family, 22, 50_000), new Talk(family, 40_000, 443)];
+    exchange(host, theirs.handshake("in"));
+    exchange(host, ours.handshake("out"));
+    host.use(policy({ oneWay: new Map([[3, "self"]]) }));
+    for (let i = 0; i < 2; i++)
+      expect([host.receive(theirs.tcp("in")), host.send(theirs.tcp("out"))]).toEqual(["oneWay", "oneWay"]);
+    expect([host.receive(ours.tcp("in")), host.send(ours.tcp("out"))]).toEqual(["accept", "accept"]);
+    host.use(CLOSED);
+    expect(host.receive(theirs.tcp("in"))).toBe("deny");
+    host.use(policy({ rules: [rule({})] }));
+    expect(host.receive(theirs.tcp("in"))).toBe("accept");
+  });
+
   it("that are older than the filter count as opened by the end with the higher port", () => {
     const deny = rule({ action: "deny", ports: port(22) });
     const host = new FilteredHost(policy({ rules: [deny] }));
