@@ -15,6 +15,7 @@ const BESIDE = [
   "test/lab/coordinator-listen.test.ts",
   "test/lab/daemon-life.test.ts",
   "test/lab/filter.test.ts",
+  "test/lab/filter-evasion.test.ts",
   "test/lab/firewall-mark.test.ts",
   "test/lab/http-proxy.test.ts",
   "test/lab/installation.test.ts",

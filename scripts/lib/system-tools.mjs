@@ -19,6 +19,7 @@ const TOOLS = [
   { command: "wireguard-go", package: "wireguard-go", for: ["test", "bench"] },
   { command: "ethtool", package: "ethtool", for: ["test"] },
   { command: "tcpdump", package: "tcpdump", for: ["test"] },
+  { command: "perl", package: "perl-base", for: ["test"] },
   { command: "ps", package: "procps", for: ["test"] },
   { command: "ssh", package: "openssh-client", for: ["test"] },
   { command: "sshd", package: "openssh-server", for: ["test"] },

@@ -82,6 +82,17 @@ describe("what an admin does to a peer", () => {
     await eventually("its name", async () => (await bob.local.status()).self?.name === "bob");
   });
 
+  it("one that comes back on another port is found there", async () => {
+    expect(await carol.stop()).toBe(0);
+    carol = await MeshPeer.up(carol, ["--listen-port", "51999"]);
+    expect((await carol.status()).self?.listenPort).toBe(51_999);
+    const { ip4 } = await eventually("alice goes to the new port", async () => {
+      const seen = await alice.peer("carol");
+      return seen?.path?.endpoint.endsWith(":51999") ? seen : undefined;
+    });
+    expect(await alice.host.pings(ip4)).toBe(true);
+  });
+
   it("another WireGuard key takes the place of the old one by the machine's word, and traffic goes on", async () => {
     const { ip4 } = await alice.reaches("bob");
     const previous = (await bob.status()).self!.publicKey;
