@@ -228,6 +228,9 @@ const CASES: Record<AdminRoute, readonly Case[]> = {
   "POST /v1/admin/policy/test": [
     ...wrongBody("/v1/admin/policy/test", { text: "accept any -> any:any" }),
     ...wrongField("/v1/admin/policy/test", "text", [null, 7, true, [], {}, "x".repeat(48_001)], "bad-request"),
+    ...["", "accept bob -> nowhere", "accept bob -> alice:0", "allow bob -> alice", "\u0000"].map(
+      (text): Case => ["/v1/admin/policy/test", { text }, "bad-assertions"],
+    ),
   ],
   "GET /v1/admin/audit": ["since=yesterday", "since=%00", "after=-1", "after=x", "limit=0", "limit=1001", "who=me"].map(
     (query) => [`/v1/admin/audit?${query}`, undefined, "bad-request"],
