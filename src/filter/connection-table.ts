@@ -61,6 +61,24 @@ export class ConnectionTable {
     return true;
   }
 
+  /** Connections whose keys agree with the flow's under `mask`, and whose state `fits`. Looks at the whole table. */
+  count(flow: Flow, mask: Int32Array, nowSeconds: number, fits: (state: number) => boolean): number {
+    const { words } = this;
+    let count = 0;
+    for (let place = 0; place <= this.#mask; place++) {
+      const entry = place * ENTRY_WORDS;
+      if (this.#hashes[place] === 0 || words[entry + Entry.expiresAt]! <= nowSeconds) continue;
+      if (this.#isLike(entry, flow.key, mask) && fits(words[entry + Entry.state]!)) count++;
+    }
+    return count;
+  }
+
+  #isLike(entry: number, key: Int32Array, mask: Int32Array): boolean {
+    const { words } = this;
+    for (let i = 0; i < KEY_WORDS; i++) if (((words[entry + i]! ^ key[i]!) & mask[i]!) !== 0) return false;
+    return true;
+  }
+
   /**
    * Makes an entry for a connection that has none; its other fields are 0. In a full table a connection goes that has expired,
    * or else one that `mayGo` says of (by its state) that it may. −1 when there is none.

@@ -62,6 +62,14 @@ export class Flow {
     this.#makeKey(buffer, ports, rest);
   }
 
+  /** Which bits of keys say who speaks with whom about what, whatever port or identifier the starter has chosen. */
+  maskOfService(startedHere: boolean): Int32Array {
+    const mask = new Int32Array(KEY_WORDS).fill(-1);
+    if (this.protocol === ProtocolClass.icmp) mask[PORTS] = 0;
+    else mask[PORTS] = startedHere ? 0xffff : ~0xffff;
+    return mask;
+  }
+
   #makeKey(buffer: PacketBuffer, ports: number, rest: number): void {
     const { key, nearOffset, farOffset } = this;
     const { view } = buffer;

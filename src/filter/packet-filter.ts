@@ -32,6 +32,14 @@ export interface PacketFilterOptions {
   readonly maxConnections?: number;
 }
 
+export interface FilterPreview {
+  readonly verdict: Verdict;
+  /** The cell that counts for the rule that decides; −1 for the default, and where connections go one way only. */
+  readonly slot: number;
+  /** Connections of this kind that are open: from the same end to the same port of the other. */
+  readonly tracked: number;
+}
+
 /**
  * The stateful filter of the packet path, asked once a packet (for a superpacket: once). Rules decide who may open a
  * connection; what belongs to a connection passes, and so do ICMP errors about it.
@@ -74,6 +82,18 @@ export class PacketFilter {
 
   inbound(buffer: PacketBuffer, packet: PacketRecord, peer: number, nowMs: number): Verdict {
     return this.#pass(buffer, packet, peer, false, nowMs);
+  }
+
+  /** What would become of `packet`, which opens a connection: decided as above, but neither counted nor remembered. */
+  preview(buffer: PacketBuffer, packet: PacketRecord, peer: number, isOutbound: boolean, nowMs: number): FilterPreview {
+    const flow = this.#flow;
+    flow.take(buffer, packet, peer, isOutbound);
+    const verdict = this.#rules.decide(flow, buffer, isOutbound);
+    const { slot } = this.#rules;
+    const tracked = this.#connections.count(flow, flow.maskOfService(isOutbound), secondsOf(nowMs), (state) => {
+      return (state & State.cut) === 0 && isOutbound === ((state & State.startedHere) !== 0);
+    });
+    return { verdict, slot, tracked };
   }
 
   #pass(buffer: PacketBuffer, packet: PacketRecord, peer: number, isOutbound: boolean, nowMs: number): Verdict {
@@ -152,7 +172,7 @@ export class PacketFilter {
     let isToBeCut = false;
     if (startedHere !== isOutbound) {
       const isAccepted = verdict === Verdict.accept;
-      if (!isTcp && !isAccepted && this.#rules.isByRule) {
+      if (!isTcp && !isAccepted && this.#rules.slot >= 0) {
         // UDP that we go on sending would open anew what a rule refuses, as soon as it counts as new.
         isToBeCut = isOutbound;
       } else if (!isTcp || (isAccepted && !isOutbound)) {

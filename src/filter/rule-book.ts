@@ -12,8 +12,8 @@ interface Direction {
 
 /** The rules in force: decides on connections as they open, and again when rules have changed. */
 export class RuleBook {
-  /** Of the latest judgement: it was a rule's, and not the default. */
-  isByRule = false;
+  /** Of the latest judgement: the cell of the rule that decided, −1 for the default. */
+  slot = -1;
   readonly #in: Direction;
   readonly #out: Direction;
   readonly #mayStart: Uint8Array;
@@ -28,7 +28,14 @@ export class RuleBook {
 
   /** On the connection that `flow`, of a packet in either direction, is of: `startedHere` says which end opens it. */
   judge(flow: Flow, buffer: PacketBuffer, startedHere: boolean): Verdict {
-    this.isByRule = false;
+    const verdict = this.decide(flow, buffer, startedHere);
+    if (this.slot >= 0) this.#cells.hit(this.slot);
+    return verdict;
+  }
+
+  /** The same without counting. */
+  decide(flow: Flow, buffer: PacketBuffer, startedHere: boolean): Verdict {
+    this.slot = -1;
     const { peer, nearOffset, farOffset, version } = flow;
     const who = peer < this.#mayStart.length ? this.#mayStart[peer]! : MayStart.both;
     if (who !== MayStart.both && (who === MayStart.self) !== startedHere) return Verdict.oneWay;
@@ -39,8 +46,7 @@ export class RuleBook {
       ? table.decide(buffer, nearOffset, farOffset, version, flow.farPort, peer)
       : table.decide(buffer, farOffset, nearOffset, version, flow.nearPort, peer);
     if (rule < 0) return otherwise;
-    this.isByRule = true;
-    this.#cells.hit(table.slot(rule));
+    this.slot = table.slot(rule);
     return table.verdict(rule);
   }
 }
