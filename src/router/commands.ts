@@ -1,8 +1,10 @@
+import type { FilterPreview } from "../filter/packet-filter.ts";
 import type { FilterProgram } from "../filter/program.ts";
 import type { Endpoint } from "../packet/endpoint.ts";
 import type { UdpFamily } from "../transports/udp/udp-transport.ts";
 import type { EngineAction, EngineEvent } from "../wireguard/engine.ts";
 import type { Call } from "./call.ts";
+import type { Inquiry } from "./inquiry.ts";
 
 /**
  * What the two threads say to each other. Everything is plain data, cloned on the way; keys never are (`KeySlots`).
@@ -56,7 +58,11 @@ export type DataCommand =
       readonly padding?: { readonly sizeBytes: number; readonly isWhole: boolean };
     }
   /** Tells the peer by this path where we are reached, and that we send to it just now. */
-  | { readonly type: "send-call"; readonly peer: number; readonly path: number; readonly call: Call };
+  | { readonly type: "send-call"; readonly peer: number; readonly path: number; readonly call: Call }
+  /** Asks the peer by the path in use, or answers it; a question without a session asks for a handshake. */
+  | { readonly type: "send-inquiry"; readonly peer: number; readonly inquiry: Inquiry }
+  /** Asks what would become of this packet; `previewed` follows. */
+  | { readonly type: "preview"; readonly id: number; readonly bytes: Uint8Array; readonly isOutbound: boolean };
 
 export type DataEvent =
   /** The data thread has its tables and is about to wait for packets; `coldBecause` when its warm-up failed. */
@@ -94,6 +100,15 @@ export type DataEvent =
   | { readonly type: "probe-request"; readonly peer: number; readonly path: number; readonly isTheirPrimary: boolean }
   /** The peer has called us. */
   | { readonly type: "call"; readonly peer: number; readonly call: Call }
+  /** The peer has asked, or answered. */
+  | { readonly type: "inquiry"; readonly peer: number; readonly inquiry: Inquiry }
+  /** Whose the far end of the packet is, and what the filter would say. */
+  | {
+      readonly type: "previewed";
+      readonly id: number;
+      readonly peer: number | null;
+      readonly decided: FilterPreview | null;
+    }
   /** An authenticated message of a peer with paths came from an address that is on none of them. */
   | { readonly type: "stranger"; readonly peer: number; readonly endpoint: Endpoint }
   /** Packets go to a peer with paths again after a quiet time: its path has to be watched from now on. */
@@ -102,5 +117,5 @@ export type DataEvent =
   | { readonly type: "pipe-datagrams" };
 
 /** What goes up unasked, each class with a bound of its own: a flood of one cannot push out another. */
-export const UPLINK_CLASSES = ["initiation", "response", "cookie", "stun", "probe", "call"] as const;
+export const UPLINK_CLASSES = ["initiation", "response", "cookie", "stun", "probe", "call", "inquiry"] as const;
 export type UplinkClass = (typeof UPLINK_CLASSES)[number];

@@ -22,6 +22,7 @@ import { Inbound } from "./inbound.ts";
 import { Outbound } from "./outbound.ts";
 import type { PathCells } from "./path-cells.ts";
 import { type DataPath, type DataPeer, PeerTable } from "./peer-table.ts";
+import { Previewer } from "./preview.ts";
 import { ProbeFlag, ProbeRecord, ProbeType } from "./probe.ts";
 import { RejectAnswer } from "./reject-answer.ts";
 import { Triage } from "./triage.ts";
@@ -62,6 +63,7 @@ export class DataPlane {
   readonly #outbound: Outbound;
   readonly #inbound: Inbound;
   readonly #filter: PacketFilter;
+  readonly #previewer: Previewer;
   readonly #scratch = new PacketBuffer((Math.max(INITIATION_BYTES, 2048) + 3) & ~3);
   readonly #destination = new EndpointRecord();
   readonly #probe = new ProbeRecord();
@@ -88,6 +90,7 @@ export class DataPlane {
     this.#filter = new PacketFilter({ cells: deps.filterCells, seed: randomBytes(4).readInt32LE() });
     const filter = this.#filter;
     const rejects = new RejectAnswer();
+    this.#previewer = new Previewer({ routes: this.#routes, filter, clock });
     const [peers, routes, sessions] = [this.#peers, this.#routes, this.#sessions];
     const hasValidMac1 = (message: Uint8Array) => this.#mac1?.admits(message) ?? false;
     // Written out, not spread: objects made by spreading differ in their hidden classes, and compiled code sees many.
@@ -160,6 +163,9 @@ export class DataPlane {
       case "use-filter":
         this.#filter.use(command.program, this.#clock.monotonicMs());
         break;
+      case "preview":
+        this.#uplink.post(this.#previewer.preview(command));
+        break;
       case "set-identity":
         this.#mac1 = command.publicKey && new Mac1Check(this.#crypto, command.publicKey);
         break;
@@ -200,7 +206,8 @@ export class DataPlane {
           | "use-paths"
           | "remove-peer"
           | "send-probe"
-          | "send-call";
+          | "send-call"
+          | "send-inquiry";
       }
     >,
     peer: DataPeer | undefined,
@@ -248,6 +255,9 @@ export class DataPlane {
         if (path !== undefined) this.#outbound.sendCall(peer, command.call, path.endpoint);
         break;
       }
+      case "send-inquiry":
+        this.#outbound.sendInquiry(peer, command.inquiry);
+        break;
     }
   }
 

@@ -34,6 +34,7 @@ export const DROP_REASONS = [
   "in-queue-full-stun",
   "in-queue-full-probe",
   "in-queue-full-call",
+  "in-queue-full-inquiry",
   "in-unknown-receiver",
   "in-session-expired",
   "in-replayed",

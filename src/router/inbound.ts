@@ -29,6 +29,7 @@ import { readCall } from "./call.ts";
 import type { Counters } from "./counters.ts";
 import { CountingSink } from "./counting-sink.ts";
 import type { DropReason } from "./drop-reasons.ts";
+import { readInquiry } from "./inquiry.ts";
 import type { Outbound } from "./outbound.ts";
 import { LARGE_BYTES, PathCell, type PathCells } from "./path-cells.ts";
 import type { DataPath, DataPeer, PeerTable } from "./peer-table.ts";
@@ -281,9 +282,7 @@ export class Inbound {
     const probe = this.#probe;
     const { source, buffer } = this.#received;
     if (!readProbe(buffer, offset, sizeBytes, probe)) {
-      const call = peer.hasPaths ? readCall(buffer, offset, sizeBytes) : undefined;
-      if (call === undefined) this.#deps.counters.drop("in-unknown-probe");
-      else this.#deps.triage.call(peer, call);
+      this.#takeMessage(peer, offset, sizeBytes);
       return;
     }
     const path = peer.pathOf(source);
@@ -293,6 +292,20 @@ export class Inbound {
     }
     if (path !== undefined) this.#deps.triage.probeRequest(peer, path, (probe.flags & ProbeFlag.isPrimary) !== 0);
     this.#answerProbe(peer, path, probe);
+  }
+
+  /** A message to the control thread. Stock peers send none. */
+  #takeMessage(peer: DataPeer, offset: number, sizeBytes: number): void {
+    const { triage, counters } = this.#deps;
+    const { buffer } = this.#received;
+    const call = peer.hasPaths ? readCall(buffer, offset, sizeBytes) : undefined;
+    if (call !== undefined) {
+      triage.call(peer, call);
+      return;
+    }
+    const inquiry = peer.hasPaths ? readInquiry(buffer, offset, sizeBytes) : undefined;
+    if (inquiry === undefined) counters.drop("in-unknown-probe");
+    else triage.inquiry(peer, inquiry);
   }
 
   /** By the way that the request came: a reply proves that way, in both directions. */

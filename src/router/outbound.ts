@@ -34,6 +34,7 @@ import { type Call, callBytes, writeCall } from "./call.ts";
 import type { Counters } from "./counters.ts";
 import type { DropReason } from "./drop-reasons.ts";
 import type { IcmpResponder } from "./icmp-responder.ts";
+import { type Inquiry, inquiryBytes, writeInquiry } from "./inquiry.ts";
 import { LARGE_BYTES, type PathCells } from "./path-cells.ts";
 import type { DataPath, DataPeer, PeerTable } from "./peer-table.ts";
 import { PROBE_BYTES, type ProbeRecord, writeProbe } from "./probe.ts";
@@ -171,6 +172,19 @@ export class Outbound {
     const offset = this.#run.reserve(callBytes(call));
     writeCall(this.#run.buffer, offset, call);
     this.#flush(Payload.own, destination);
+  }
+
+  /** Sends it by the path in use, which is watched from then on as with packets. */
+  sendInquiry(peer: DataPeer, inquiry: Inquiry): void {
+    const isOpen = this.#open(peer);
+    if (!inquiry.isAnswer) {
+      this.#noteActive(peer);
+      if (!isOpen) this.askForHandshake(peer, this.#nowMs);
+    }
+    if (!isOpen) return;
+    const offset = this.#run.reserve(inquiryBytes(inquiry));
+    writeInquiry(this.#run.buffer, offset, inquiry);
+    this.#flush(Payload.own);
   }
 
   /** Sends a packet of our own making, where there is a session to send it in. */

@@ -4,6 +4,7 @@ import { COOKIE_REPLY_BYTES, INITIATION_BYTES, MessageType, RESPONSE_BYTES } fro
 import type { Call } from "./call.ts";
 import type { UplinkClass } from "./commands.ts";
 import type { Counters } from "./counters.ts";
+import type { Inquiry } from "./inquiry.ts";
 import type { DataPath, DataPeer } from "./peer-table.ts";
 import { ProbeFlag, type ProbeRecord } from "./probe.ts";
 import type { Uplink } from "./uplink.ts";
@@ -88,6 +89,11 @@ export class Triage {
   call(peer: DataPeer, call: Call): void {
     if (!this.#deps.uplink.hasRoom("call")) this.#deps.counters.drop("in-queue-full-call");
     else this.#deps.uplink.postBounded({ type: "call", peer: peer.index, call }, "call");
+  }
+
+  inquiry(peer: DataPeer, inquiry: Inquiry): void {
+    if (!this.#deps.uplink.hasRoom("inquiry")) this.#deps.counters.drop("in-queue-full-inquiry");
+    else this.#deps.uplink.postBounded({ type: "inquiry", peer: peer.index, inquiry }, "inquiry");
   }
 
   #hasRoomForProbe(): boolean {

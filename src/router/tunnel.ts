@@ -24,6 +24,7 @@ import { PeerSet } from "./peer-set.ts";
 import { PingTracker } from "./ping-tracker.ts";
 import { TunnelFacts, type TunnelParts } from "./tunnel-facts.ts";
 import { TunnelFilter } from "./tunnel-filter.ts";
+import { TunnelInquiries } from "./tunnel-inquiries.ts";
 import { TunnelPaths } from "./tunnel-paths.ts";
 import { peerStatus } from "./tunnel-status.ts";
 import type {
@@ -68,6 +69,7 @@ interface Parts extends TunnelParts {
  */
 export class Tunnel implements AsyncDisposable {
   readonly paths: TunnelPaths;
+  readonly inquiries: TunnelInquiries;
   readonly #deps: TunnelDeps;
   readonly #facts: TunnelFacts;
   readonly #device: Device;
@@ -171,6 +173,7 @@ export class Tunnel implements AsyncDisposable {
     stack.defer(() => this.#thread.stop());
     const post = (commands: readonly DataCommand[]) => this.#thread.post(commands);
     this.#pings = new PingTracker(randomBytes(4).readUInt32BE(), post, this.paths.describe);
+    this.inquiries = new TunnelInquiries({ ...deps, peers: this.#peers, post });
     this.#announceIdentity();
   }
 
@@ -265,7 +268,7 @@ export class Tunnel implements AsyncDisposable {
     if (!this.#isClosed) {
       this.#isClosed = true;
       clearTimeout(this.#timer);
-      this.#pings.abort(new MeshError("data-plane-failed", "the tunnel is closed"));
+      this.#abort(new MeshError("data-plane-failed", "the tunnel is closed"));
       this.#device.setPrivateKey(undefined, this.#nowMs());
     }
     return this.#stack.close();
@@ -280,7 +283,7 @@ export class Tunnel implements AsyncDisposable {
   }
 
   #onEvent(event: DataEvent): void {
-    if (this.paths.take(event)) return;
+    if (this.paths.take(event) || this.inquiries.take(event)) return;
     switch (event.type) {
       case "probe-reply":
         this.#pings.receive(event);
@@ -294,7 +297,7 @@ export class Tunnel implements AsyncDisposable {
       case "promoted":
         this.#tell(event);
         this.#carryOut(this.paths.sessionUp(event.peer));
-        this.#pings.repeat(event.peer);
+        this.#repeat(event.peer);
         break;
       case "datagram":
       case "need-handshake":
@@ -308,7 +311,18 @@ export class Tunnel implements AsyncDisposable {
     const actions = this.#device.handle(event, this.#nowMs());
     this.#carryOut(actions.flatMap((action) => this.paths.choosing(action)));
     for (const action of actions)
-      if (action.type === "install-keypair" && action.isInitiator) this.#pings.repeat(action.peer);
+      if (action.type === "install-keypair" && action.isInitiator) this.#repeat(action.peer);
+  }
+
+  /** A session of `peer` is up: what was asked before went nowhere. */
+  #repeat(peer: number): void {
+    this.#pings.repeat(peer);
+    this.inquiries.repeat(peer);
+  }
+
+  #abort(failure: MeshError): void {
+    this.#pings.abort(failure);
+    this.inquiries.abort(failure);
   }
 
   #carryOut(commands: readonly DataCommand[]): void {
@@ -333,7 +347,7 @@ export class Tunnel implements AsyncDisposable {
   #onDeath(failure: MeshError): void {
     this.#failure = failure;
     clearTimeout(this.#timer);
-    this.#pings.abort(failure);
+    this.#abort(failure);
     this.#deps.logger.error({ code: failure.code }, failure.message);
     for (const handler of this.#fatalHandlers) handler(failure);
   }

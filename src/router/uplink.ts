@@ -8,6 +8,7 @@ const BOUNDS: Readonly<Record<UplinkClass, number>> = {
   stun: 64,
   probe: 256,
   call: 32,
+  inquiry: 32,
 };
 
 /**

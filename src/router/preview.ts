@@ -1,0 +1,43 @@
+import type { Clock } from "../base/clock.ts";
+import type { FilterPreview, PacketFilter } from "../filter/packet-filter.ts";
+import { PacketBuffer } from "../packet/packet-buffer.ts";
+import { PacketRecord } from "../packet/packet-record.ts";
+import { parsePacket } from "../packet/parse.ts";
+import type { PrefixTrie } from "../packet/prefix-trie.ts";
+import type { DataCommand, DataEvent } from "./commands.ts";
+
+const MAX_PACKET_BYTES = 128;
+
+export interface PreviewDeps {
+  readonly routes: PrefixTrie;
+  readonly filter: PacketFilter;
+  readonly clock: Clock;
+}
+
+/** Says what the packet path would do with a packet that opens a connection: by its tables, without a trace in them. */
+export class Previewer {
+  readonly #deps: PreviewDeps;
+  readonly #buffer = new PacketBuffer(MAX_PACKET_BYTES);
+  readonly #packet = new PacketRecord();
+
+  constructor(deps: PreviewDeps) {
+    this.#deps = deps;
+  }
+
+  preview({ id, bytes, isOutbound }: Extract<DataCommand, { type: "preview" }>): DataEvent {
+    const { routes, filter, clock } = this.#deps;
+    const buffer = this.#buffer;
+    const packet = this.#packet;
+    let peer = -1;
+    let decided: FilterPreview | null = null;
+    if (bytes.length <= buffer.sizeBytes) {
+      buffer.bytes.set(bytes);
+      if (parsePacket(buffer, 0, bytes.length, packet)) {
+        const farOffset = isOutbound ? packet.destinationOffset : packet.sourceOffset;
+        peer = routes.lookup(buffer, farOffset, packet.version);
+        if (peer >= 0) decided = filter.preview(buffer, packet, peer, isOutbound, clock.monotonicMs());
+      }
+    }
+    return { type: "previewed", id, peer: peer < 0 ? null : peer, decided };
+  }
+}
