@@ -38,6 +38,8 @@ const routeSchema = z.object({
   nexthops: z.array(z.object({ dev: z.string().optional() })).default([]),
 });
 
+const chosenRouteSchema = z.object({ dev: z.string().optional(), prefsrc: z.string().optional() });
+
 /** An IPv6 address was refused because the host has IPv6 switched off, for the interface or altogether. */
 export class Ipv6DisabledError extends Error {
   override readonly name = "Ipv6DisabledError";
@@ -85,6 +87,17 @@ export class IpRoute {
     const v4 = await this.#query(routeSchema, ["-4", "route", "show", "table", "main"]);
     const v6 = await this.#query(routeSchema, ["-6", "route", "show", "table", "main"]);
     return [...v4.map((route) => hostRoute(route, 32)), ...v6.map((route) => hostRoute(route, 128))];
+  }
+
+  /**
+   * The way that a packet to `address` takes from this host, and the source address that it gets.
+   * @throws MeshError `host-change-failed` saying that there is none
+   */
+  async routeTo(
+    address: string,
+  ): Promise<{ readonly interfaceName: string | undefined; readonly source: string | undefined }> {
+    const [route] = await this.#query(chosenRouteSchema, [family(address), "route", "get", address]);
+    return { interfaceName: route?.dev, source: route?.prefsrc };
   }
 
   /** @param mtuBytes below 1280 Linux takes the IPv6 addresses away from the interface */
