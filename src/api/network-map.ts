@@ -71,6 +71,8 @@ export const mapPeerSchema = z.object({
   ip6: ip6Schema,
   cidr: nameSchema,
   tags: z.array(nameSchema),
+  /** Has the admin right: is told more of what this machine would do with its packets, and no more than that. */
+  admin: z.boolean().default(false),
   /** Other than `both` where one-way associations alone join the two. Replies pass either way. */
   mayStart: mayStartSchema.default("both"),
   /** X25519. */

@@ -202,7 +202,7 @@ interface SharedChanges {
 
 /** Without who may start: that depends on who looks. */
 function mapPeer(peer: Peer): Omit<MapPeer, "mayStart"> {
-  const { name, ip4, ip6, cidr, tags, wireguardKey, machineKey, keyProof, online, lastSeenAtMs } = peer;
+  const { name, ip4, ip6, cidr, tags, admin, wireguardKey, machineKey, keyProof, online, lastSeenAtMs } = peer;
   const { endpoints, overrideEndpoint, sshEndpoints, relays } = peer;
   return {
     name,
@@ -210,6 +210,7 @@ function mapPeer(peer: Peer): Omit<MapPeer, "mayStart"> {
     ip6,
     cidr,
     tags: [...tags],
+    admin,
     wireguardKey,
     machineKey,
     keyProof,

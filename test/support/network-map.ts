@@ -17,6 +17,7 @@ export function mapPeer(name: string, host: number, fields: Partial<MapPeer> = {
     ip6,
     cidr: "members",
     tags: [],
+    admin: false,
     mayStart: "both",
     keyProof: null,
     wireguardKey: randomKey(),

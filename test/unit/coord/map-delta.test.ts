@@ -99,6 +99,7 @@ function apply(registry: Registry, { id, kind, value }: Change): void {
         wireguard_key: key(id, value),
         state: value === 3 ? "disabled" : "active",
         tags: value === 2 ? '["odd"]' : "[]",
+        admin: value === 1 ? 1 : 0,
       }),
     );
   } else if (kind === "remove") {
