@@ -19,6 +19,7 @@ import { endpointSchema, instantSchema, ip4Schema, ip6Schema, key32Schema, nameS
  *     POST /v1/filter/add        filterAddSchema → filterEntrySchema
  *     POST /v1/filter/remove     filterRemoveSchema → filterEntrySchema
  *     POST /v1/filter/default    filterDefaultRequestSchema → filterDefaultsSchema
+ *     POST /v1/explain           explainRequestSchema → explanationSchema (`explain.ts`)
  *     POST /v1/netcheck          → netcheckReplySchema  measures anew, which takes some seconds
  *     …    /v1/admin/…           as in `admin.ts`       passed on to the coordinator, signed by this machine
  *

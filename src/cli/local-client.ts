@@ -1,3 +1,4 @@
+import { type ExplainRequest, type Explanation, explanationSchema } from "../api/explain.ts";
 import {
   type AcceptedPeer,
   acceptedPeerSchema,
@@ -95,6 +96,10 @@ export class LocalClient {
 
   setFilterDefault(request: FilterDefaultRequest): Promise<FilterDefaults> {
     return this.#http.call({ method: "POST", path: "/v1/filter/default", body: request }, filterDefaultsSchema);
+  }
+
+  explain(request: ExplainRequest): Promise<Explanation> {
+    return this.#http.call({ method: "POST", path: "/v1/explain", body: request }, explanationSchema);
   }
 
   netcheck(): Promise<NetcheckReply> {

@@ -6,6 +6,7 @@ import { registerAudit } from "./commands/audit.ts";
 import { registerBackup } from "./commands/backup.ts";
 import { registerCidr } from "./commands/cidr.ts";
 import { registerDown } from "./commands/down.ts";
+import { registerExplain } from "./commands/explain.ts";
 import { registerFilter } from "./commands/filter.ts";
 import { registerInvite } from "./commands/invite.ts";
 import { registerJoin } from "./commands/join.ts";
@@ -74,7 +75,8 @@ function buildProgram(exit: ExitHolder): Command {
   registerPaths(program);
   registerPing(program);
   registerPrefer(program);
-  registerFilter(program);
+  registerFilter(program, exit);
+  registerExplain(program, exit);
   registerNetcheck(program);
   registerKeys(program);
   registerVersion(program);

@@ -1,3 +1,4 @@
+import type { ExplainRequest, Explanation } from "../api/explain.ts";
 import type {
   AcceptedPeer,
   DownReply,
@@ -192,6 +193,10 @@ export class Daemon implements LocalApiTarget, AsyncDisposable {
 
   get filter(): FilterKeeper {
     return this.#running().filter;
+  }
+
+  explain(request: ExplainRequest): Promise<Explanation> {
+    return this.#running().explainer.explain(request);
   }
 
   netcheck(signal: AbortSignal): Promise<NetcheckReply> {

@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { z } from "zod";
+import { type ExplainRequest, type Explanation, explainRequestSchema } from "../api/explain.ts";
 import {
   type AcceptedPeer,
   type DownReply,
@@ -57,6 +58,7 @@ export interface LocalApiTarget {
   preferences(): Preferences;
   prefer(request: PreferenceRequest): Promise<PreferenceReply>;
   netcheck(signal: AbortSignal): Promise<NetcheckReply>;
+  explain(request: ExplainRequest): Promise<Explanation>;
   readonly filter: FilterTarget;
   /** Has the coordinator do it, in the name of this machine. */
   admin(call: AdminCall): Promise<object>;
@@ -101,6 +103,9 @@ const ROUTES: Readonly<Record<string, Handler>> = {
   "POST /v1/filter/default": async ({ request, response, target }) => {
     const wanted = parseWith(filterDefaultRequestSchema, await readJson(request));
     sendJson(response, 200, await target.filter.setDefault(wanted));
+  },
+  "POST /v1/explain": async ({ request, response, target }) => {
+    sendJson(response, 200, await target.explain(parseWith(explainRequestSchema, await readJson(request))));
   },
   "POST /v1/keys/rotate": async ({ response, target }) => {
     sendJson(response, 200, await target.rotateKeys());

@@ -13,9 +13,13 @@ import { DisposeStack } from "../base/dispose.ts";
 import { asMeshError } from "../base/errors.ts";
 import { ControlChannel } from "../control/control-channel.ts";
 import type { IncomingCall } from "../control/control-channel-types.ts";
+import { HostFirewall } from "../host/firewall/host-firewall.ts";
+import { IpRoute } from "../host/ip-route.ts";
 import { parseEndpoint } from "../router/endpoint-text.ts";
 import type { Tunnel } from "../router/tunnel.ts";
+import { callAsAdmin } from "./admin-call.ts";
 import { CallBatch } from "./call-batch.ts";
+import { Explainer } from "./explain/explainer.ts";
 import type { FilterKeeper } from "./filter/filter-keeper.ts";
 import { NetworkState } from "./network-state.ts";
 import type { NetworkView } from "./network-view.ts";
@@ -44,6 +48,7 @@ export interface PeerSessionDeps extends SessionPartsDeps {
  */
 export class PeerSession implements AsyncDisposable {
   readonly filter: FilterKeeper;
+  readonly explainer: Explainer;
   readonly #options: SessionOptions;
   readonly #deps: PeerSessionDeps;
   readonly #tunnel: Tunnel;
@@ -63,6 +68,14 @@ export class PeerSession implements AsyncDisposable {
     this.#tunnel = parts.tunnel;
     this.#view = view;
     this.filter = parts.filter;
+    this.explainer = new Explainer({
+      tunnel: parts.tunnel,
+      filter: parts.filter,
+      firewall: new HostFirewall(),
+      ipRoute: new IpRoute(),
+      map: () => view.map,
+      admin: (call) => callAsAdmin(options.enrolment, options.keys, underlayDial(parts.sockets), call),
+    });
     this.#resources = resources;
     this.#underlay = parts.underlay;
     this.#preferences = parts.preferences;

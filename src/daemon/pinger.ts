@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { PingReply } from "../api/local.ts";
-import type { MapPeer, NetworkMap } from "../api/network-map.ts";
+import type { MapPeer, NetworkMap, SelfInfo } from "../api/network-map.ts";
 import { asMeshError, MeshError } from "../base/errors.ts";
 import type { TransportName } from "../base/transports.ts";
 
@@ -16,14 +16,21 @@ export type PingOnce = (
   options: { readonly timeoutMs: number },
 ) => Promise<{ readonly rttMs: number; readonly transport: TransportName; readonly endpoint: string }>;
 
-/** The peer that `target` (its name, its name in the network's domain, or one of its addresses) means. @throws MeshError `not-found` */
-export function findPeer(map: NetworkMap | undefined, target: string): MapPeer {
+/** Whether `target` means a machine: its name, its name in the network's domain, or one of its addresses. */
+export function isMeantBy(map: NetworkMap, target: string): (one: MapPeer | SelfInfo) => boolean {
   const wanted = target.toLowerCase().replace(/\.$/, "");
-  const suffix = map === undefined ? "" : `.${map.network.domain}`;
-  const name = suffix !== "" && wanted.endsWith(suffix) ? wanted.slice(0, -suffix.length) : wanted;
-  const found = map?.peers.find((peer) => peer.name === name || peer.ip4 === wanted || peer.ip6 === wanted);
+  const suffix = `.${map.network.domain}`;
+  const name = wanted.endsWith(suffix) ? wanted.slice(0, -suffix.length) : wanted;
+  return (one) => one.name === name || one.ip4 === wanted || one.ip6 === wanted;
+}
+
+/** The peer that `target` means. @throws MeshError `not-found` */
+export function findPeer(map: NetworkMap | undefined, target: string): MapPeer {
+  if (map === undefined) throw new MeshError("not-found", `there is no peer ${target}`, { hint: "See `mesh peers`." });
+  const isMeant = isMeantBy(map, target);
+  const found = map.peers.find(isMeant);
   if (found !== undefined) return found;
-  if (map !== undefined && (map.self.name === name || map.self.ip4 === wanted || map.self.ip6 === wanted)) {
+  if (isMeant(map.self)) {
     throw new MeshError("not-found", `${target} is this machine`, { hint: "Name another peer; see `mesh peers`." });
   }
   throw new MeshError("not-found", `there is no peer ${target}`, { hint: "See `mesh peers`." });

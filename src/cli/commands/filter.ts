@@ -3,10 +3,12 @@ import type { FilterEntry, FilterView } from "../../api/local-filter.ts";
 import type { NetworkFilterEntry } from "../../api/network-filter.ts";
 import { parseDurationSeconds } from "../../base/duration.ts";
 import { MeshError } from "../../base/errors.ts";
+import type { ExitHolder } from "../exit-holder.ts";
 import type { RuleFlags } from "../filter-options.ts";
 import { globalOptions } from "../globals.ts";
 import { printJson, printLine } from "../output.ts";
 import { peerGlobals } from "../peer-globals.ts";
+import { type ExplainFlags, printExplanation } from "./explain.ts";
 
 /** Handlers load what they need when they run: other commands do not pay for it. */
 async function clientOf(command: Command) {
@@ -34,7 +36,7 @@ async function adminOf(command: Command) {
   return AdminClient.open(globalOptions(command));
 }
 
-export function registerFilter(program: Command): void {
+export function registerFilter(program: Command, exit: ExitHolder): void {
   const filter = program.command("filter").description("the packet filter of this machine (docs/filter.md)");
   filter
     .command("list")
@@ -108,6 +110,27 @@ export function registerFilter(program: Command): void {
       if (json) printJson(defaults);
       else printLine(renderDefaults(defaults));
     });
+
+  filter
+    .command("test")
+    .description("say whether a connection would be let through, and by which rule: as `mesh explain` does")
+    .option("--from <peer>", "name or address of who starts it (default: this machine)")
+    .option("--to <peer>", "name or address of who it is made to (default: this machine)")
+    .option("--protocol <protocol>", "tcp, udp or icmp (default: tcp with --port, else icmp)")
+    .option("--port <port>", "of the end that it is made to")
+    .option("-6, --ipv6", "of names, take the IPv6 address")
+    .action(async (flags: TestFlags, command: Command) => {
+      const { explainRequest } = await import("../explain-options.ts");
+      const { from, to, protocol, port } = flags;
+      await printExplanation(explainRequest({ from, to, protocol, port }, flags), command, exit);
+    });
+}
+
+interface TestFlags extends ExplainFlags {
+  readonly from?: string;
+  readonly to?: string;
+  readonly protocol?: string;
+  readonly port?: string;
 }
 
 const SCOPE = [

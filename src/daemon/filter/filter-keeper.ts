@@ -101,6 +101,12 @@ export class FilterKeeper implements AsyncDisposable {
     };
   }
 
+  /** The rule that this cell counts for. */
+  ruleAt(slot: number): { readonly layer: FilterLayer; readonly id: string; readonly rule: FilterRule } | undefined {
+    const key = this.#slots.idOf(slot);
+    return this.#layers().find((one) => slotKey(one) === key);
+  }
+
   /** Names in rules mean what they mean in this map from now on, and the rules of the network are those in it. */
   setNetwork(network: FilteredNetwork): void {
     this.#network = network;

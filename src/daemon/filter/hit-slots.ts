@@ -34,6 +34,12 @@ export class HitSlots {
     return this.#slots.get(id)!.slot;
   }
 
+  /** The rule that this cell counts for; of several, the first. */
+  idOf(slot: number): string | undefined {
+    for (const [id, one] of this.#slots) if (one.slot === slot) return id;
+    return undefined;
+  }
+
   hitsOf(id: string): number {
     const { slot, hitsBefore } = this.#slots.get(id)!;
     return this.#cells.hits(slot) - hitsBefore;

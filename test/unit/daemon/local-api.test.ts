@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { z } from "zod";
+import type { ExplainRequest, Explanation } from "../../../src/api/explain.ts";
 import {
   type AcceptedPeer,
   type DownReply,
@@ -75,6 +76,10 @@ class FakeDaemon implements LocalApiTarget {
   }
   async rotateKeys() {
     return { publicKey: randomKey(), previousPublicKey: randomKey() };
+  }
+  async explain({ to, protocol, port }: ExplainRequest): Promise<Explanation> {
+    const ends = { source: { name: "me", address: "10.0.0.1" }, destination: { name: to, address: null } };
+    return { verdict: "unreachable", by: "dns", reason: "nobody", ...ends, protocol, port, steps: [] };
   }
   async *ping({ peer, count = 0 }: { peer: string; count?: number | undefined }, signal: AbortSignal) {
     if (peer === "nobody") throw new MeshError("not-found", "there is no peer nobody");
