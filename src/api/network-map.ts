@@ -65,6 +65,12 @@ export const selfInfoSchema = z.object({
 });
 export type SelfInfo = z.infer<typeof selfInfoSchema>;
 
+/**
+ * How long after an ephemeral peer was last in a map others hold its name, addresses and keys pinned. The coordinator gives
+ * its address to nobody else for longer than that (`docs/decisions/018-ephemeral-addresses-rest.md`).
+ */
+export const EPHEMERAL_PIN_MS = 24 * 3_600_000;
+
 export const mapPeerSchema = z.object({
   name: nameSchema,
   ip4: ip4Schema,
@@ -81,6 +87,8 @@ export const mapPeerSchema = z.object({
   machineKey: key32Schema,
   /** The machine's word for the WireGuard key; null of peers that registered with an earlier version. */
   keyProof: keyProofSchema.nullable().default(null),
+  /** It goes once it is away, and its address then passes to others: a pin of it lapses, see `EPHEMERAL_PIN_MS`. */
+  ephemeral: z.boolean().default(false),
   /** What this peer may send from and is sent to: its own addresses, and approved routes. */
   allowedIps: z.array(cidrSchema).max(1024),
   /** Where its WireGuard socket may be reached, best first. */

@@ -9,11 +9,21 @@ import { writeFileAtomic } from "../host/atomic-file.ts";
 import { type Pin, pinSchema, pinsOf } from "./pins.ts";
 
 const pinFileSchema = z.strictObject({ version: z.literal(1), pins: z.array(pinSchema).max(1_000_000) });
-const mapFileSchema = z.strictObject({ version: z.literal(1), map: networkMapSchema });
+const mapFileSchema = z.strictObject({
+  version: z.literal(1),
+  seenAtMs: z.number().int().min(0).default(0),
+  map: networkMapSchema,
+});
 
-export interface CachedMap {
-  readonly map: NetworkMap | undefined;
+export interface KnownNetwork {
+  readonly map: NetworkMap;
+  /** `Clock.wallMs` of when the coordinator vouched for the map last. */
+  readonly seenAtMs: number;
   readonly pins: readonly Pin[];
+}
+
+export interface CachedMap extends Omit<KnownNetwork, "map"> {
+  readonly map: NetworkMap | undefined;
   /** What the user should know: files that were set aside. */
   readonly warnings: readonly string[];
 }
@@ -37,10 +47,10 @@ export class MapCache {
     const warnings: string[] = [];
     const cached = await this.#read(this.#mapFile, mapFileSchema, warnings);
     const pinned = await this.#read(this.#pinFile, pinFileSchema, warnings);
-    const map = cached?.map;
-    if (pinned !== undefined) return { map, pins: pinned.pins, warnings };
+    const { map, seenAtMs } = cached ?? { map: undefined, seenAtMs: 0 };
+    if (pinned !== undefined) return { map, seenAtMs, pins: pinned.pins, warnings };
     // The map was checked against the pins before it was kept, so it implies those of the peers in it.
-    const pins = map === undefined ? [] : pinsOf(map);
+    const pins = map === undefined ? [] : pinsOf(map, seenAtMs);
     if (warnings.length > 0) {
       warnings.push(
         pins.length > 0
@@ -48,13 +58,13 @@ export class MapCache {
           : "the pins are lost: the keys of all peers are trusted anew",
       );
     }
-    return { map, pins, warnings };
+    return { map, seenAtMs, pins, warnings };
   }
 
   /** Pins first: a crash in between leaves pins without their map, which is harmless; the other way round is not. */
-  async save(map: NetworkMap, pins: readonly Pin[]): Promise<void> {
+  async save({ map, seenAtMs, pins }: KnownNetwork): Promise<void> {
     await this.savePins(pins);
-    await writeFileAtomic(this.#mapFile, JSON.stringify({ version: 1, map }), { mode: 0o600 });
+    await writeFileAtomic(this.#mapFile, JSON.stringify({ version: 1, seenAtMs, map }), { mode: 0o600 });
   }
 
   /** Forgets the map and keeps every pin. */

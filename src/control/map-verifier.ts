@@ -20,9 +20,15 @@ export interface VerifiedMap {
  * Checks a map before anything of it is applied. A map for another network or another key is refused whole; a peer that
  * contradicts its pin, or carries our own keys, is left out.
  *
+ * @param seenAtMs see `PinContext`
  * @throws MeshError `map-refused`
  */
-export function verifyMap(map: NetworkMap, expected: MapExpectation, pins: readonly Pin[]): VerifiedMap {
+export function verifyMap(
+  map: NetworkMap,
+  expected: MapExpectation,
+  pins: readonly Pin[],
+  seenAtMs: number,
+): VerifiedMap {
   if (map.network.id !== expected.networkId) {
     throw new MeshError("map-refused", `the coordinator speaks for another network (${map.network.name})`);
   }
@@ -38,7 +44,7 @@ export function verifyMap(map: NetworkMap, expected: MapExpectation, pins: reado
       ours.push({ name: peer.name, reason: `${peer.name} comes with ${what} of this machine`, peer: null });
     return !isOurs && !isOurAddress;
   });
-  const check = checkPins(pins, others, expected.networkId);
+  const check = checkPins(pins, others, { networkId: expected.networkId, seenAtMs });
   return {
     map: { ...map, peers: [...check.accepted] },
     pins: check.pins,

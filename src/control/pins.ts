@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { verifyKeyProof } from "../api/key-proof.ts";
-import type { MapPeer, NetworkMap } from "../api/network-map.ts";
+import { EPHEMERAL_PIN_MS, type MapPeer, type NetworkMap } from "../api/network-map.ts";
 import { ip4Schema, ip6Schema, key32Schema, nameSchema } from "../api/primitives.ts";
 
 /** What this machine once learned of a peer and holds the coordinator to. */
@@ -14,8 +14,17 @@ export const pinSchema = z.strictObject({
   keyIssuedAtMs: z.number().int().min(0).default(0),
   /** It came under a name that another machine had, and nobody here has said yet that this is right. */
   awaitsAcceptance: z.boolean().default(false),
+  /** Of a peer that was ephemeral when it was met: when a map had it last, and the pin lapses. Null: it never does. */
+  ephemeralSeenAtMs: z.number().int().min(0).nullable().default(null),
 });
 export type Pin = z.infer<typeof pinSchema>;
+
+/** Where and when a map comes from. */
+export interface PinContext {
+  readonly networkId: string;
+  /** `Clock.wallMs` of when the coordinator's word for it was heard: earlier than now for one from the disk. */
+  readonly seenAtMs: number;
+}
 
 /** An entry of a map that contradicts a pin; it is kept out of the map that is applied. */
 export interface PinViolation {
@@ -38,9 +47,12 @@ export interface PinCheck {
  * peers that are in the map no more stay: their addresses and keys never pass to another machine. Their name may, at another
  * address, as after a delete; whether there was one is the coordinator's word alone, so the pin of the newcomer waits for a
  * person's acceptance, and says so until then.
+ *
+ * Pins of ephemeral peers lapse `EPHEMERAL_PIN_MS` after a map had them last: then they count as never met. Whether a peer is
+ * ephemeral is settled when it is met: no later map makes a pin lapse that was to last, nor one of the same machine.
  */
-export function checkPins(pins: readonly Pin[], peers: readonly MapPeer[], networkId: string): PinCheck {
-  const index = new PinIndex(pins, networkId);
+export function checkPins(pins: readonly Pin[], peers: readonly MapPeer[], context: PinContext): PinCheck {
+  const index = new PinIndex(heldAt(pins, context.seenAtMs), context.networkId);
   const present = new Set(peers.map(({ machineKey }) => machineKey));
   const accepted: MapPeer[] = [];
   const violations: PinViolation[] = [];
@@ -50,8 +62,14 @@ export function checkPins(pins: readonly Pin[], peers: readonly MapPeer[], netwo
       violations.push({ name: peer.name, reason, peer });
       continue;
     }
-    if (index.isNamesake(peer)) index.add({ ...pinOf(peer, networkId), awaitsAcceptance: true });
-    else if (!index.has(peer)) index.add(pinOf(peer, networkId));
+    const known = index.get(peer);
+    const awaitsAcceptance = index.isNamesake(peer);
+    if (awaitsAcceptance || known === undefined) {
+      const isLasting = !peer.ephemeral || index.hasLasting(peer.machineKey);
+      index.add({ ...pinOf(peer, context, isLasting), awaitsAcceptance });
+    } else if (known.ephemeralSeenAtMs !== null) {
+      index.add({ ...known, ephemeralSeenAtMs: context.seenAtMs });
+    }
     accepted.push(peer);
   }
   return { accepted, violations, pins: index.all() };
@@ -63,25 +81,40 @@ export function awaitingAcceptance(pins: readonly Pin[], peers: readonly MapPeer
   return peers.filter(({ machineKey }) => waiting.has(machineKey));
 }
 
-/** The pins with this peer as it is now, and without those of any other machine that it contradicts. */
-export function acceptPeer(pins: readonly Pin[], peer: MapPeer, networkId: string): Pin[] {
+/**
+ * The pins with this peer as it is now, and without those of any other machine that it contradicts. Where one of them was
+ * to last, so is this one.
+ */
+export function acceptPeer(pins: readonly Pin[], peer: MapPeer, context: PinContext): Pin[] {
   const { name, ip4, ip6, wireguardKey, machineKey } = peer;
   const contradicts = (pin: Pin) =>
     pin.name === name || pin.ip4 === ip4 || pin.ip6 === ip6 || pin.wireguardKey === wireguardKey;
   const gone = new Set([machineKey, ...pins.filter(contradicts).map((pin) => pin.machineKey)]);
-  return [...pins.filter((pin) => !gone.has(pin.machineKey)), pinOf(peer, networkId)];
+  const isLasting = !peer.ephemeral || pins.some((pin) => gone.has(pin.machineKey) && pin.ephemeralSeenAtMs === null);
+  return [...pins.filter((pin) => !gone.has(pin.machineKey)), pinOf(peer, context, isLasting)];
 }
 
 /** Pins that a verified map implies; for when the pin file itself is lost. */
-export function pinsOf(map: NetworkMap): Pin[] {
-  return map.peers.map((peer) => pinOf(peer, map.network.id));
+export function pinsOf(map: NetworkMap, seenAtMs: number): Pin[] {
+  return map.peers.map((peer) => pinOf(peer, { networkId: map.network.id, seenAtMs }, !peer.ephemeral));
 }
 
-function pinOf(peer: MapPeer, networkId: string): Pin {
+/** The pins that have not lapsed by then. */
+function heldAt(pins: readonly Pin[], nowMs: number): Pin[] {
+  return pins.flatMap((pin) => {
+    if (pin.ephemeralSeenAtMs === null) return pin;
+    // What was seen later than now was seen before the clock was set back: the time counts from now.
+    const ephemeralSeenAtMs = Math.min(pin.ephemeralSeenAtMs, nowMs);
+    return nowMs - ephemeralSeenAtMs < EPHEMERAL_PIN_MS ? { ...pin, ephemeralSeenAtMs } : [];
+  });
+}
+
+function pinOf(peer: MapPeer, { networkId, seenAtMs }: PinContext, isLasting: boolean): Pin {
   const { name, ip4, ip6, wireguardKey, machineKey, keyProof } = peer;
   const isProved = keyProof !== null && verifyKeyProof(networkId, peer, keyProof);
   const keyIssuedAtMs = isProved ? keyProof.issuedAtMs : 0;
-  return { name, ip4, ip6, wireguardKey, machineKey, keyIssuedAtMs, awaitsAcceptance: false };
+  const ephemeralSeenAtMs = isLasting ? null : seenAtMs;
+  return { name, ip4, ip6, wireguardKey, machineKey, keyIssuedAtMs, awaitsAcceptance: false, ephemeralSeenAtMs };
 }
 
 class PinIndex {
@@ -90,6 +123,8 @@ class PinIndex {
   readonly #byName = new Map<string, Pin>();
   readonly #byAddress = new Map<string, Pin>();
   readonly #byKey = new Map<string, Pin>();
+  /** Machine keys. */
+  readonly #lasting = new Set<string>();
 
   readonly #networkId: string;
 
@@ -98,8 +133,13 @@ class PinIndex {
     for (const pin of pins) this.add(pin);
   }
 
-  has(peer: MapPeer): boolean {
-    return this.#pins.has(keyOf(peer));
+  get(peer: MapPeer): Pin | undefined {
+    return this.#pins.get(keyOf(peer));
+  }
+
+  /** Whether the machine was met as one that stays. */
+  hasLasting(machineKey: string): boolean {
+    return this.#lasting.has(machineKey);
   }
 
   add(pin: Pin): void {
@@ -111,6 +151,7 @@ class PinIndex {
     this.#byAddress.set(pin.ip6, pin);
     this.#byKey.set(pin.wireguardKey, pin);
     this.#byKey.set(pin.machineKey, pin);
+    if (pin.ephemeralSeenAtMs === null) this.#lasting.add(pin.machineKey);
   }
 
   all(): Pin[] {

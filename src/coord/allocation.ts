@@ -19,7 +19,7 @@ export interface AllocatedAddress {
  */
 export async function allocateAddress(writer: Writer, leaf: CidrRow): Promise<AllocatedAddress> {
   const host = await nextFreeHost(writer.db, leaf);
-  if (host === undefined) throw new MeshError("cidr-full", `no address is free in ${leaf.name} (${leaf.cidr4})`);
+  if (host === undefined) throw await cidrFull(writer, leaf);
   await writer.db
     .updateTable("cidrs")
     .set({ next_host: host + 1 })
@@ -52,7 +52,7 @@ export async function chooseAddress({ db }: Writer, leaf: CidrRow, ip4: string):
         ? "a peer has it"
         : holder.token_id !== null
           ? "a token reserves it"
-          : "a former peer had it";
+          : `a former peer had it${holder.rests_until === null ? "" : `; it rests until ${instant(holder.rests_until)}`}`;
     const next = await nextFreeAddress(db, leaf);
     const hint = next === null ? `No address is free in ${leaf.name}.` : `${next} is free, for one.`;
     throw new MeshError("address-taken", `${ip4} is not free: ${by}`, { hint });
@@ -60,13 +60,33 @@ export async function chooseAddress({ db }: Writer, leaf: CidrRow, ip4: string):
   return { ...hostAddressPair(pair, host), host };
 }
 
-/** Frees what expired or revoked tokens hold back. */
-export async function releaseStaleReservations({ db }: Writer, nowMs: number): Promise<void> {
+/** Frees what expired or revoked tokens hold back, and what has rested for long enough. */
+export async function releaseAddresses({ db }: Writer, nowMs: number): Promise<void> {
   const stale = db
     .selectFrom("tokens")
     .select("id")
     .where((token) => token.or([token("expires_at", "<=", nowMs), token("revoked_at", "is not", null)]));
   await db.deleteFrom("addresses").where("token_id", "in", stale).execute();
+  await db.deleteFrom("addresses").where("rests_until", "<=", nowMs).execute();
+}
+
+async function cidrFull({ db }: Writer, leaf: CidrRow): Promise<MeshError> {
+  const { count, next } = await db
+    .selectFrom("addresses")
+    .select((address) => [
+      address.fn.count<number>("rests_until").as("count"),
+      address.fn.min("rests_until").as("next"),
+    ])
+    .where("cidr_id", "=", leaf.id)
+    .executeTakeFirstOrThrow();
+  const why = `no address is free in ${leaf.name} (${leaf.cidr4})`;
+  if (next === null) return new MeshError("cidr-full", why);
+  const resting = `${count} of them, once those of ephemeral peers, rest, the first until ${instant(next)}`;
+  return new MeshError("cidr-full", `${why}; ${resting}`);
+}
+
+function instant(atMs: number): string {
+  return new Date(atMs).toISOString();
 }
 
 async function nextFreeHost(db: Reader, leaf: CidrRow): Promise<number | undefined> {

@@ -149,7 +149,11 @@ async function assemble(
   };
   const parts = { network, services, store, registry, relays, authority, clientAddresses };
   const control = openControl(settings, parts, resources);
-  const removal: RemovalDeps = { registry, disconnect: (machineKey, why) => control.disconnect(machineKey, why) };
+  const removal: RemovalDeps = {
+    registry,
+    ephemeralRestMs: limits.ephemeralRestMs,
+    disconnect: (machineKey, why) => control.disconnect(machineKey, why),
+  };
   const challenges = new Challenges(limits.challengeLifetimeMs, limits.challengesOutstanding);
   const relayRegistrar = new RelayRegistrar({ ...removal, network, store, relays, authority, challenges, clock });
   const registrar = new Registrar({

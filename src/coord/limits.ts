@@ -1,3 +1,5 @@
+import { EPHEMERAL_PIN_MS } from "../api/network-map.ts";
+
 /** Bounds on what strangers and peers may cost the coordinator. Our own choices, all in one place. */
 export interface CoordinatorLimits {
   /** Largest HTTP request body. */
@@ -37,7 +39,7 @@ export interface CoordinatorLimits {
   readonly pushIntervalMs: number;
   /** How long a stop waits for requests in flight. */
   readonly drainMs: number;
-  /** How often endpoints and last-seen times reach the disk, expired reservations are freed, absent peers are looked for. */
+  /** How often endpoints and last-seen times reach the disk, addresses fall free, absent peers are looked for. */
   readonly upkeepIntervalMs: number;
   /** How long a token that has expired stays in the list, for whoever wonders why it is refused. */
   readonly deadTokenKeptMs: number;
@@ -47,6 +49,11 @@ export interface CoordinatorLimits {
    * leftovers of a day's build jobs do not fill everybody's map.
    */
   readonly ephemeralAbsenceMs: number;
+  /**
+   * How long the address of an ephemeral peer that has gone is nobody's. Twice as long as others hold it pinned, so that a
+   * day is left for maps that arrive late and for clocks that were set meanwhile.
+   */
+  readonly ephemeralRestMs: number;
   /** A stand-alone relay that has been out of sight for so long is nobody's first choice: most of its peers find it gone. */
   readonly relayAwayMs: number;
 }
@@ -76,5 +83,6 @@ export const DEFAULT_LIMITS: CoordinatorLimits = {
   upkeepIntervalMs: 30_000,
   deadTokenKeptMs: 30 * 86_400_000,
   ephemeralAbsenceMs: 30 * 60_000,
+  ephemeralRestMs: 2 * EPHEMERAL_PIN_MS,
   relayAwayMs: 5 * 60_000,
 };

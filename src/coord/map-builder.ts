@@ -202,7 +202,8 @@ interface SharedChanges {
 
 /** Without who may start: that depends on who looks. */
 function mapPeer(peer: Peer): Omit<MapPeer, "mayStart"> {
-  const { name, ip4, ip6, cidr, tags, admin, wireguardKey, machineKey, keyProof, online, lastSeenAtMs } = peer;
+  const { name, ip4, ip6, cidr, tags, admin, ephemeral, online, lastSeenAtMs } = peer;
+  const { wireguardKey, machineKey, keyProof } = peer;
   const { endpoints, overrideEndpoint, sshEndpoints, relays } = peer;
   return {
     name,
@@ -214,6 +215,7 @@ function mapPeer(peer: Peer): Omit<MapPeer, "mayStart"> {
     wireguardKey,
     machineKey,
     keyProof,
+    ephemeral,
     allowedIps: [`${ip4}/32`, `${ip6}/128`],
     endpoints: [...endpoints],
     overrideEndpoint,

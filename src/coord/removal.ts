@@ -7,6 +7,8 @@ import type { Writer } from "./store/store.ts";
 
 export interface RemovalDeps {
   readonly registry: Registry;
+  /** See `CoordinatorLimits`. */
+  readonly ephemeralRestMs: number;
   /** Ends the control channel of a machine that is no more. */
   readonly disconnect: (machineKey: string, why: MeshError) => void;
 }
@@ -22,17 +24,20 @@ export interface Removal {
 
 /**
  * Takes a peer out of the network; the one way in which that happens. Its name and keys are free again; its address is
- * not, because others have it pinned to its keys. Filter rules that name it go with it. The others learn of it by the delta that the change in the registry makes.
+ * not, because others have it pinned to its keys. That of an ephemeral peer only rests, as its pins lapse, unless an admin
+ * removed it: what a person has put out of the network is not met again at the same address. Filter rules that name it go
+ * with it. The others learn of it by the delta that the change in the registry makes.
  */
 export async function removePeer(
   writer: Writer,
   { row, actor, action, why }: Removal,
-  { registry, disconnect }: RemovalDeps,
+  { registry, ephemeralRestMs, disconnect }: RemovalDeps,
   nowMs: number,
 ): Promise<void> {
+  const rests = row.ephemeral === 1 && action !== "peer.delete";
   await writer.db
     .updateTable("addresses")
-    .set({ peer_id: null, tombstoned_at: nowMs })
+    .set({ peer_id: null, tombstoned_at: nowMs, rests_until: rests ? nowMs + ephemeralRestMs : null })
     .where("peer_id", "=", row.id)
     .execute();
   await deleteRulesOfPeer(writer, row.id, { registry, actor, nowMs });

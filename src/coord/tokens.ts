@@ -3,7 +3,7 @@ import type { Token, TokenCreate, TokenCreated } from "../api/admin.ts";
 import { decodeJoinToken, encodeJoinToken } from "../api/join-token.ts";
 import { MeshError } from "../base/errors.ts";
 import { canonicalAddress } from "../packet/address.ts";
-import { allocateAddress, chooseAddress, releaseStaleReservations } from "./allocation.ts";
+import { allocateAddress, chooseAddress, releaseAddresses } from "./allocation.ts";
 import { type Actor, recordEvent } from "./store/audit.ts";
 import type { CidrRow, TokenRow } from "./store/schema.ts";
 import type { Reader, Writer } from "./store/store.ts";
@@ -63,7 +63,7 @@ export async function issueToken(
   if (request.relay && reserves) {
     throw new MeshError("bad-request", "a relay has no address in the mesh that a token could be bound to");
   }
-  if (reserves) await releaseStaleReservations(writer, nowMs);
+  if (reserves) await releaseAddresses(writer, nowMs);
   const address =
     request.ip4 !== undefined
       ? await chooseAddress(writer, cidr, canonicalAddress(request.ip4))

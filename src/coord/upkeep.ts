@@ -1,6 +1,6 @@
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
-import { releaseStaleReservations } from "./allocation.ts";
+import { releaseAddresses } from "./allocation.ts";
 import type { CoordinatorLimits } from "./limits.ts";
 import type { Registry } from "./registry.ts";
 import type { Store } from "./store/store.ts";
@@ -38,7 +38,7 @@ export function versionCeilingAfterRestore(ceiling: number, backupAtMs: number, 
   return ceiling + starts * VERSION_BLOCK;
 }
 
-/** What has to be done now and then: late writes, expired reservations, more map versions. */
+/** What has to be done now and then: late writes, addresses that fall free, more map versions. */
 export class Upkeep {
   #store: Store;
   #registry: Registry;
@@ -64,7 +64,7 @@ export class Upkeep {
     await this.saveSightings();
     await this.#store.write(async (writer) => {
       const nowMs = this.#clock.wallMs();
-      await releaseStaleReservations(writer, nowMs);
+      await releaseAddresses(writer, nowMs);
       await sweepTokens(writer, nowMs, this.#limits.deadTokenKeptMs);
     });
     if (this.#blockEnd - this.#registry.version < VERSION_BLOCK / 2) {

@@ -3,8 +3,11 @@ import { MeshError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import type { MapCache } from "../control/map-cache.ts";
 import { type MapExpectation, type VerifiedMap, verifyMap } from "../control/map-verifier.ts";
-import { acceptPeer, awaitingAcceptance, type Pin } from "../control/pins.ts";
+import { acceptPeer, awaitingAcceptance, checkPins, type Pin } from "../control/pins.ts";
 import type { Warnings } from "./warnings.ts";
+
+/** Pins that lapse are told so often that their peers are still there: seldom beside the time after which they lapse. */
+const SEEN_AGAIN_MS = 3_600_000;
 
 /**
  * The verified map and the pins: takes what the coordinator sends, lets through what stands up to the pins, and keeps it on
@@ -16,6 +19,7 @@ export class NetworkView {
   readonly #warnings: Warnings;
   readonly #logger: Logger;
   #map: NetworkMap | undefined;
+  #seenAtMs = 0;
   #pins: readonly Pin[];
   /** Of the latest map. */
   #refused: readonly MapPeer[] = [];
@@ -46,7 +50,7 @@ export class NetworkView {
     const view = new NetworkView(expected, deps.cache, deps.warnings, deps.logger, cached.pins);
     if (cached.map !== undefined) {
       try {
-        view.take(cached.map);
+        view.take(cached.map, cached.seenAtMs);
       } catch (failure) {
         deps.logger.warn({ err: failure }, "the cached map was left aside");
       }
@@ -58,16 +62,30 @@ export class NetworkView {
     return this.#map;
   }
 
-  /** Verifies `map`, then makes it the one in force; a refused map changes nothing. @throws MeshError `map-refused` */
-  take(map: NetworkMap): NetworkMap {
-    const verified = verifyMap(map, this.#expected, this.#pins);
+  /**
+   * Verifies `map`, then makes it the one in force; a refused map changes nothing.
+   * @param seenAtMs see `PinContext`
+   * @throws MeshError `map-refused`
+   */
+  take(map: NetworkMap, seenAtMs: number): NetworkMap {
+    const verified = verifyMap(map, this.#expected, this.#pins, seenAtMs);
     for (const { name, reason } of verified.violations) this.#logger.warn({ peer: name }, `kept out: ${reason}`);
     this.#refused = verified.violations.flatMap(({ peer }) => peer ?? []);
     this.#pins = verified.pins;
     this.#map = verified.map;
+    this.#seenAtMs = seenAtMs;
     this.#warn(verified);
     this.#save();
     return verified.map;
+  }
+
+  /** The map in force was still the coordinator's latest at that time: long after it came, where nothing changes. */
+  seenAgain(seenAtMs: number): void {
+    if (this.#map === undefined || Math.abs(seenAtMs - this.#seenAtMs) < SEEN_AGAIN_MS) return;
+    this.#seenAtMs = seenAtMs;
+    const { pins } = checkPins(this.#pins, this.#map.peers, { networkId: this.#expected.networkId, seenAtMs });
+    this.#pins = pins;
+    this.#save();
   }
 
   /**
@@ -84,7 +102,7 @@ export class NetworkView {
         hint: "`mesh status` names the peers that are kept out, and those that came under another machine's name.",
       });
     }
-    const pins = acceptPeer(this.#pins, peer, this.#expected.networkId);
+    const pins = acceptPeer(this.#pins, peer, { networkId: this.#expected.networkId, seenAtMs: this.#seenAtMs });
     await this.flush();
     await this.#cache.savePins(pins);
     this.#pins = pins;
@@ -125,7 +143,7 @@ export class NetworkView {
     while (this.#dirty && this.#map !== undefined) {
       this.#dirty = false;
       try {
-        await this.#cache.save(this.#map, this.#pins);
+        await this.#cache.save({ map: this.#map, seenAtMs: this.#seenAtMs, pins: this.#pins });
         this.#warnings.clear("cache write");
       } catch (failure) {
         this.#logger.error({ err: failure }, "the network map cannot be kept on disk");

@@ -60,6 +60,8 @@ export class PeerSession implements AsyncDisposable {
   readonly #overrides: OverrideEndpoints;
   #hasFreshMap = false;
   #wasConnected = false;
+  /** The coordinator tells us of every change of the map in force. */
+  #isMapCurrent = false;
 
   private constructor(options: SessionOptions, deps: PeerSessionDeps, parts: SessionParts, resources: DisposeStack) {
     const { view } = parts;
@@ -141,6 +143,7 @@ export class PeerSession implements AsyncDisposable {
     session.#tellOfPipes();
     const ticker = setInterval(() => {
       session.#tellOfPipes();
+      session.#keepPins();
       deps.onChange();
     }, STATUS_INTERVAL_MS);
     resources.defer(() => clearInterval(ticker));
@@ -219,9 +222,10 @@ export class PeerSession implements AsyncDisposable {
 
   #takeMap(map: NetworkMap): void {
     const before = this.#view.map?.self ?? this.#options.enrolment.self;
-    const verified = this.#view.take(map);
+    const verified = this.#view.take(map, this.#deps.clock.wallMs());
     this.#applyMap(verified);
     this.#hasFreshMap = true;
+    this.#isMapCurrent = true;
     if (verified.self.ip4 !== before.ip4 || verified.self.ip6 !== before.ip6) {
       const { ip4, ip6 } = verified.self;
       this.#deps.warnings.set("address", `the address of this machine is ${ip4}, ${ip6} from the next \`mesh up\` on`);
@@ -251,6 +255,12 @@ export class PeerSession implements AsyncDisposable {
     this.#tunnel.configurePeers(peersToTunnel(map, context));
   }
 
+  /** As of the coordinator's last sign of life: after a sleep the connection only seems to be there. */
+  #keepPins(): void {
+    const { lastContactAtMs } = this.#channel.state;
+    if (this.#isMapCurrent && lastContactAtMs !== null) this.#view.seenAgain(lastContactAtMs);
+  }
+
   #applyMapAgain(): void {
     if (this.#view.map !== undefined) this.#applyMap(this.#view.map);
   }
@@ -261,6 +271,7 @@ export class PeerSession implements AsyncDisposable {
 
   #channelChanged(): void {
     const { url, connected, services } = this.#channel.state;
+    this.#isMapCurrent &&= connected;
     if (connected) this.#underlay.follow({ url, services });
     if (connected && !this.#wasConnected) this.#tunnel.paths.callable();
     this.#wasConnected = connected;

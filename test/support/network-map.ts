@@ -20,6 +20,7 @@ export function mapPeer(name: string, host: number, fields: Partial<MapPeer> = {
     admin: false,
     mayStart: "both",
     keyProof: null,
+    ephemeral: false,
     wireguardKey: randomKey(),
     machineKey: randomKey(),
     allowedIps: [`${ip4}/32`, `${ip6}/128`],

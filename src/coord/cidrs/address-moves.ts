@@ -6,8 +6,8 @@ import type { CidrRow } from "../store/schema.ts";
 import type { Writer } from "../store/store.ts";
 
 /**
- * The addresses of former peers are never given to others, wherever the borders of the CIDRs come to lie: each belongs to
- * the narrowest CIDR around it.
+ * The addresses of former peers are not given to others, wherever the borders of the CIDRs come to lie: each belongs to
+ * the narrowest CIDR around it, for good or while it rests.
  */
 
 /**

@@ -2,7 +2,7 @@ import type { AdminCidr, CidrCreate } from "../../api/admin-cidrs.ts";
 import { MeshError } from "../../base/errors.ts";
 import { quote } from "../../base/quote.ts";
 import { compareCidrs, formatCidr, parseCidr } from "../../packet/cidr.ts";
-import { nextFreeAddress, releaseStaleReservations } from "../allocation.ts";
+import { nextFreeAddress, releaseAddresses } from "../allocation.ts";
 import type { Registry } from "../registry.ts";
 import { type Actor, recordChange, recordEvent } from "../store/audit.ts";
 import type { CidrRow } from "../store/schema.ts";
@@ -39,7 +39,7 @@ export async function addCidr(writer: Writer, wanted: CidrCreate, change: TreeCh
   requireFreeName(cidrs, wanted.name);
   const { parent, cidr4, cidr6 } = placeCidr(cidrs, wanted);
   await requireNoPeers(writer, parent, change.nowMs);
-  await releaseStaleReservations(writer, change.nowMs);
+  await releaseAddresses(writer, change.nowMs);
   const row = await db
     .insertInto("cidrs")
     .values({

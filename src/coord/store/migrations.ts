@@ -51,6 +51,14 @@ export const MIGRATIONS: readonly Migration[] = [
       for (const statement of FILTER_RULES) await sql.raw(statement).execute(db);
     },
   },
+  {
+    id: 7,
+    name: "addresses.rests_until",
+    async up(db) {
+      await sql`ALTER TABLE addresses ADD COLUMN rests_until INTEGER`.execute(db);
+      await sql`CREATE INDEX addresses_resting ON addresses (rests_until) WHERE rests_until IS NOT NULL`.execute(db);
+    },
+  },
 ];
 
 const FIRST_TABLES = [

@@ -79,7 +79,7 @@ interface PeersTable {
 
 /**
  * Every address that is not free: held by a peer, reserved by a token, or tombstoned (once a peer's, so that others may
- * have it pinned to that peer's keys).
+ * have it pinned to that peer's keys: for good, or until a rest is over).
  */
 interface AddressesTable {
   ip4: string;
@@ -90,6 +90,8 @@ interface AddressesTable {
   peer_id: number | null;
   token_id: string | null;
   tombstoned_at: number | null;
+  /** When a tombstoned one is free again: once an ephemeral peer's. */
+  rests_until: number | null;
 }
 
 interface TokensTable {

@@ -9,14 +9,14 @@ describe("a map is verified before anything of it is applied", () => {
   const expected = { networkId: map.network.id, wireguardKey: map.self.wireguardKey, machineKey };
 
   it("lets an honest map through unchanged", () => {
-    expect(verifyMap(map, expected, [])).toMatchObject({ map, violations: [] });
+    expect(verifyMap(map, expected, [], 0)).toMatchObject({ map, violations: [] });
   });
 
   it("refuses a map for another network or another peer", () => {
-    expect(() => verifyMap(map, { ...expected, networkId: crypto.randomUUID() }, [])).toThrow(
+    expect(() => verifyMap(map, { ...expected, networkId: crypto.randomUUID() }, [], 0)).toThrow(
       expect.objectContaining({ code: "map-refused" }),
     );
-    expect(() => verifyMap(map, { ...expected, wireguardKey: randomKey() }, [])).toThrow(
+    expect(() => verifyMap(map, { ...expected, wireguardKey: randomKey() }, [], 0)).toThrow(
       expect.objectContaining({ code: "map-refused" }),
     );
   });
@@ -27,7 +27,7 @@ describe("a map is verified before anything of it is applied", () => {
     ["our IPv4 address", { ip4: map.self.ip4 }],
     ["our IPv6 address", { ip6: map.self.ip6 }],
   ])("leaves out a peer that comes with %s, and pins nothing of it", (_what, change) => {
-    const verified = verifyMap({ ...map, peers: [{ ...mapPeer("eve", 9), ...change }, bob] }, expected, []);
+    const verified = verifyMap({ ...map, peers: [{ ...mapPeer("eve", 9), ...change }, bob] }, expected, [], 0);
     expect(verified.map.peers).toEqual([bob]);
     expect(verified.violations.map(({ name }) => name)).toEqual(["eve"]);
     expect(verified.pins.map(({ name }) => name)).toEqual(["bob"]);

@@ -11,7 +11,8 @@ import {
 import { mapPeer, networkMap, randomKey } from "../../support/network-map.ts";
 
 const NETWORK_ID = networkMap([]).network.id;
-const checkPins = (pins: readonly Pin[], peers: readonly MapPeer[]) => checkPinsIn(pins, peers, NETWORK_ID);
+const AT = { networkId: NETWORK_ID, seenAtMs: 0 };
+const checkPins = (pins: readonly Pin[], peers: readonly MapPeer[]) => checkPinsIn(pins, peers, AT);
 
 describe("pins: name and address belong to the keys they were met with", () => {
   const bob = mapPeer("bob", 2);
@@ -74,7 +75,7 @@ describe("pins: name and address belong to the keys they were met with", () => {
     expect(awaitingAcceptance(after.pins, [next])).toEqual([next]);
     const renamed = checkPins(after.pins, [{ ...next, name: "robert" }]);
     expect(awaitingAcceptance(renamed.pins, [next])).toEqual([next]);
-    const accepted = acceptPeer(after.pins, next, NETWORK_ID);
+    const accepted = acceptPeer(after.pins, next, AT);
     expect(awaitingAcceptance(accepted, [next])).toEqual([]);
     expect(checkPins(accepted, [next])).toMatchObject({ accepted: [next], violations: [], pins: accepted });
   });
@@ -114,7 +115,7 @@ describe("pins: name and address belong to the keys they were met with", () => {
     const { pins } = checkPins([], [bob, mapPeer("carol", 4)]);
     const [refused] = checkPins(pins, [mapPeer("bob", 2)]).violations;
     const replaced = refused?.peer ?? bob;
-    const accepted = acceptPeer(pins, replaced, NETWORK_ID);
+    const accepted = acceptPeer(pins, replaced, AT);
     expect(accepted.map(({ name }) => name)).toEqual(["carol", "bob"]);
     expect(checkPins(accepted, [replaced])).toMatchObject({ accepted: [replaced], violations: [] });
     expect(checkPins(accepted, [mapPeer("bob", 2)]).violations).toHaveLength(1);
@@ -123,7 +124,7 @@ describe("pins: name and address belong to the keys they were met with", () => {
 
   it("can be rebuilt from a verified map", () => {
     const map = networkMap([bob]);
-    expect(pinsOf(map)).toEqual(checkPins([], map.peers).pins);
+    expect(pinsOf(map, 0)).toEqual(checkPins([], map.peers).pins);
   });
 });
 
@@ -175,7 +176,7 @@ describe("a WireGuard key that is rotated", () => {
     const other = mapPeer("eve", 9, { wireguardKey: first.wireguardKey });
     expect(checkPins(after.pins, [other]).violations).toHaveLength(1);
     const replacement = mapPeer("bob", 2);
-    expect(acceptPeer(after.pins, replacement, NETWORK_ID).map(({ machineKey }) => machineKey)).toEqual([
+    expect(acceptPeer(after.pins, replacement, AT).map(({ machineKey }) => machineKey)).toEqual([
       replacement.machineKey,
     ]);
   });

@@ -1,6 +1,5 @@
 import Database from "better-sqlite3";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { Clock } from "../../../src/base/clock.ts";
 import { silentLogger } from "../../../src/base/logger.ts";
 import { ChangeLog } from "../../../src/coord/change-log.ts";
 import { EphemeralPeers } from "../../../src/coord/ephemeral.ts";
@@ -11,26 +10,10 @@ import { Store } from "../../../src/coord/store/store.ts";
 import { makeKeys, type TestKeys } from "../../support/coordinator-client.ts";
 import { type CoordinatorFixture, startCoordinator, temporaryHome } from "../../support/coordinator-fixture.ts";
 import { eventually } from "../../support/lab/eventually.ts";
+import { ManualClock } from "../../support/manual-clock.ts";
 
 const ABSENCE_MS = DEFAULT_LIMITS.ephemeralAbsenceMs;
 const DAY_MS = 86_400_000;
-
-/** Stands until it is moved; its two times can part, as they do when somebody sets the host's clock. */
-class ManualClock implements Clock {
-  #monotonic = 5_000;
-  #wall = Date.now();
-  monotonicMs = () => this.#monotonic;
-  wallMs = () => this.#wall;
-
-  advance(byMs: number): void {
-    this.#monotonic += byMs;
-    this.#wall += byMs;
-  }
-
-  setWall(byMs: number): void {
-    this.#wall += byMs;
-  }
-}
 
 let home: Awaited<ReturnType<typeof temporaryHome>>;
 let clock: ManualClock;
@@ -96,6 +79,7 @@ describe("how long an ephemeral peer may be away", () => {
       registry,
       clock,
       logger: silentLogger,
+      ephemeralRestMs: DEFAULT_LIMITS.ephemeralRestMs,
       disconnect: () => {},
       absenceMs: ABSENCE_MS,
       intervalMs: DAY_MS,
