@@ -5,9 +5,9 @@
  *     npx tsc -p bench/micro && node dist/bench/bench/micro/policy.bench.js [PEERS] [CIDRS]
  */
 import { systemClock } from "../../src/base/clock.ts";
-import { ChangeLog } from "../../src/coord/change-log.ts";
-import { Distribution } from "../../src/coord/distribution.ts";
-import { MapBuilder } from "../../src/coord/map-builder.ts";
+import { ChangeLog } from "../../src/coord/maps/change-log.ts";
+import { Distribution } from "../../src/coord/maps/distribution.ts";
+import { MapBuilder } from "../../src/coord/maps/map-builder.ts";
 import { type Peer, Registry } from "../../src/coord/registry.ts";
 import type { AssociationRow, CidrRow, PeerRow } from "../../src/coord/store/schema.ts";
 

@@ -63,18 +63,18 @@ export class MapCache {
 
   /** Pins first: a crash in between leaves pins without their map, which is harmless; the other way round is not. */
   async save({ map, seenAtMs, pins }: KnownNetwork): Promise<void> {
-    await this.savePins(pins);
+    await this.#savePins(pins);
     await writeFileAtomic(this.#mapFile, JSON.stringify({ version: 1, seenAtMs, map }), { mode: 0o600 });
   }
 
   /** Forgets the map and keeps every pin. */
   async dropMap(): Promise<void> {
     const { pins } = await this.load();
-    await this.savePins(pins);
+    await this.#savePins(pins);
     await rm(this.#mapFile, { force: true });
   }
 
-  async savePins(pins: readonly Pin[]): Promise<void> {
+  async #savePins(pins: readonly Pin[]): Promise<void> {
     await writeFileAtomic(this.#pinFile, JSON.stringify({ version: 1, pins }), { mode: 0o600 });
   }
 

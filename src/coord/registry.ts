@@ -1,9 +1,9 @@
 import type { KeyProof } from "../api/key-proof.ts";
 import type { RelayInfo } from "../api/network-map.ts";
 import { MeshError } from "../base/errors.ts";
-import type { ChangeLog } from "./change-log.ts";
 import { CidrTree, TreeHistory } from "./cidr-tree.ts";
 import type { StoredRule } from "./filter/stored-rule.ts";
+import type { ChangeLog } from "./maps/change-log.ts";
 import { homeRelays, type RelayChoice } from "./relays/home-relays.ts";
 import type { AssociationRow, CidrRow, PeerRow } from "./store/schema.ts";
 import type { Policy } from "./visibility.ts";

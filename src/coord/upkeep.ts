@@ -1,10 +1,10 @@
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
-import { releaseAddresses } from "./allocation.ts";
+import { releaseAddresses } from "./addresses/allocation.ts";
+import { sweepTokens } from "./joining/tokens.ts";
 import type { CoordinatorLimits } from "./limits.ts";
 import type { Registry } from "./registry.ts";
 import type { Store } from "./store/store.ts";
-import { sweepTokens } from "./tokens.ts";
 
 /** Map versions set aside at once; far more than come about between two runs of the upkeep. */
 const VERSION_BLOCK = 2 ** 24;

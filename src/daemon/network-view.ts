@@ -25,6 +25,7 @@ export class NetworkView {
   #refused: readonly MapPeer[] = [];
   #saving: Promise<void> | undefined;
   #dirty = false;
+  #saveFailure: unknown;
 
   private constructor(
     expected: MapExpectation,
@@ -102,10 +103,11 @@ export class NetworkView {
         hint: "`mesh status` names the peers that are kept out, and those that came under another machine's name.",
       });
     }
-    const pins = acceptPeer(this.#pins, peer, { networkId: this.#expected.networkId, seenAtMs: this.#seenAtMs });
+    // Before anything is waited for: a map that comes meanwhile adds its pins to these.
+    this.#pins = acceptPeer(this.#pins, peer, { networkId: this.#expected.networkId, seenAtMs: this.#seenAtMs });
+    this.#save();
     await this.flush();
-    await this.#cache.savePins(pins);
-    this.#pins = pins;
+    if (this.#saveFailure !== undefined) throw this.#saveFailure;
     this.#logger.info({ peer: name, publicKey: peer.wireguardKey }, "its keys were accepted");
     return peer;
   }
@@ -144,8 +146,10 @@ export class NetworkView {
       this.#dirty = false;
       try {
         await this.#cache.save({ map: this.#map, seenAtMs: this.#seenAtMs, pins: this.#pins });
+        this.#saveFailure = undefined;
         this.#warnings.clear("cache write");
       } catch (failure) {
+        this.#saveFailure = failure;
         this.#logger.error({ err: failure }, "the network map cannot be kept on disk");
         this.#warnings.set("cache write", "the network map cannot be kept on disk; see the log");
       }

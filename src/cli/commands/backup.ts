@@ -35,7 +35,7 @@ export function registerBackup(program: Command): void {
       const options = globalOptions(command);
       const [{ coordinatorHome }, { restoreBackup }] = await Promise.all([
         import("../coordinator-home.ts"),
-        import("../../coord/restore.ts"),
+        import("../../coord/backup/restore.ts"),
       ]);
       const { home } = await coordinatorHome(options);
       const restored = await restoreBackup({ file, home: home.stateDirectory, replace: yes === true }, Date.now());

@@ -1,7 +1,7 @@
 import { MeshError } from "../../base/errors.ts";
 import { parseAddress } from "../../packet/address.ts";
 import { cidrContainsAddress, formatCidr, parseCidr } from "../../packet/cidr.ts";
-import { type CidrPair, hostNumber } from "../address-plan.ts";
+import { type CidrPair, hostNumber } from "../addresses/address-plan.ts";
 import type { CidrRow } from "../store/schema.ts";
 import type { Writer } from "../store/store.ts";
 

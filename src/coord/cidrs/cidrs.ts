@@ -2,7 +2,7 @@ import type { AdminCidr, CidrCreate } from "../../api/admin-cidrs.ts";
 import { MeshError } from "../../base/errors.ts";
 import { quote } from "../../base/quote.ts";
 import { compareCidrs, formatCidr, parseCidr } from "../../packet/cidr.ts";
-import { nextFreeAddress, releaseAddresses } from "../allocation.ts";
+import { nextFreeAddress, releaseAddresses } from "../addresses/allocation.ts";
 import type { Registry } from "../registry.ts";
 import { type Actor, recordChange, recordEvent } from "../store/audit.ts";
 import type { CidrRow } from "../store/schema.ts";

@@ -1,7 +1,7 @@
 import { MeshError } from "../../base/errors.ts";
+import { tokenState } from "../joining/tokens.ts";
 import type { CidrRow } from "../store/schema.ts";
 import type { Writer } from "../store/store.ts";
-import { tokenState } from "../tokens.ts";
 
 /** So many of a kind are named in an error. */
 const NAMED = 5;

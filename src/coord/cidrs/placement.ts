@@ -1,6 +1,6 @@
 import { MeshError } from "../../base/errors.ts";
 import { type Cidr, cidrContains, cidrsOverlap, formatCidr, parseCidr } from "../../packet/cidr.ts";
-import { type CidrPair, deriveCidr6 } from "../address-plan.ts";
+import { type CidrPair, deriveCidr6 } from "../addresses/address-plan.ts";
 import type { CidrRow } from "../store/schema.ts";
 
 /** What the rules of the tree look at. */

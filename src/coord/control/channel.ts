@@ -14,10 +14,10 @@ import type { Clock } from "../../base/clock.ts";
 import { asMeshError, MeshError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import { RateLimiter } from "../../base/rate-limiter.ts";
-import type { Receiver } from "../distribution.ts";
+import { notRegistered, requireProtocol } from "../joining/registration.ts";
 import type { CoordinatorLimits } from "../limits.ts";
-import { peerDisabled } from "../manage-peers.ts";
-import { notRegistered, requireProtocol } from "../registration.ts";
+import type { Receiver } from "../maps/distribution.ts";
+import { peerDisabled } from "../peers/manage-peers.ts";
 
 /** Whose a channel can be: a peer or a relay. */
 export interface Member {

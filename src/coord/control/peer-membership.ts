@@ -1,10 +1,10 @@
 import type { NetworkInfo } from "../../api/network-map.ts";
 import type { Clock } from "../../base/clock.ts";
 import { MeshError } from "../../base/errors.ts";
-import type { Distribution } from "../distribution.ts";
-import { advertisedEndpoints, atPorts } from "../endpoints.ts";
 import type { CoordinatorLimits } from "../limits.ts";
-import type { MapBuilder } from "../map-builder.ts";
+import type { Distribution } from "../maps/distribution.ts";
+import type { MapBuilder } from "../maps/map-builder.ts";
+import { advertisedEndpoints, atPorts } from "../peers/endpoints.ts";
 import type { Peer, Registry } from "../registry.ts";
 import { Calls } from "./calls.ts";
 import type { Channel, MemberMessage } from "./channel.ts";

@@ -3,12 +3,12 @@ import { formatFilterRule, type NetworkRule, parseSelector } from "../../api/fil
 import type { NetworkFilterAdd, NetworkFilterEntry, NetworkFilterRemove } from "../../api/network-filter.ts";
 import { MeshError } from "../../base/errors.ts";
 import { findCidr } from "../cidrs/cidrs.ts";
-import { requirePeer } from "../manage-peers.ts";
+import { tokenState } from "../joining/tokens.ts";
+import { requirePeer } from "../peers/manage-peers.ts";
 import type { Registry } from "../registry.ts";
 import { recordEvent } from "../store/audit.ts";
 import type { FilterRuleRow } from "../store/schema.ts";
 import type { Writer } from "../store/store.ts";
-import { tokenState } from "../tokens.ts";
 import { applyRules, auditedRule, deleteRules, type RuleChange } from "./rule-records.ts";
 import { describeRule, isExpired, ruleOfRow, type StoredRule } from "./stored-rule.ts";
 

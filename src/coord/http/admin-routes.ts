@@ -1,11 +1,11 @@
 import { auditQuerySchema, invitationReissueSchema, tokenCreateSchema } from "../../api/admin.ts";
 import { MeshError } from "../../base/errors.ts";
-import { takeBackup } from "../backup.ts";
-import { reissueInvitation } from "../invitations.ts";
+import { takeBackup } from "../backup/backup.ts";
+import { reissueInvitation } from "../joining/invitations.ts";
+import { createToken, listTokens, revokeToken, type TokenAddressing } from "../joining/tokens.ts";
 import { describeRelay, type RelayRegistrar } from "../relays/relay-registrar.ts";
 import type { RelayRegistry } from "../relays/relay-registry.ts";
 import { listEvents } from "../store/audit.ts";
-import { createToken, listTokens, revokeToken, type TokenAddressing } from "../tokens.ts";
 import { type Handler, RawAnswer } from "./app.ts";
 import { type AdminRoute, actorOf } from "./authorize.ts";
 import { cidrRoutes } from "./cidr-routes.ts";

@@ -1,5 +1,5 @@
 import { MeshError } from "../../base/errors.ts";
-import { peerDisabled } from "../manage-peers.ts";
+import { peerDisabled } from "../peers/manage-peers.ts";
 import type { Actor } from "../store/audit.ts";
 
 /** Who is calling. */

@@ -8,11 +8,18 @@ import {
 import type { NetworkInfo } from "../../api/network-map.ts";
 import type { Clock } from "../../base/clock.ts";
 import { MeshError } from "../../base/errors.ts";
-import { invitedPeers, withdrawInvitation } from "../invitations.ts";
-import { deletePeer, type PeerCommand, renamePeer, setPeerAdmin, setPeerEnabled, tagPeer } from "../manage-peers.ts";
-import { overrideEndpoint } from "../override-endpoint.ts";
+import { invitedPeers, withdrawInvitation } from "../joining/invitations.ts";
+import {
+  deletePeer,
+  type PeerCommand,
+  renamePeer,
+  setPeerAdmin,
+  setPeerEnabled,
+  tagPeer,
+} from "../peers/manage-peers.ts";
+import { overrideEndpoint } from "../peers/override-endpoint.ts";
+import type { RemovalDeps } from "../peers/removal.ts";
 import type { Peer } from "../registry.ts";
-import type { RemovalDeps } from "../removal.ts";
 import type { PeerRow } from "../store/schema.ts";
 import type { Store, Writer } from "../store/store.ts";
 import type { Call, Handler } from "./app.ts";

@@ -4,8 +4,8 @@ import { type InfoResponse, leaveRequestSchema, registerRequestSchema } from "..
 import { registerRelayRequestSchema } from "../../api/relay-registration.ts";
 import type { Clock } from "../../base/clock.ts";
 import { MeshError } from "../../base/errors.ts";
-import type { Authority } from "../ca.ts";
-import type { Registrar } from "../registration.ts";
+import type { Authority } from "../certificates/ca.ts";
+import type { Registrar } from "../joining/registration.ts";
 import type { RelayRegistrar } from "../relays/relay-registrar.ts";
 import { type Handler, RawAnswer } from "./app.ts";
 import type { Caller, PublicRoute } from "./authorize.ts";

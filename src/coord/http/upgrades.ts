@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
-import type { PeerPolicy } from "../peer-policy.ts";
+import type { PeerPolicy } from "../peers/peer-policy.ts";
 
 /** A WebSocket service at one path of the coordinator's addresses. */
 export interface UpgradeHandler {

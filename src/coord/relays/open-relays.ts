@@ -1,6 +1,6 @@
 import type { Clock } from "../../base/clock.ts";
 import type { DisposeStack } from "../../base/dispose.ts";
-import type { Authority } from "../ca.ts";
+import type { Authority } from "../certificates/ca.ts";
 import type { CoordinatorLimits } from "../limits.ts";
 import type { Registry } from "../registry.ts";
 import type { Store } from "../store/store.ts";

@@ -1,5 +1,5 @@
 import type { PolicyDelta, RelayPolicyDocument } from "../../api/relay-policy.ts";
-import type { View } from "../distribution.ts";
+import type { View } from "../maps/distribution.ts";
 import { type Peer, type Registry, TREE_CHANGED } from "../registry.ts";
 
 type PolicyPeer = RelayPolicyDocument["peers"][number];

@@ -9,14 +9,14 @@ import {
 import type { Clock } from "../../base/clock.ts";
 import { MeshError } from "../../base/errors.ts";
 import { quote } from "../../base/quote.ts";
-import { type Authority, issueRelayCertificate } from "../ca.ts";
-import type { Challenges } from "../challenges.ts";
-import { checkMachineProof } from "../proofs.ts";
-import { requireProtocol } from "../registration.ts";
+import { type Authority, issueRelayCertificate } from "../certificates/ca.ts";
+import type { Challenges } from "../joining/challenges.ts";
+import { checkMachineProof } from "../joining/proofs.ts";
+import { requireProtocol } from "../joining/registration.ts";
+import { redeemToken } from "../joining/tokens.ts";
 import { type Actor, recordEvent } from "../store/audit.ts";
 import type { RelayRow } from "../store/schema.ts";
 import type { Store, Writer } from "../store/store.ts";
-import { redeemToken } from "../tokens.ts";
 import type { RelayEntry, RelayRegistry } from "./relay-registry.ts";
 
 export interface RelayRegistrarDeps {

@@ -1,5 +1,5 @@
 import { writeFileSync } from "node:fs";
-import { createAuthority, issueServerCertificate } from "../../../src/coord/ca.ts";
+import { createAuthority, issueServerCertificate } from "../../../src/coord/certificates/ca.ts";
 import { eventually } from "./eventually.ts";
 import type { LabHost } from "./lab-host.ts";
 

@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { CoordinatorHttp, connectToAny } from "../../../src/control/coordinator-http.ts";
 import { PeerKeys } from "../../../src/control/peer-keys.ts";
 import { register } from "../../../src/control/registration.ts";
-import { createAuthority, issueServerCertificate } from "../../../src/coord/ca.ts";
+import { createAuthority, issueServerCertificate } from "../../../src/coord/certificates/ca.ts";
 import { RunningCoordinator } from "../../support/running-coordinator.ts";
 
 const timeoutMs = 2000;

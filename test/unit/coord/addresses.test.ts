@@ -9,10 +9,10 @@ import {
   hostNumber,
   lastHostNumber,
   parseNetwork,
-} from "../../../src/coord/address-plan.ts";
-import { allocateAddress } from "../../../src/coord/allocation.ts";
-import { advertisedEndpoints } from "../../../src/coord/endpoints.ts";
+} from "../../../src/coord/addresses/address-plan.ts";
+import { allocateAddress } from "../../../src/coord/addresses/allocation.ts";
 import { openNetwork } from "../../../src/coord/network-setup.ts";
+import { advertisedEndpoints } from "../../../src/coord/peers/endpoints.ts";
 import { Store } from "../../../src/coord/store/store.ts";
 import { parseAddress } from "../../../src/packet/address.ts";
 import { cidrContains, cidrContainsAddress, cidrOf, cidrsOverlap, formatCidr } from "../../../src/packet/cidr.ts";

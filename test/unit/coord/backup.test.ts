@@ -3,7 +3,7 @@ import { join } from "node:path";
 import Database from "better-sqlite3";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { runCli } from "../../../src/cli/program.ts";
-import { restoreBackup } from "../../../src/coord/restore.ts";
+import { restoreBackup } from "../../../src/coord/backup/restore.ts";
 import { makeKeys } from "../../support/coordinator-client.ts";
 import { type CoordinatorFixture, startCoordinator, temporaryHome } from "../../support/coordinator-fixture.ts";
 

@@ -3,8 +3,8 @@ import { connect } from "node:tls";
 import { describe, expect, it } from "vitest";
 import { systemClock } from "../../../src/base/clock.ts";
 import { silentLogger } from "../../../src/base/logger.ts";
-import { createAuthority, issueServerCertificate } from "../../../src/coord/ca.ts";
-import { CertificateKeeper } from "../../../src/coord/certificate-keeper.ts";
+import { createAuthority, issueServerCertificate } from "../../../src/coord/certificates/ca.ts";
+import { CertificateKeeper } from "../../../src/coord/certificates/certificate-keeper.ts";
 import { DEFAULT_LIMITS } from "../../../src/coord/limits.ts";
 import { Listeners, type TlsMaterial } from "../../../src/web/listeners.ts";
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { deriveCidr6 } from "../../../src/coord/address-plan.ts";
+import { deriveCidr6 } from "../../../src/coord/addresses/address-plan.ts";
 import { placeCidr, type TreeCidr } from "../../../src/coord/cidrs/placement.ts";
 import { type Cidr, cidrContains, cidrOf, cidrsOverlap, formatCidr, parseCidr } from "../../../src/packet/cidr.ts";
 

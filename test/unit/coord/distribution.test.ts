@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { applyDelta, type NetworkMap } from "../../../src/api/network-map.ts";
 import { systemClock } from "../../../src/base/clock.ts";
-import { ChangeLog } from "../../../src/coord/change-log.ts";
-import { Distribution } from "../../../src/coord/distribution.ts";
-import { MapBuilder } from "../../../src/coord/map-builder.ts";
+import { ChangeLog } from "../../../src/coord/maps/change-log.ts";
+import { Distribution } from "../../../src/coord/maps/distribution.ts";
+import { MapBuilder } from "../../../src/coord/maps/map-builder.ts";
 import { type Peer, Registry } from "../../../src/coord/registry.ts";
 import type { CidrRow, PeerRow } from "../../../src/coord/store/schema.ts";
 

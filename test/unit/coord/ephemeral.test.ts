@@ -1,10 +1,10 @@
 import Database from "better-sqlite3";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { silentLogger } from "../../../src/base/logger.ts";
-import { ChangeLog } from "../../../src/coord/change-log.ts";
-import { EphemeralPeers } from "../../../src/coord/ephemeral.ts";
 import { DEFAULT_LIMITS } from "../../../src/coord/limits.ts";
+import { ChangeLog } from "../../../src/coord/maps/change-log.ts";
 import { openNetwork } from "../../../src/coord/network-setup.ts";
+import { EphemeralPeers } from "../../../src/coord/peers/ephemeral.ts";
 import { type Peer, Registry } from "../../../src/coord/registry.ts";
 import { Store } from "../../../src/coord/store/store.ts";
 import { makeKeys, type TestKeys } from "../../support/coordinator-client.ts";

@@ -6,7 +6,7 @@ import Database from "better-sqlite3";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { decodeJoinToken } from "../../../src/api/join-token.ts";
 import { asMeshError, type MeshError } from "../../../src/base/errors.ts";
-import { createAuthority, issueServerCertificate } from "../../../src/coord/ca.ts";
+import { createAuthority, issueServerCertificate } from "../../../src/coord/certificates/ca.ts";
 import { Coordinator } from "../../../src/coord/coordinator.ts";
 import type { CoordinatorOptions } from "../../../src/coord/options.ts";
 import { CoordinatorClient, makeKeys } from "../../support/coordinator-client.ts";

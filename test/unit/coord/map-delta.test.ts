@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { applyDelta, mapDeltaSchema, type NetworkMap, networkMapSchema } from "../../../src/api/network-map.ts";
-import { ChangeLog } from "../../../src/coord/change-log.ts";
 import type { StoredRule } from "../../../src/coord/filter/stored-rule.ts";
-import { MapBuilder } from "../../../src/coord/map-builder.ts";
+import { ChangeLog } from "../../../src/coord/maps/change-log.ts";
+import { MapBuilder } from "../../../src/coord/maps/map-builder.ts";
 import { type Peer, Registry } from "../../../src/coord/registry.ts";
 import type { AssociationRow, CidrRow, PeerRow } from "../../../src/coord/store/schema.ts";
 import { parseCidr } from "../../../src/packet/cidr.ts";

@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { open, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { type Actor, recordEvent } from "./store/audit.ts";
-import type { Store } from "./store/store.ts";
+import { type Actor, recordEvent } from "../store/audit.ts";
+import type { Store } from "../store/store.ts";
 
 /**
  * The whole database as it is at one moment: the CA and its private key, peers, tokens, the audit log. It is all that a

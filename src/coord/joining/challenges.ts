@@ -1,6 +1,6 @@
 import { type KeyObject, randomBytes, randomUUID } from "node:crypto";
-import type { ChallengeResponse } from "../api/registration.ts";
-import { MeshError } from "../base/errors.ts";
+import type { ChallengeResponse } from "../../api/registration.ts";
+import { MeshError } from "../../base/errors.ts";
 import { generateEphemeralKey } from "./proofs.ts";
 
 export interface Challenge {

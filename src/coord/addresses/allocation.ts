@@ -1,10 +1,10 @@
 import { sql } from "kysely";
-import { MeshError } from "../base/errors.ts";
-import { parseAddress } from "../packet/address.ts";
-import { cidrContainsAddress, parseCidr } from "../packet/cidr.ts";
+import { MeshError } from "../../base/errors.ts";
+import { parseAddress } from "../../packet/address.ts";
+import { cidrContainsAddress, parseCidr } from "../../packet/cidr.ts";
+import type { CidrRow } from "../store/schema.ts";
+import type { Reader, Writer } from "../store/store.ts";
 import { type CidrPair, hostAddressPair, hostNumber, lastHostNumber } from "./address-plan.ts";
-import type { CidrRow } from "./store/schema.ts";
-import type { Reader, Writer } from "./store/store.ts";
 
 export interface AllocatedAddress {
   readonly ip4: string;

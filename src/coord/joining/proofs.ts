@@ -1,7 +1,7 @@
 import { createHmac, diffieHellman, generateKeyPairSync, type KeyObject, timingSafeEqual } from "node:crypto";
 import { ed25519 } from "@noble/curves/ed25519.js";
-import { importPublicKey, verifyMachineSignature } from "../api/machine-signature.ts";
-import { MeshError } from "../base/errors.ts";
+import { importPublicKey, verifyMachineSignature } from "../../api/machine-signature.ts";
+import { MeshError } from "../../base/errors.ts";
 
 /**
  * Proofs that somebody holds the private half of a key: an Ed25519 signature (RFC 8032), and for X25519 (RFC 7748),

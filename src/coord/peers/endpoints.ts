@@ -1,7 +1,7 @@
-import type { NetworkInfo } from "../api/network-map.ts";
-import { canonicalAddress } from "../packet/address.ts";
-import { parseCidr } from "../packet/cidr.ts";
-import { isReachableAddress } from "../packet/reachable-address.ts";
+import type { NetworkInfo } from "../../api/network-map.ts";
+import { canonicalAddress } from "../../packet/address.ts";
+import { parseCidr } from "../../packet/cidr.ts";
+import { isReachableAddress } from "../../packet/reachable-address.ts";
 
 const MAX_ENDPOINTS = 33;
 

@@ -3,8 +3,8 @@ import "reflect-metadata";
 import { createHash, randomBytes, webcrypto } from "node:crypto";
 import { isIP } from "node:net";
 import * as x509 from "@peculiar/x509";
-import { relayServerName } from "../api/relay.ts";
-import { MeshError } from "../base/errors.ts";
+import { relayServerName } from "../../api/relay.ts";
+import { MeshError } from "../../base/errors.ts";
 
 /**
  * Our own certificate authority (X.509, RFC 5280): ECDSA P-256 throughout. Peers trust this CA alone and connect with

@@ -1,5 +1,5 @@
-import type { Clock } from "../base/clock.ts";
-import type { Registry } from "./registry.ts";
+import type { Clock } from "../../base/clock.ts";
+import type { Registry } from "../registry.ts";
 
 /** The sending end of one machine's control channel. */
 export interface Receiver {

@@ -1,6 +1,6 @@
-import { verifyKeyProof } from "../api/key-proof.ts";
-import type { NetworkInfo } from "../api/network-map.ts";
-import { negotiateProtocol, PROTOCOL_VERSIONS, type ProtocolRange } from "../api/protocol-version.ts";
+import { verifyKeyProof } from "../../api/key-proof.ts";
+import type { NetworkInfo } from "../../api/network-map.ts";
+import { negotiateProtocol, PROTOCOL_VERSIONS, type ProtocolRange } from "../../api/protocol-version.ts";
 import {
   type ChallengeResponse,
   type LeaveRequest,
@@ -8,20 +8,20 @@ import {
   type RegisterRequest,
   type RegisterResponse,
   registrationTranscript,
-} from "../api/registration.ts";
-import type { Clock } from "../base/clock.ts";
-import { MeshError } from "../base/errors.ts";
-import type { RateLimiter } from "../base/rate-limiter.ts";
-import { sourceBlock } from "../packet/source-block.ts";
-import { allocateAddress } from "./allocation.ts";
+} from "../../api/registration.ts";
+import type { Clock } from "../../base/clock.ts";
+import { MeshError } from "../../base/errors.ts";
+import type { RateLimiter } from "../../base/rate-limiter.ts";
+import { sourceBlock } from "../../packet/source-block.ts";
+import { allocateAddress } from "../addresses/allocation.ts";
+import { peerDisabled } from "../peers/manage-peers.ts";
+import { type RemovalDeps, removePeer } from "../peers/removal.ts";
+import type { Registry } from "../registry.ts";
+import { auditedPeer, recordEvent } from "../store/audit.ts";
+import type { PeerRow } from "../store/schema.ts";
+import type { Store, Writer } from "../store/store.ts";
 import type { Challenges } from "./challenges.ts";
-import { peerDisabled } from "./manage-peers.ts";
 import { checkMachineProof, checkWireguardProof } from "./proofs.ts";
-import type { Registry } from "./registry.ts";
-import { type RemovalDeps, removePeer } from "./removal.ts";
-import { auditedPeer, recordEvent } from "./store/audit.ts";
-import type { PeerRow } from "./store/schema.ts";
-import type { Store, Writer } from "./store/store.ts";
 import { isNameReserved, redeemToken } from "./tokens.ts";
 
 interface RegistrarDeps extends RemovalDeps {

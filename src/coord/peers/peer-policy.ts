@@ -1,5 +1,5 @@
-import type { Registry } from "./registry.ts";
-import { mayExchange } from "./visibility.ts";
+import type { Registry } from "../registry.ts";
+import { mayExchange } from "../visibility.ts";
 
 /** What somebody who carries peers' datagrams has to know of them, as of now. */
 export class PeerPolicy {

@@ -2,13 +2,13 @@ import { randomBytes } from "node:crypto";
 import { chmod, chown, constants, copyFile, link, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type Database from "better-sqlite3";
-import { errnoOf, MeshError } from "../base/errors.ts";
-import { syncDirectory } from "../host/atomic-file.ts";
+import { errnoOf, MeshError } from "../../base/errors.ts";
+import { syncDirectory } from "../../host/atomic-file.ts";
+import { recordEvent } from "../store/audit.ts";
+import { openSqlite } from "../store/sqlite.ts";
+import { Store } from "../store/store.ts";
+import { versionCeilingAfterRestore } from "../upkeep.ts";
 import { makePrivateDirectory } from "./private-directory.ts";
-import { recordEvent } from "./store/audit.ts";
-import { openSqlite } from "./store/sqlite.ts";
-import { Store } from "./store/store.ts";
-import { versionCeilingAfterRestore } from "./upkeep.ts";
 
 interface RestoreOptions {
   /** The backup. */

@@ -1,9 +1,9 @@
-import type { MeshError } from "../base/errors.ts";
-import { deleteRulesOfPeer } from "./filter/rule-records.ts";
-import type { Registry } from "./registry.ts";
-import { type Actor, auditedPeer, recordEvent } from "./store/audit.ts";
-import type { PeerRow } from "./store/schema.ts";
-import type { Writer } from "./store/store.ts";
+import type { MeshError } from "../../base/errors.ts";
+import { deleteRulesOfPeer } from "../filter/rule-records.ts";
+import type { Registry } from "../registry.ts";
+import { type Actor, auditedPeer, recordEvent } from "../store/audit.ts";
+import type { PeerRow } from "../store/schema.ts";
+import type { Writer } from "../store/store.ts";
 
 export interface RemovalDeps {
   readonly registry: Registry;

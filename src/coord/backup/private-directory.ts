@@ -1,5 +1,5 @@
 import { chmod, mkdir } from "node:fs/promises";
-import { errnoOf, MeshError } from "../base/errors.ts";
+import { errnoOf, MeshError } from "../../base/errors.ts";
 
 /** Mode 0700, made where it is not there. @throws MeshError `not-permitted`, `bad-config` */
 export async function makePrivateDirectory(path: string): Promise<void> {

@@ -1,12 +1,12 @@
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
-import type { Token, TokenCreate, TokenCreated } from "../api/admin.ts";
-import { decodeJoinToken, encodeJoinToken } from "../api/join-token.ts";
-import { MeshError } from "../base/errors.ts";
-import { canonicalAddress } from "../packet/address.ts";
-import { allocateAddress, chooseAddress, releaseAddresses } from "./allocation.ts";
-import { type Actor, recordEvent } from "./store/audit.ts";
-import type { CidrRow, TokenRow } from "./store/schema.ts";
-import type { Reader, Writer } from "./store/store.ts";
+import type { Token, TokenCreate, TokenCreated } from "../../api/admin.ts";
+import { decodeJoinToken, encodeJoinToken } from "../../api/join-token.ts";
+import { MeshError } from "../../base/errors.ts";
+import { canonicalAddress } from "../../packet/address.ts";
+import { allocateAddress, chooseAddress, releaseAddresses } from "../addresses/allocation.ts";
+import { type Actor, recordEvent } from "../store/audit.ts";
+import type { CidrRow, TokenRow } from "../store/schema.ts";
+import type { Reader, Writer } from "../store/store.ts";
 
 /** What every join token of this coordinator says beside its own secret. */
 export interface TokenAddressing {

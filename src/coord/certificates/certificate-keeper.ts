@@ -1,6 +1,6 @@
-import type { Clock } from "../base/clock.ts";
-import type { Logger } from "../base/logger.ts";
-import type { TlsMaterial } from "../web/listeners.ts";
+import type { Clock } from "../../base/clock.ts";
+import type { Logger } from "../../base/logger.ts";
+import type { TlsMaterial } from "../../web/listeners.ts";
 import { type Authority, issueServerCertificate } from "./ca.ts";
 
 const CHECK_INTERVAL_MS = 3_600_000;

@@ -1,12 +1,12 @@
-import type { NetworkInfo } from "../api/network-map.ts";
-import { endpointSchema } from "../api/primitives.ts";
-import { MeshError } from "../base/errors.ts";
-import { parseCidr } from "../packet/cidr.ts";
-import { isReachableAddress } from "../packet/reachable-address.ts";
+import type { NetworkInfo } from "../../api/network-map.ts";
+import { endpointSchema } from "../../api/primitives.ts";
+import { MeshError } from "../../base/errors.ts";
+import { parseCidr } from "../../packet/cidr.ts";
+import { isReachableAddress } from "../../packet/reachable-address.ts";
+import type { Registry } from "../registry.ts";
+import type { PeerRow } from "../store/schema.ts";
+import type { Writer } from "../store/store.ts";
 import { changePeer, type PeerCommand, requirePeer } from "./manage-peers.ts";
-import type { Registry } from "./registry.ts";
-import type { PeerRow } from "./store/schema.ts";
-import type { Writer } from "./store/store.ts";
 
 interface Change extends PeerCommand {
   /** `HOST:PORT`, or null for none. */

@@ -1,9 +1,9 @@
-import type { MapCidr, MapDelta, MapPeer, MayStart, NetworkInfo, NetworkMap, SelfInfo } from "../api/network-map.ts";
-import type { CidrTree } from "./cidr-tree.ts";
+import type { MapCidr, MapDelta, MapPeer, MayStart, NetworkInfo, NetworkMap, SelfInfo } from "../../api/network-map.ts";
+import type { CidrTree } from "../cidr-tree.ts";
+import { ToldRules } from "../filter/told-rules.ts";
+import { type Peer, RELAYS_CHANGED, type Registry } from "../registry.ts";
+import { type PolicySeat, relationOf } from "../visibility.ts";
 import type { View } from "./distribution.ts";
-import { ToldRules } from "./filter/told-rules.ts";
-import { type Peer, RELAYS_CHANGED, type Registry } from "./registry.ts";
-import { type PolicySeat, relationOf } from "./visibility.ts";
 
 /** What one peer is told of the network: a whole map, or the difference to a version it has. Pure but for its caches. */
 export class MapBuilder {

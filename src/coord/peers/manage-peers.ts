@@ -1,11 +1,11 @@
-import { MeshError } from "../base/errors.ts";
-import { quote } from "../base/quote.ts";
-import type { Registry } from "./registry.ts";
+import { MeshError } from "../../base/errors.ts";
+import { quote } from "../../base/quote.ts";
+import { isNameReserved } from "../joining/tokens.ts";
+import type { Registry } from "../registry.ts";
+import { type Actor, auditedPeer, recordChange } from "../store/audit.ts";
+import type { PeerRow } from "../store/schema.ts";
+import type { Writer } from "../store/store.ts";
 import { type RemovalDeps, removePeer } from "./removal.ts";
-import { type Actor, auditedPeer, recordChange } from "./store/audit.ts";
-import type { PeerRow } from "./store/schema.ts";
-import type { Writer } from "./store/store.ts";
-import { isNameReserved } from "./tokens.ts";
 
 /** Who asks, and of which peer; `name` comes from outside and may be anything. */
 export interface PeerCommand {

@@ -1,9 +1,9 @@
-import type { Clock } from "../base/clock.ts";
-import { MeshError } from "../base/errors.ts";
-import type { Logger } from "../base/logger.ts";
-import type { Peer } from "./registry.ts";
+import type { Clock } from "../../base/clock.ts";
+import { MeshError } from "../../base/errors.ts";
+import type { Logger } from "../../base/logger.ts";
+import type { Peer } from "../registry.ts";
+import type { Store } from "../store/store.ts";
 import { type RemovalDeps, removePeer } from "./removal.ts";
-import type { Store } from "./store/store.ts";
 
 interface EphemeralPeersDeps extends RemovalDeps {
   readonly store: Store;

@@ -1,9 +1,9 @@
-import type { AdminPeer, InvitationReissue, TokenCreated } from "../api/admin.ts";
-import { MeshError } from "../base/errors.ts";
-import { quote } from "../base/quote.ts";
-import type { PeerCommand } from "./manage-peers.ts";
-import type { TokenRow } from "./store/schema.ts";
-import type { Reader, Writer } from "./store/store.ts";
+import type { AdminPeer, InvitationReissue, TokenCreated } from "../../api/admin.ts";
+import { MeshError } from "../../base/errors.ts";
+import { quote } from "../../base/quote.ts";
+import type { PeerCommand } from "../peers/manage-peers.ts";
+import type { TokenRow } from "../store/schema.ts";
+import type { Reader, Writer } from "../store/store.ts";
 import { issueToken, revokeToken, type TokenAddressing } from "./tokens.ts";
 
 /**

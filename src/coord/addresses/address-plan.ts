@@ -1,6 +1,6 @@
-import { MeshError } from "../base/errors.ts";
-import { formatAddress } from "../packet/address.ts";
-import { type Cidr, cidrContains, cidrOf, formatCidr, parseCidr } from "../packet/cidr.ts";
+import { MeshError } from "../../base/errors.ts";
+import { formatAddress } from "../../packet/address.ts";
+import { type Cidr, cidrContains, cidrOf, formatCidr, parseCidr } from "../../packet/cidr.ts";
 
 /**
  * How IPv6 follows IPv4, and where the first CIDRs lie.
