@@ -135,6 +135,8 @@ describe("segmentation of UDP that turns out not to work", () => {
 describe("a daemon whose kernel lacks offloads", () => {
   it("says so once in its log, and `mesh status` shows it", async () => {
     await using network = await SmallNetwork.open("alice", "bob");
+    // One family, or it would be chance whose socket loses it.
+    await network.host("alice").must("ip", "-6", "address", "flush", "dev", "eth0");
     const env = { NODE_OPTIONS: `--import=${refusing("tun-uso", "udp-gso-send")}` };
     const alice = await network.join("alice", { env });
     const bob = await network.join("bob");
