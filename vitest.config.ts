@@ -3,10 +3,12 @@ import { defineConfig } from "vitest/config";
 // Kinds of test: `unit` and `compliance` touch next to nothing of the machine, `sim` runs on a virtual clock,
 // `lab` drives real daemons in network namespaces and needs root, one file at a time: it shares two cores. `beside` is
 // lab tests that mostly wait, for daemons or for timers, and hold no bound on speed: `npm test` runs them two files at a
-// time, beside the others; `realtime` is those that do nothing but wait for minutes, beside both. `soak` is lab tests too
-// long or too often repeated for `npm test`: `npm run soak` runs them.
+// time, beside the others; `realtime` is those that do nothing but wait for minutes, beside both. `alone` is lab tests of a
+// dozen daemons with tight bounds on time: they run when all others are done. `soak` is lab tests too long or too often
+// repeated for `npm test`: `npm run soak` runs them.
 const lab = { testTimeout: 60_000, hookTimeout: 60_000, fileParallelism: false };
 const REALTIME = ["test/lab/**/*-realtime.test.ts"];
+const ALONE = ["test/lab/stand-alone-relays.test.ts"];
 const BESIDE = [
   "test/lab/admin-peer.test.ts",
   "test/lab/calls.test.ts",
@@ -65,12 +67,13 @@ export default defineConfig({
         test: {
           name: "lab",
           include: ["test/lab/**/*.test.ts"],
-          exclude: [...BESIDE, ...REALTIME],
+          exclude: [...BESIDE, ...REALTIME, ...ALONE],
           ...lab,
         },
       },
       { test: { name: "beside", include: BESIDE, ...lab, fileParallelism: true } },
       { test: { name: "realtime", include: REALTIME, ...lab } },
+      { test: { name: "alone", include: ALONE, ...lab } },
       { test: { name: "soak", include: ["test/soak/**/*.test.ts"], ...lab, maxConcurrency: 12 } },
     ],
   },

@@ -28,8 +28,9 @@ async function everyTest() {
     });
     const waited = await Promise.all(waiting);
     for (const { output } of waited) process.stdout.write(output);
-    process.stdout.write(`${await countResults([...WAITING, "others"].map(reportOf))}\n`);
-    return [others, ...waited].find(({ status }) => status !== 0)?.status ?? 0;
+    const alone = await vitest(["--project", "alone", ...reportTo(reportOf("alone"))], { foreground: true });
+    process.stdout.write(`${await countResults([...WAITING, "others", "alone"].map(reportOf))}\n`);
+    return [others, ...waited, alone].find(({ status }) => status !== 0)?.status ?? 0;
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
