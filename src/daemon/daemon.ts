@@ -16,6 +16,7 @@ import { DisposeStack } from "../base/dispose.ts";
 import { MeshError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import type { PeerKeys } from "../control/peer-keys.ts";
+import { takeBackHostChanges } from "../host/changes/host-changes.ts";
 import type { Dial } from "../host/tcp.ts";
 import { underlaySockets } from "../host/underlay/underlay-sockets.ts";
 import type { AeadProviderName } from "../wireguard/aead/provider.ts";
@@ -152,6 +153,7 @@ export class Daemon implements LocalApiTarget, AsyncDisposable {
     return this.#inTurn(async () => {
       await this.#setIntent("down");
       await this.#stopSession();
+      await this.#takeBackHostChanges();
       const ends = !this.#options.isService;
       if (ends) this.#end();
       return { state: this.status().state, ends };
@@ -163,6 +165,7 @@ export class Daemon implements LocalApiTarget, AsyncDisposable {
       const { enrolment, home, keys, paths } = this.#options;
       const deregistered = await deregister(enrolment, keys, { dial: this.#dial(), logger: this.#deps.logger });
       await this.#stopSession();
+      await this.#takeBackHostChanges();
       await removeNetwork(home, paths.network);
       this.#end();
       return { deregistered };
@@ -244,6 +247,11 @@ export class Daemon implements LocalApiTarget, AsyncDisposable {
     this.#session = undefined;
     await session?.close();
     this.#changed();
+  }
+
+  /** The guard of an exit as well, which stays when a session ends otherwise. */
+  async #takeBackHostChanges(): Promise<void> {
+    await takeBackHostChanges(this.#options.paths.journalFile, this.#deps);
   }
 
   async #setIntent(intent: Intent): Promise<void> {

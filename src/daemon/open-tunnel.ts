@@ -1,7 +1,6 @@
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
 import type { PeerKeys } from "../control/peer-keys.ts";
-import type { InterfaceSetup } from "../host/interface-setup.ts";
 import { Tunnel } from "../router/tunnel.ts";
 import type { AeadProviderName } from "../wireguard/aead/provider.ts";
 import type { Enrolment, Settings } from "./network-state.ts";
@@ -13,11 +12,9 @@ export interface OpenTunnelOptions {
   readonly aeadProvider: AeadProviderName | "auto";
 }
 
-/** The host's journal is held already, but may be released before the tunnel only once there is one. */
 export async function openTunnel(
   { enrolment, settings, keys, aeadProvider }: OpenTunnelOptions,
   { logger, clock }: { readonly logger: Logger; readonly clock: Clock },
-  host: InterfaceSetup,
 ): Promise<Tunnel> {
   const privateKey = keys.exportWireguardPrivate();
   try {
@@ -27,9 +24,6 @@ export async function openTunnel(
       { interfaceName, mtu, listenPort, fwmark, privateKey, aeadProvider, ranges },
       { logger, clock },
     );
-  } catch (failure) {
-    await host[Symbol.asyncDispose]();
-    throw failure;
   } finally {
     privateKey.fill(0);
   }

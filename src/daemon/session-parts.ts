@@ -4,7 +4,8 @@ import type { MeshError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { MapCache } from "../control/map-cache.ts";
 import type { PeerKeys } from "../control/peer-keys.ts";
-import { InterfaceSetup, type NoIpv6Reason } from "../host/interface-setup.ts";
+import { HostChanges } from "../host/changes/host-changes.ts";
+import { configureInterface, type NoIpv6Reason, requireUsableHost } from "../host/interface-setup.ts";
 import { type UnderlaySockets, underlaySockets } from "../host/underlay/underlay-sockets.ts";
 import type { Tunnel } from "../router/tunnel.ts";
 import type { AeadProviderName } from "../wireguard/aead/provider.ts";
@@ -40,6 +41,7 @@ export interface SessionPartsDeps {
 
 /** What a session is made of, before any of it speaks to another. */
 export interface SessionParts {
+  readonly changes: HostChanges;
   readonly tunnel: Tunnel;
   readonly view: NetworkView;
   readonly preferences: PathPreferences;
@@ -64,16 +66,11 @@ export async function openSessionParts(
   warnings.replaceGroup("paths ", preferences.problems());
 
   const { cidr4, cidr6 } = enrolment.network;
-  const host = await InterfaceSetup.prepare(
-    {
-      journalFile: paths.journalFile,
-      interfaceName: settings.interface,
-      mtuBytes: settings.mtu,
-      ranges: [cidr4, cidr6],
-    },
-    { logger },
-  );
-  const tunnel = resources.use(await openTunnel({ enrolment, settings, keys, aeadProvider }, { logger, clock }, host));
+  const host = { interfaceName: settings.interface, mtuBytes: settings.mtu, ranges: [cidr4, cidr6] };
+  const changes = resources.use(await HostChanges.open(paths.journalFile, { logger }));
+  await changes.takeBackLeftovers();
+  await requireUsableHost(host, changes);
+  const tunnel = resources.use(await openTunnel({ enrolment, settings, keys, aeadProvider }, { logger, clock }));
   tunnel.onFatal(onFatal);
   warnings.replaceGroup("offload ", new Map());
   tunnel.onOffloadLost(({ offload, family, reason }) => {
@@ -88,17 +85,17 @@ export async function openSessionParts(
       view.map ?? { self: enrolment.self, peers: [], cidrs: [], filterRules: [] },
     ),
   );
-  // Released before the tunnel: routes go while their interface is still there.
-  resources.use(host);
+  // Before the tunnel goes: routes are taken back while their interface is still there.
+  resources.defer(async () => void (await changes.takeBackLeftovers()));
   warnings.clear("ipv6");
   warnings.clear("address");
   const { ip4, ip6 } = view.map?.self ?? enrolment.self;
-  const noIpv6 = await host.configure([ip4, ip6]);
+  const noIpv6 = await configureInterface(host, [ip4, ip6], changes);
   if (noIpv6 !== undefined) warnings.set("ipv6", `no IPv6 in the mesh here: ${NO_IPV6_TEXT[noIpv6]}`);
 
   const sockets = underlaySockets(settings.fwmark);
   const underlay = resources.use(
     await Underlay.open({ enrolment, settings, keys, preferences }, { tunnel, sockets, clock, logger }),
   );
-  return { tunnel, view, preferences, filter, sockets, underlay };
+  return { changes, tunnel, view, preferences, filter, sockets, underlay };
 }

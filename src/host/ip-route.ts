@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { errnoOf, MeshError } from "../base/errors.ts";
+import { type HostRouteChange, type HostRuleChange, ROUTE_PROTOCOL } from "./changes/host-change.ts";
 import { type CommandResult, type CommandRunner, systemCommandRunner } from "./command.ts";
 
 export interface HostLink {
@@ -129,13 +130,25 @@ export class IpRoute {
     );
   }
 
-  async addRoute(interfaceName: string, destination: string): Promise<void> {
-    await this.#change([family(destination), "route", "add", destination, "dev", interfaceName]);
+  async addRoute(route: HostRouteChange): Promise<void> {
+    await this.#change([family(route.destination), "route", "add", ...routeWords(route)]);
   }
 
-  async removeRoute(interfaceName: string, destination: string): Promise<void> {
-    await this.#remove([family(destination), "route", "delete", destination, "dev", interfaceName], async () =>
-      (await this.routes()).some((each) => each.interfaceName === interfaceName && each.destination === destination),
+  async removeRoute(route: HostRouteChange): Promise<void> {
+    const args = [family(route.destination), "route", "delete", ...routeWords(route)];
+    // The answers to a removal of what is gone differ by kernel, family and version; so below.
+    await this.#remove(args, async () => (await this.#change(showRoute(route))).stdout.trim() !== "");
+  }
+
+  /** Policy routing: which table decides on a packet. */
+  async addRule(rule: HostRuleChange): Promise<void> {
+    await this.#change([FAMILY_FLAG[rule.family], "rule", "add", ...ruleWords(rule)]);
+  }
+
+  async removeRule(rule: HostRuleChange): Promise<void> {
+    const show = [FAMILY_FLAG[rule.family], "rule", "show", "priority", String(rule.priority)];
+    await this.#remove([FAMILY_FLAG[rule.family], "rule", "delete", ...ruleWords(rule)], async () =>
+      (await this.#change(show)).stdout.includes(`lookup ${rule.table} proto ${ROUTE_PROTOCOL}`),
     );
   }
 
@@ -145,7 +158,7 @@ export class IpRoute {
     return z.array(schema).parse(stdout.trim() === "" ? [] : JSON.parse(stdout));
   }
 
-  /** The answers to a removal of what is gone differ by kernel, family and version: looking is surer than matching. */
+  /** Looking whether it is still there is surer than matching what the program says. */
   async #remove(args: readonly string[], isStillThere: () => Promise<boolean>): Promise<void> {
     const result = await this.#ip(args);
     if (result.status !== 0 && (await isStillThere())) throw failureOf(args, result);
@@ -178,8 +191,28 @@ function hostRoute(route: z.output<typeof routeSchema>, hostBits: number): HostR
   };
 }
 
+const FAMILY_FLAG = { ipv4: "-4", ipv6: "-6" } as const;
+
 function family(destination: string): "-4" | "-6" {
-  return destination.includes(":") ? "-6" : "-4";
+  return FAMILY_FLAG[destination.includes(":") ? "ipv6" : "ipv4"];
+}
+
+function routeWords({ destination, table, interface: device, metric }: HostRouteChange): string[] {
+  return [
+    ...(device === null ? ["unreachable", destination] : [destination, "dev", device.name]),
+    ...["table", String(table), "proto", String(ROUTE_PROTOCOL)],
+    ...(metric === null ? [] : ["metric", String(metric)]),
+  ];
+}
+
+function showRoute({ destination, table, interface: device, metric }: HostRouteChange): string[] {
+  const words = [family(destination), "route", "show", "exact", destination, "table", String(table)];
+  if (metric !== null) words.push("metric", String(metric));
+  return device === null ? [...words, "type", "unreachable"] : [...words, "dev", device.name];
+}
+
+function ruleWords({ priority, table, words }: HostRuleChange): string[] {
+  return [...words, "lookup", String(table), "priority", String(priority), "protocol", String(ROUTE_PROTOCOL)];
 }
 
 function failureOf(args: readonly string[], result: CommandResult): MeshError {

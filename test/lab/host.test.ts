@@ -3,7 +3,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { silentLogger } from "../../src/base/logger.ts";
-import { InterfaceSetup, type InterfaceSetupOptions } from "../../src/host/interface-setup.ts";
+import { HostChanges } from "../../src/host/changes/host-changes.ts";
+import {
+  configureInterface,
+  type InterfaceSetupOptions,
+  identityOf,
+  requireUsableHost,
+} from "../../src/host/interface-setup.ts";
 import { IpRoute } from "../../src/host/ip-route.ts";
 import { Lab } from "../support/lab/lab.ts";
 import type { LabHost } from "../support/lab/lab-host.ts";
@@ -11,6 +17,7 @@ import type { LabHost } from "../support/lab/lab-host.ts";
 let lab: Lab;
 let host: LabHost;
 let directory: string;
+let journalFile: string;
 let options: InterfaceSetupOptions;
 
 beforeAll(async () => {
@@ -22,8 +29,8 @@ beforeEach(async () => {
   host = await lab.host("host");
   await host.addStubNetwork("eth0", "192.168.7.1/24", "fd07::1/64");
   directory = mkdtempSync(join(tmpdir(), "host-"));
+  journalFile = join(directory, "journal");
   options = {
-    journalFile: join(directory, "journal"),
     interfaceName: "mesh0",
     mtuBytes: 1420,
     ranges: ["10.86.0.0/16", "fd86::/48"],
@@ -34,8 +41,21 @@ afterEach(async () => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-const prepare = (changes: Partial<InterfaceSetupOptions> = {}) =>
-  InterfaceSetup.prepare({ ...options, ...changes }, { logger: silentLogger, run: host.runner });
+const openChanges = () => HostChanges.open(journalFile, { logger: silentLogger, run: host.runner });
+
+/** As a daemon does before it makes the device. */
+const prepare = async (deviations: Partial<InterfaceSetupOptions> = {}) => {
+  const changes = await openChanges();
+  await changes.takeBackLeftovers();
+  await requireUsableHost({ ...options, ...deviations }, changes);
+  const configure = (addresses: readonly string[]) =>
+    configureInterface({ ...options, ...deviations }, addresses, changes);
+  const close = async () => {
+    await changes.takeBackLeftovers();
+    await changes[Symbol.asyncDispose]();
+  };
+  return { changes, configure, close };
+};
 
 /** The data plane makes the device; here `ip tuntap` does. */
 const makeDevice = () => host.ip("tuntap", "add", "mode", "tun", "name", "mesh0");
@@ -66,9 +86,9 @@ describe("the mesh's interface", () => {
       routes: ["10.86.0.0/16", "fd86::2/128", "fd86::/48"],
     });
     expect(await new IpRoute(host.runner).link("mesh0")).toMatchObject({ mtu: 1420, isUp: true });
-    await setup[Symbol.asyncDispose]();
+    await setup.close();
     expect(await ours()).toEqual({ addresses: [], routes: [] });
-    expect(readFileSync(options.journalFile, "utf8")).toBe("");
+    expect(readFileSync(journalFile, "utf8")).toBe("");
   });
 
   test("gives up what is gone already without complaint", async () => {
@@ -76,20 +96,21 @@ describe("the mesh's interface", () => {
     await makeDevice();
     await setup.configure(["10.86.0.2", "fd86::2"]);
     await host.ip("link", "delete", "mesh0");
-    await setup[Symbol.asyncDispose]();
-    expect(readFileSync(options.journalFile, "utf8")).toBe("");
+    await setup.close();
+    expect(readFileSync(journalFile, "utf8")).toBe("");
   });
 
   test("takes and gives back single routes", async () => {
     const setup = await prepare();
     await makeDevice();
     await setup.configure(["10.86.0.2"]);
-    await setup.addRoute("172.30.0.0/16");
-    await setup.addRoute("172.30.0.0/16");
+    const route = { destination: "172.30.0.0/16", interface: await identityOf("mesh0", setup.changes) };
+    await setup.changes.route("subnet-routes", route);
+    await setup.changes.route("subnet-routes", route);
     expect((await ours()).routes).toContain("172.30.0.0/16");
-    await setup.removeRoute("172.30.0.0/16");
+    expect(await setup.changes.takeBackAll("subnet-routes")).toBe(0);
     expect((await ours()).routes).not.toContain("172.30.0.0/16");
-    await setup[Symbol.asyncDispose]();
+    await setup.close();
   });
 
   test("has IPv4 alone on a host with IPv6 switched off", async () => {
@@ -98,7 +119,7 @@ describe("the mesh's interface", () => {
     await makeDevice();
     expect(await setup.configure(["10.86.0.2", "fd86::2"])).toBe("disabled-on-host");
     expect(await ours()).toEqual({ addresses: ["10.86.0.2/32"], routes: ["10.86.0.0/16"] });
-    await setup[Symbol.asyncDispose]();
+    await setup.close();
   });
 
   test("has IPv4 alone below the least MTU of IPv6", async () => {
@@ -106,7 +127,7 @@ describe("the mesh's interface", () => {
     await makeDevice();
     expect(await setup.configure(["10.86.0.2", "fd86::2"])).toBe("mtu-below-1280");
     expect((await ours()).addresses).toEqual(["10.86.0.2/32"]);
-    await setup[Symbol.asyncDispose]();
+    await setup.close();
   });
 });
 
@@ -116,9 +137,9 @@ describe("after a crash", () => {
     const setup = await prepare();
     await makeDevice();
     await setup.configure(["10.86.0.2", "fd86::2"]);
-    const journal = readFileSync(options.journalFile);
-    await setup[Symbol.asyncDispose]();
-    writeFileSync(options.journalFile, journal);
+    const journal = readFileSync(journalFile);
+    await setup.close();
+    writeFileSync(journalFile, journal);
   };
 
   test("the next start takes back what is left", async () => {
@@ -131,7 +152,7 @@ describe("after a crash", () => {
     expect(await ours()).toEqual({ addresses: [], routes: [] });
     await host.ip("link", "delete", "mesh0");
     const next = await prepare();
-    await next[Symbol.asyncDispose]();
+    await next.close();
   });
 
   test("another program's interface of the same name is left alone", async () => {

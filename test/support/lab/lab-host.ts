@@ -34,7 +34,8 @@ export class LabHost implements AsyncDisposable {
   }
 
   /** Runs programs here to their end (two minutes at most), with the signature that `src/host` takes. */
-  readonly runner: CommandRunner = (program, args) => runToEnd(...insideNamespace(this.namespace, program, args));
+  readonly runner: CommandRunner = (program, args, input) =>
+    runToEnd(...insideNamespace(this.namespace, program, args), input);
 
   /** Runs a program here to its end; its exit status is the caller's to judge. */
   run(program: string, ...args: string[]): Promise<CommandResult> {

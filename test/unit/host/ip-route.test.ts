@@ -3,6 +3,13 @@ import type { CommandResult } from "../../../src/host/command.ts";
 import { IpRoute, Ipv6DisabledError } from "../../../src/host/ip-route.ts";
 
 const done = (stdout = ""): CommandResult => ({ status: 0, stdout, stderr: "" });
+const route = {
+  kind: "route",
+  destination: "10.86.0.0/16",
+  table: 254,
+  interface: { name: "mesh0", index: 7 },
+  metric: null,
+} as const;
 const failed = (stderr: string): CommandResult => ({ status: 2, stdout: "", stderr });
 
 describe("what `ip -j` prints", () => {
@@ -63,17 +70,17 @@ describe("refusals", () => {
 
   test("anything else comes with the command and its words", async () => {
     const ipRoute = new IpRoute(async () => failed("RTNETLINK answers: File exists\n"));
-    await expect(ipRoute.addRoute("mesh0", "10.86.0.0/16")).rejects.toMatchObject({
+    await expect(ipRoute.addRoute(route)).rejects.toMatchObject({
       code: "host-change-failed",
-      message: "`ip -4 route add 10.86.0.0/16 dev mesh0` failed: RTNETLINK answers: File exists",
+      message: "`ip -4 route add 10.86.0.0/16 dev mesh0 table 254 proto 134` failed: RTNETLINK answers: File exists",
     });
   });
 
   test("a removal fails only while the thing is there", async () => {
-    const present = JSON.stringify([{ dst: "10.86.0.0/16", dev: "mesh0" }]);
-    const withRoute = new IpRoute(async (_, args) => (args.includes("-j") ? done(present) : failed("busy")));
-    await expect(withRoute.removeRoute("mesh0", "10.86.0.0/16")).rejects.toMatchObject({ code: "host-change-failed" });
-    const without = new IpRoute(async (_, args) => (args.includes("-j") ? done("[]") : failed("no such thing")));
-    await expect(without.removeRoute("mesh0", "10.86.0.0/16")).resolves.toBeUndefined();
+    const present = "10.86.0.0/16 dev mesh0 proto 134 scope link\n";
+    const withRoute = new IpRoute(async (_, args) => (args.includes("show") ? done(present) : failed("busy")));
+    await expect(withRoute.removeRoute(route)).rejects.toMatchObject({ code: "host-change-failed" });
+    const without = new IpRoute(async (_, args) => (args.includes("show") ? done() : failed("no such thing")));
+    await expect(without.removeRoute(route)).resolves.toBeUndefined();
   });
 });

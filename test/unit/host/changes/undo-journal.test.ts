@@ -4,8 +4,8 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { z } from "zod";
-import { silentLogger } from "../../../src/base/logger.ts";
-import { UndoJournal } from "../../../src/host/undo-journal.ts";
+import { silentLogger } from "../../../../src/base/logger.ts";
+import { UndoJournal } from "../../../../src/host/changes/undo-journal.ts";
 
 const stepSchema = z.object({ remove: z.string() });
 type Step = z.output<typeof stepSchema>;
@@ -55,7 +55,7 @@ describe("taking back", () => {
     await journal.undo(route);
     await journal.undo(route);
     expect([...world.things]).toEqual(["address"]);
-    expect(journal.pending).toEqual([{ remove: "address" }]);
+    expect(journal.pending.map(([, step]) => step)).toEqual([{ remove: "address" }]);
     await journal.close();
   });
 
@@ -74,7 +74,7 @@ describe("taking back", () => {
 
     isStuck = false;
     const next = await UndoJournal.open({ path, stepSchema }, { undo, logger: silentLogger });
-    expect(next.pending).toEqual([{ remove: "b" }]);
+    expect(next.pending.map(([, step]) => step)).toEqual([{ remove: "b" }]);
     expect(await next.undoAll()).toBe(0);
     await next.close();
     expect(things.size).toBe(0);
@@ -149,7 +149,7 @@ describe("a process killed at any moment", () => {
     for (let length = 0; length < whole.length; length++) {
       writeFileSync(path, whole.slice(0, length));
       const next = await world.open();
-      expect(next.pending).toEqual([]);
+      expect(next.pending.map(([, step]) => step)).toEqual([]);
       await next.close();
     }
   });
@@ -161,7 +161,7 @@ describe("a process killed at any moment", () => {
     await world.add(journal, "b");
     await journal.close();
     const next = await world.open();
-    expect(next.pending).toEqual([{ remove: "a" }, { remove: "b" }]);
+    expect(next.pending.map(([, step]) => step)).toEqual([{ remove: "a" }, { remove: "b" }]);
     await next.close();
   });
 });
@@ -174,7 +174,7 @@ test("damage in the middle costs only the damaged lines, and the file is kept as
   const warnings: object[] = [];
   const logger = { ...silentLogger, warn: (fields: object) => void warnings.push(fields) };
   const journal = await UndoJournal.open({ path, stepSchema }, { undo: async () => {}, logger });
-  expect(journal.pending).toEqual([{ remove: "a" }, { remove: "c" }]);
+  expect(journal.pending.map(([, step]) => step)).toEqual([{ remove: "a" }, { remove: "c" }]);
   await journal.close();
   const aside = z.object({ aside: z.string() }).parse(warnings[0]).aside;
   expect(readFileSync(aside, "utf8")).toContain("shape");
@@ -205,6 +205,6 @@ test("settled lines do not pile up", async () => {
   await world.add(journal, "stays");
   for (let i = 0; i < 1200; i++) await journal.undo(await world.add(journal, `route ${i}`));
   expect(readFileSync(path, "utf8").split("\n").length).toBeLessThan(1100);
-  expect(journal.pending).toEqual([{ remove: "stays" }]);
+  expect(journal.pending.map(([, step]) => step)).toEqual([{ remove: "stays" }]);
   await journal.close();
 });

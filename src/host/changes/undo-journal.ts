@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { copyFile, type FileHandle, open, readFile } from "node:fs/promises";
 import { z } from "zod";
-import { errnoOf } from "../base/errors.ts";
-import type { Logger } from "../base/logger.ts";
-import { writeFileAtomic } from "./atomic-file.ts";
+import { errnoOf } from "../../base/errors.ts";
+import type { Logger } from "../../base/logger.ts";
+import { writeFileAtomic } from "../atomic-file.ts";
 
 /** A daemon that runs for years adds and removes routes all the time; past this length the settled lines go. */
 const MAX_LINES = 1000;
@@ -61,9 +61,9 @@ export class UndoJournal<Step> {
     return journal;
   }
 
-  /** The steps that `undoAll` would take, oldest first. */
-  get pending(): readonly Step[] {
-    return [...this.#pending.values()];
+  /** What can be taken back, with the ids for `undo`, oldest first. */
+  get pending(): readonly (readonly [id: number, step: Step])[] {
+    return [...this.#pending];
   }
 
   /**
@@ -93,17 +93,22 @@ export class UndoJournal<Step> {
     await this.#settle(id);
   }
 
-  /** Takes everything back, newest first. @returns how many steps could not be taken back; they stay in the journal */
-  async undoAll(): Promise<number> {
-    for (const id of [...this.#pending.keys()].reverse()) {
+  /**
+   * Takes back everything, or what `isMeant`, newest first.
+   * @returns how many steps could not be taken back; they stay in the journal
+   */
+  async undoAll(isMeant: (step: Step) => boolean = () => true): Promise<number> {
+    let failures = 0;
+    for (const [id, step] of this.pending.filter(([, step]) => isMeant(step)).reverse()) {
       try {
         await this.undo(id);
       } catch (failure) {
-        this.#deps.logger.error({ step: this.#pending.get(id), failure }, "a change to the host could not be undone");
+        failures++;
+        this.#deps.logger.error({ step, failure }, "a change to the host could not be undone");
       }
     }
     await this.#rewrite();
-    return this.#pending.size;
+    return failures;
   }
 
   async close(): Promise<void> {
