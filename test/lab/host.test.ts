@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { silentLogger } from "../../src/base/logger.ts";
-import { HostChanges } from "../../src/host/changes/host-changes.ts";
+import { HostChanges, takeBackHostChanges } from "../../src/host/changes/host-changes.ts";
 import {
   configureInterface,
   type InterfaceSetupOptions,
@@ -11,6 +11,7 @@ import {
   requireUsableHost,
 } from "../../src/host/interface-setup.ts";
 import { IpRoute } from "../../src/host/ip-route.ts";
+import type { Sysctls } from "../../src/host/sysctl.ts";
 import { Lab } from "../support/lab/lab.ts";
 import type { LabHost } from "../support/lab/lab-host.ts";
 
@@ -162,6 +163,78 @@ describe("after a crash", () => {
     await host.ip("address", "add", "10.86.0.2/32", "dev", "mesh0");
     await expect(prepare()).rejects.toMatchObject({ code: "interface-taken" });
     expect((await ours()).addresses).toEqual(["10.86.0.2/32"]);
+  });
+});
+
+describe("changes of every kind", () => {
+  const everything = async () => ({
+    rules: [await host.must("ip", "-4", "rule"), await host.must("ip", "-6", "rule")],
+    routes: [
+      await host.ip("-4", "route", "show", "table", "all"),
+      await host.ip("-6", "route", "show", "table", "all"),
+    ],
+    ruleset: await host.must("nft", "list", "ruleset"),
+    forwarding: await host.must("cat", "/proc/sys/net/ipv4/ip_forward"),
+  });
+  const namespaced: Sysctls = {
+    read: async (key) => (await host.must("cat", `/proc/sys/${key.replaceAll(".", "/")}`)).trim(),
+    write: (key, value) => host.sysctl(key, value),
+  };
+  const open = () => HostChanges.open(journalFile, { logger: silentLogger, run: host.runner, sysctls: namespaced });
+
+  const makeAll = async (changes: HostChanges) => {
+    const words = ["not", "fwmark", "0x2086"];
+    for (const [family, destination] of [
+      ["ipv4", "0.0.0.0/0"],
+      ["ipv6", "::/0"],
+    ] as const) {
+      await changes.route("guard", { destination, table: 8326, metric: 4_294_967_295, interface: null });
+      await changes.rule("guard", { family, priority: 5210, table: 8326, words });
+      await changes.rule("exit-use", { family, priority: 5209, table: 254, words: ["suppress_prefixlength", "0"] });
+    }
+    const body = "chain output { type filter hook output priority 0; }";
+    await changes.nftTable("guard", { family: "inet", name: "mesh-guard" }, body);
+    await changes.nftTable("exit-offer", { family: "inet", name: "mesh-exit" }, body);
+    await changes.sysctl("exit-offer", "net.ipv4.ip_forward", "1");
+  };
+
+  test("are taken back, and what is not ours stays", async () => {
+    await host.must("nft", "add", "table", "inet", "others");
+    await host.ip("rule", "add", "priority", "5210", "fwmark", "7", "lookup", "9");
+    const before = await everything();
+    {
+      await using changes = await open();
+      await makeAll(changes);
+      await makeAll(changes);
+      const during = await everything();
+      expect(during.forwarding.trim()).toBe("1");
+      expect(during.rules.join("").match(/not from all fwmark 0x2086 lookup 8326/g)).toHaveLength(2);
+      expect(changes.list()).toHaveLength(9);
+      expect(await changes.takeBackAll()).toBe(0);
+    }
+    expect(await everything()).toEqual(before);
+  });
+
+  test("the guard alone outlives a daemon that ends, and is adopted by the next", async () => {
+    const before = await everything();
+    {
+      await using changes = await open();
+      await makeAll(changes);
+      await changes.takeBackLeftovers();
+    }
+    const left = await everything();
+    expect(left.ruleset).toContain("mesh-guard");
+    expect(left.ruleset).not.toContain("mesh-exit");
+    expect(left.rules.join("")).not.toContain("suppress_prefixlength");
+    expect(left.routes.join("").match(/unreachable default/g)).toHaveLength(2);
+    {
+      await using next = await open();
+      expect(new Set(next.list().map(({ owner }) => owner))).toEqual(new Set(["guard"]));
+      await makeAll(next);
+    }
+    const deps = { logger: silentLogger, run: host.runner, sysctls: namespaced };
+    expect(await takeBackHostChanges(journalFile, deps)).toEqual([]);
+    expect(await everything()).toEqual(before);
   });
 });
 
