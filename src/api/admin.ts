@@ -26,6 +26,9 @@ const expiresInSecondsSchema = z
  *     POST   /v1/admin/peers/:name/admin               peerAdminSchema → adminPeerSchema
  *     POST   /v1/admin/peers/:name/tags                peerTagsSchema → adminPeerSchema
  *     POST   /v1/admin/peers/:name/override-endpoint   overrideEndpointSchema → adminPeerSchema
+ *     POST   /v1/admin/exits/:name                     exitAllowanceSchema → peerOffersSchema (`admin-offers.ts`)
+ *     GET    /v1/admin/routes       → advertisedRouteSchema[]
+ *     POST   /v1/admin/routes/:name/approve, …/revoke   routeSchema → peerOffersSchema
  *     POST   /v1/admin/invitations/:name/reissue       invitationReissueSchema → tokenCreatedSchema
  *     GET    /v1/admin/audit        ?since=INSTANT&after=ID&limit=N → adminEventSchema[]   oldest first
  *     GET    /v1/admin/backup       → the database, SQLite; to the coordinator's own host only

@@ -2,7 +2,16 @@ import { z } from "zod";
 import { errorBodySchema } from "./error-body.ts";
 import { publicUrlSchema } from "./listening-config.ts";
 import { mapDeltaSchema, networkMapSchema } from "./network-map.ts";
-import { endpointSchema, ipSchema, key32Schema, pemSchema, portSchema, signatureSchema } from "./primitives.ts";
+import {
+  cidrSchema,
+  endpointSchema,
+  ipFamilySchema,
+  ipSchema,
+  key32Schema,
+  pemSchema,
+  portSchema,
+  signatureSchema,
+} from "./primitives.ts";
 import { protocolRangeSchema } from "./protocol-version.ts";
 import { relayIdSchema, relayTlsKeySchema } from "./relay.ts";
 import { policyDeltaSchema, relayPolicySchema } from "./relay-policy.ts";
@@ -16,6 +25,7 @@ import { policyDeltaSchema, relayPolicySchema } from "./relay-policy.ts";
  *       welcome {protocolVersion, …}        →
  *       map | delta                         →      (a delta when the peer's `mapVersion` allows it)
  *                                           ←  endpoints {…}            (whenever they change)
+ *                                           ←  offers {exit, routes}    (likewise)
  *       delta …                             →
  *                                           ←  call {peers}
  *       call {peer, endpoints}              →      (to each of them)
@@ -36,6 +46,9 @@ export const CONTROL_MAX_PAYLOAD_BYTES = 16 * 1024 * 1024;
 
 /** Of one peer's UDP socket. */
 export const MAX_ANNOUNCED_ENDPOINTS = 32;
+
+/** Networks behind one peer. */
+export const MAX_ADVERTISED_ROUTES = 64;
 
 /** Peers in one `call`. */
 export const MAX_CALLED_PEERS = 64;
@@ -99,6 +112,16 @@ const endpointsMessageSchema = z.strictObject({
 });
 export type EndpointsMessage = z.infer<typeof endpointsMessageSchema>;
 
+/** Where a peer would carry others' traffic to; what comes of it is the admins' to say (`admin-offers.ts`). */
+const offersMessageSchema = z.strictObject({
+  type: z.literal("offers"),
+  /** Families in which it leads to the internet. */
+  exit: z.array(ipFamilySchema).max(2),
+  /** Networks behind it, without host bits. */
+  routes: z.array(cidrSchema).max(MAX_ADVERTISED_ROUTES),
+});
+export type OffersMessage = z.infer<typeof offersMessageSchema>;
+
 /** Passed on to these peers (WireGuard keys) with the endpoints that we have told last. */
 const callMessageSchema = z.strictObject({
   type: z.literal("call"),
@@ -120,6 +143,7 @@ export type RelayAnnouncement = z.infer<typeof relayAnnouncementSchema>;
 export const machineMessageSchema = z.discriminatedUnion("type", [
   authenticateMessageSchema,
   endpointsMessageSchema,
+  offersMessageSchema,
   relayAnnouncementSchema,
   callMessageSchema,
 ]);

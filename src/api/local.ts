@@ -19,6 +19,9 @@ import { endpointSchema, instantSchema, ip4Schema, ip6Schema, key32Schema, nameS
  *     POST /v1/filter/add        filterAddSchema → filterEntrySchema
  *     POST /v1/filter/remove     filterRemoveSchema → filterEntrySchema
  *     POST /v1/filter/default    filterDefaultRequestSchema → filterDefaultsSchema
+ *     GET  /v1/exit              → exitViewSchema       who is an exit, this machine among them (`local-exit.ts`)
+ *     POST /v1/exit/offer        exitOfferRequestSchema → exitOfferSchema
+ *     GET  /v1/routes            → routesViewSchema     networks behind peers, and behind this machine
  *     POST /v1/explain           explainRequestSchema → explanationSchema (`explain.ts`)
  *     POST /v1/netcheck          → netcheckReplySchema  measures anew, which takes some seconds
  *     …    /v1/admin/…           as in `admin.ts`       passed on to the coordinator, signed by this machine

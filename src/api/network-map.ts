@@ -9,6 +9,7 @@ import {
   instantSchema,
   ip4Schema,
   ip6Schema,
+  ipFamilySchema,
   key32Schema,
   nameSchema,
   pemSchema,
@@ -62,6 +63,10 @@ export const selfInfoSchema = z.object({
   tags: z.array(nameSchema),
   wireguardKey: key32Schema,
   relays: homeRelaysSchema,
+  /** An admin forbids that this machine be an exit. */
+  exitForbidden: z.boolean().default(false),
+  /** Of the networks that this machine says are behind it: those that admins have approved. */
+  approvedRoutes: z.array(cidrSchema).max(1024).default([]),
 });
 export type SelfInfo = z.infer<typeof selfInfoSchema>;
 
@@ -89,7 +94,7 @@ export const mapPeerSchema = z.object({
   keyProof: keyProofSchema.nullable().default(null),
   /** It goes once it is away, and its address then passes to others: a pin of it lapses, see `EPHEMERAL_PIN_MS`. */
   ephemeral: z.boolean().default(false),
-  /** What this peer may send from and is sent to: its own addresses, and approved routes. */
+  /** What this peer may send from and is sent to: its own addresses. */
   allowedIps: z.array(cidrSchema).max(1024),
   /** Where its WireGuard socket may be reached, best first. */
   endpoints: z.array(endpointSchema).max(64),
@@ -98,6 +103,10 @@ export const mapPeerSchema = z.object({
   /** Where its SSH server may be reached, best first. */
   sshEndpoints: z.array(endpointSchema).max(64).default([]),
   relays: homeRelaysSchema,
+  /** Families in which the map's owner may send to the internet through it: it offers that, and no admin forbids it. */
+  exit: z.array(ipFamilySchema).max(2).default([]),
+  /** Networks behind it, which admins have approved, for the map's owner to take or leave. */
+  routes: z.array(cidrSchema).max(1024).default([]),
   online: z.boolean(),
   lastSeenAt: instantSchema.nullable(),
 });

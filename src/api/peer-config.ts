@@ -1,8 +1,9 @@
 import { z } from "zod";
+import { MAX_ADVERTISED_ROUTES } from "./control-channel.ts";
 import { filterDefaultSchema, filterRuleSchema, writtenFilterRuleSchema } from "./filter-rule.ts";
 import { joiningShape } from "./joining-config.ts";
 import { transportOrderSchema, writtenPreferenceSchema } from "./path-preference.ts";
-import { nameSchema, portSchema } from "./primitives.ts";
+import { cidrSchema, nameSchema, portSchema } from "./primitives.ts";
 import { writtenSshSchema } from "./ssh-jump.ts";
 import { loadYamlConfig } from "./yaml-config.ts";
 
@@ -29,6 +30,12 @@ const fwmarkSchema = z.union([off.transform(() => 0), z.number().int().min(0).ma
 const sshPortsSchema = z.union(
   [off.transform(() => []), portSchema.transform((one) => [one]), z.array(portSchema).min(1).max(MAX_SSH_PORTS)],
   `a TCP port, a list of up to ${MAX_SSH_PORTS}, or off`,
+);
+
+/** Networks; `off` is none. */
+const advertiseRoutesSchema = z.union(
+  [off.transform(() => []), z.array(cidrSchema).max(MAX_ADVERTISED_ROUTES)],
+  `a list of up to ${MAX_ADVERTISED_ROUTES} networks such as 192.168.50.0/24, or off`,
 );
 
 const MAX_CONFIGURED_RULES = 4096;
@@ -73,6 +80,10 @@ export const peerConfigSchema = z
     transports: transportOrderSchema.optional(),
     paths: z.record(nameSchema, writtenPreferenceSchema).optional(),
     filter: writtenFilterSchema.optional(),
+    allow_exit_traffic: z.boolean().optional(),
+    advertise_routes: advertiseRoutesSchema.optional(),
+    snat_routes: z.boolean().optional(),
+    accept_routes: z.boolean().optional(),
     detach: z.boolean().optional(),
     log_format: z.enum(["pretty", "json"]).optional(),
     verbose: z.boolean().optional(),
@@ -94,6 +105,10 @@ export const peerConfigSchema = z
     transports: file.transports,
     peerPreferences: file.paths,
     filter: file.filter,
+    allowExitTraffic: file.allow_exit_traffic,
+    advertiseRoutes: file.advertise_routes,
+    snatRoutes: file.snat_routes,
+    acceptRoutes: file.accept_routes,
     detach: file.detach,
     logFormat: file.log_format,
     verbose: file.verbose,

@@ -53,6 +53,9 @@ export const cidrSchema = z
     return family !== 0 && /^(0|[1-9]\d{0,2})$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128);
   }, "a CIDR such as 10.0.0.0/8 or fd00::/8");
 
+export const ipFamilySchema = z.enum(["ipv4", "ipv6"]);
+export type IpFamily = z.infer<typeof ipFamilySchema>;
+
 /** `192.0.2.1:51820` or `[2001:db8::1]:51820`. */
 export const endpointSchema = z
   .string()

@@ -166,6 +166,16 @@ export const ERROR_CODES = {
     http: 409,
     hint: "Use another range for the mesh (`mesh serve --network-cidr`), or take the other network off this machine.",
   },
+  "route-overlap": {
+    exit: 6,
+    http: 409,
+    hint: "Two networks of the same addresses cannot be told apart: advertise a narrower one, or renumber one of them.",
+  },
+  "default-route-advertised": {
+    exit: 2,
+    http: 400,
+    hint: "To carry others' traffic to the internet, offer an exit: `--allow-exit-traffic`, or `mesh exit offer on`.",
+  },
   "no-tun-device": {
     exit: 1,
     http: 500,

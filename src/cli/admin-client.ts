@@ -20,6 +20,7 @@ import {
   associationSchema,
   type CidrCreate,
 } from "../api/admin-cidrs.ts";
+import { type AdvertisedRoute, advertisedRouteSchema, type PeerOffers, peerOffersSchema } from "../api/admin-offers.ts";
 import {
   type NetworkFilterAdd,
   type NetworkFilterEntry,
@@ -143,6 +144,20 @@ export class AdminClient {
 
   overrideEndpoint(name: string, endpoint: string | null): Promise<AdminPeer> {
     return this.#changePeer(name, "override-endpoint", { endpoint });
+  }
+
+  setExitAllowed(name: string, allowed: boolean): Promise<PeerOffers> {
+    const path = `/v1/admin/exits/${encodeURIComponent(name)}`;
+    return this.#http.call({ method: "POST", path, body: { allowed } }, peerOffersSchema);
+  }
+
+  listRoutes(): Promise<AdvertisedRoute[]> {
+    return this.#http.call({ method: "GET", path: "/v1/admin/routes" }, z.array(advertisedRouteSchema));
+  }
+
+  setRouteApproved(name: string, route: string, approved: boolean): Promise<PeerOffers> {
+    const path = `/v1/admin/routes/${encodeURIComponent(name)}/${approved ? "approve" : "revoke"}`;
+    return this.#http.call({ method: "POST", path, body: { route } }, peerOffersSchema);
   }
 
   reissueInvitation(name: string, request: z.input<typeof invitationReissueSchema>): Promise<TokenCreated> {

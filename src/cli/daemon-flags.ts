@@ -1,7 +1,8 @@
 import type { Command } from "commander";
+import { MAX_ADVERTISED_ROUTES } from "../api/control-channel.ts";
 import { MAX_SSH_PORTS } from "../api/peer-config.ts";
 import { TRANSPORT_NAMES, type TransportName } from "../base/transports.ts";
-import { fwmarkOption, integerOption, portsOption, transportsOption } from "./option-parsers.ts";
+import { fwmarkOption, integerOption, networksOption, portsOption, transportsOption } from "./option-parsers.ts";
 
 /** Flags of `join` and `up` that say how the daemon runs. */
 export interface DaemonFlags {
@@ -12,6 +13,10 @@ export interface DaemonFlags {
   readonly fwmark?: number;
   readonly mtu?: number;
   readonly transports?: TransportName[];
+  readonly allowExitTraffic?: boolean;
+  readonly advertiseRoutes?: string[];
+  readonly snatRoutes?: boolean;
+  readonly acceptRoutes?: boolean;
   readonly detach?: boolean;
 }
 
@@ -40,5 +45,16 @@ export function addDaemonOptions(command: Command): Command {
       `what may carry traffic to peers, best first (default: ${TRANSPORT_NAMES.join()})`,
       transportsOption("--transports"),
     )
+    .option("--allow-exit-traffic", "offer to be an exit: carry the peers' traffic to the internet (docs/exit.md)")
+    .option("--no-allow-exit-traffic", "offer that no more")
+    .option(
+      "--advertise-routes <cidrs>",
+      "networks behind this machine, for peers to reach through it; may be repeated; off for none",
+      networksOption("--advertise-routes", MAX_ADVERTISED_ROUTES),
+    )
+    .option("--snat-routes", "what goes there bears this machine's address (default)")
+    .option("--no-snat-routes", "what goes there bears the peer's address in the mesh: that network needs a way back")
+    .option("--accept-routes", "reach the networks behind other peers through these")
+    .option("--no-accept-routes", "leave them aside (default)")
     .option("--detach", "run in the background");
 }

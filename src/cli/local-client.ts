@@ -22,6 +22,14 @@ import {
   statusSchema,
 } from "../api/local.ts";
 import {
+  type ExitOffer,
+  type ExitView,
+  exitOfferSchema,
+  exitViewSchema,
+  type RoutesView,
+  routesViewSchema,
+} from "../api/local-exit.ts";
+import {
   type FilterAdd,
   type FilterDefaultRequest,
   type FilterDefaults,
@@ -100,6 +108,18 @@ export class LocalClient {
 
   explain(request: ExplainRequest): Promise<Explanation> {
     return this.#http.call({ method: "POST", path: "/v1/explain", body: request }, explanationSchema);
+  }
+
+  exits(): Promise<ExitView> {
+    return this.#http.call({ method: "GET", path: "/v1/exit" }, exitViewSchema);
+  }
+
+  offerExit(offer: boolean): Promise<ExitOffer> {
+    return this.#http.call({ method: "POST", path: "/v1/exit/offer", body: { offer } }, exitOfferSchema);
+  }
+
+  routes(): Promise<RoutesView> {
+    return this.#http.call({ method: "GET", path: "/v1/routes" }, routesViewSchema);
   }
 
   netcheck(): Promise<NetcheckReply> {

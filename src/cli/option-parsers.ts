@@ -1,5 +1,6 @@
 import { MeshError } from "../base/errors.ts";
 import { TRANSPORT_NAMES, type TransportName } from "../base/transports.ts";
+import { canonicalCidr } from "../packet/cidr.ts";
 
 /** A parser for commander that takes whole numbers from `min` to `max`. */
 export function integerOption(flag: string, min: number, max: number): (text: string) => number {
@@ -25,6 +26,16 @@ export function portsOption(flag: string, max: number): (text: string, previous?
     const ports = [...new Set([...(previous ?? []), ...text.split(",").map((word) => port(word.trim()))])];
     if (ports.length <= max && previous?.length !== 0) return ports;
     throw new MeshError("bad-usage", `${flag} takes up to ${max} ports, or off`);
+  };
+}
+
+/** A parser for commander that collects networks, given several times or with commas between them; `off` alone is none. */
+export function networksOption(flag: string, max: number): (text: string, previous?: readonly string[]) => string[] {
+  return (text, previous) => {
+    if (text === "off" && previous === undefined) return [];
+    const networks = [...new Set([...(previous ?? []), ...text.split(",").map((word) => canonicalCidr(word.trim()))])];
+    if (networks.length <= max && previous?.length !== 0) return networks;
+    throw new MeshError("bad-usage", `${flag} takes up to ${max} networks, or off`);
   };
 }
 

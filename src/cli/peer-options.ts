@@ -17,6 +17,10 @@ export interface PeerSettings {
   readonly fwmark: number | undefined;
   readonly mtu: number | undefined;
   readonly transports: TransportName[] | undefined;
+  readonly allowExitTraffic: boolean | undefined;
+  readonly advertiseRoutes: string[] | undefined;
+  readonly snatRoutes: boolean | undefined;
+  readonly acceptRoutes: boolean | undefined;
   readonly detach: boolean;
 }
 
@@ -52,6 +56,10 @@ export async function resolvePeerSettings(flags: DaemonFlags, command: Command):
     fwmark: flags.fwmark ?? config.fwmark,
     mtu: flags.mtu ?? config.mtu,
     transports: flags.transports ?? config.transports,
+    allowExitTraffic: flags.allowExitTraffic ?? config.allowExitTraffic,
+    advertiseRoutes: flags.advertiseRoutes ?? config.advertiseRoutes,
+    snatRoutes: flags.snatRoutes ?? config.snatRoutes,
+    acceptRoutes: flags.acceptRoutes ?? config.acceptRoutes,
     detach: flags.detach ?? config.detach ?? false,
   };
 }
@@ -73,6 +81,10 @@ const EMPTY_CONFIG: PeerConfig = {
   transports: undefined,
   peerPreferences: undefined,
   filter: undefined,
+  allowExitTraffic: undefined,
+  advertiseRoutes: undefined,
+  snatRoutes: undefined,
+  acceptRoutes: undefined,
   detach: undefined,
   logFormat: undefined,
   verbose: undefined,

@@ -48,6 +48,10 @@ export function peerPlan(mode: PeerPlan["mode"], settings: PeerSettings, joining
     transports: settings.transports,
     peerPreferences: config.peerPreferences,
     filter: config.filter,
+    allowExitTraffic: settings.allowExitTraffic,
+    advertiseRoutes: settings.advertiseRoutes,
+    snatRoutes: settings.snatRoutes,
+    acceptRoutes: settings.acceptRoutes,
     isService: isServiceProcess(),
   };
 }

@@ -3,6 +3,7 @@ import {
   type EndpointsMessage,
   MAX_CALLED_PEERS,
   NO_SERVICES,
+  type OffersMessage,
 } from "../api/control-channel.ts";
 import { meshErrorFromBody } from "../api/error-body.ts";
 import { applyDelta, type NetworkMap } from "../api/network-map.ts";
@@ -27,6 +28,7 @@ export class ControlChannel implements AsyncDisposable {
   readonly #link: CoordinatorLink;
   #map: NetworkMap | undefined;
   #endpoints: EndpointsMessage | undefined;
+  #offers: OffersMessage | undefined;
   #state: ControlChannelState;
 
   /** `map` is the cached one that deltas may build on. */
@@ -72,6 +74,12 @@ export class ControlChannel implements AsyncDisposable {
   setEndpoints(endpoints: AnnouncedEndpoints): void {
     this.#endpoints = { type: "endpoints", ...endpoints };
     if (this.#state.connected) this.#link.send(this.#endpoints);
+  }
+
+  /** What we would carry for others; told as the endpoints are. */
+  setOffers(offers: Omit<OffersMessage, "type">): void {
+    this.#offers = { type: "offers", ...offers };
+    if (this.#state.connected) this.#link.send(this.#offers);
   }
 
   /**
@@ -122,6 +130,7 @@ export class ControlChannel implements AsyncDisposable {
         });
         this.#deps.logger.info({ url, observedAddress: message.observedAddress }, "connected to the coordinator");
         if (this.#endpoints !== undefined) this.#link.send(this.#endpoints);
+        if (this.#offers !== undefined) this.#link.send(this.#offers);
         return;
       case "map":
         this.#map = message.map;

@@ -1,5 +1,6 @@
 import type { KeyProof } from "../api/key-proof.ts";
 import type { RelayInfo } from "../api/network-map.ts";
+import type { IpFamily } from "../api/primitives.ts";
 import { MeshError } from "../base/errors.ts";
 import { CidrTree, TreeHistory } from "./cidr-tree.ts";
 import type { StoredRule } from "./filter/stored-rule.ts";
@@ -33,6 +34,12 @@ export interface Peer {
   readonly relays: readonly string[];
   /** Relays that it cannot reach, as it said last. */
   readonly unreachedRelays: readonly string[];
+  /** Families in which it would be an exit, as it said last. */
+  readonly exitFamilies: readonly IpFamily[];
+  readonly exitForbidden: boolean;
+  /** Networks behind it, as it said last. */
+  readonly advertisedRoutes: readonly string[];
+  readonly approvedRoutes: readonly string[];
   readonly online: boolean;
   /** When it came online, went offline or registered again, last. */
   readonly lastSeenAtMs: number | null;
@@ -64,7 +71,7 @@ export class Registry {
   #filterRules: readonly StoredRule[];
   #filterRulesVersion: number;
   #relayChoice = NO_RELAYS;
-  /** Peers whose endpoints or last-seen time the disk does not have yet. */
+  /** Peers whose endpoints, offers or last-seen time the disk does not have yet. */
   #unsaved = new Set<number>();
 
   constructor(
@@ -149,6 +156,8 @@ export class Registry {
             sshEndpoints: before.sshEndpoints,
             relays: before.relays,
             unreachedRelays: before.unreachedRelays,
+            exitFamilies: before.exitFamilies,
+            advertisedRoutes: before.advertisedRoutes,
             lastSeenAtMs: before.lastSeenAtMs,
           };
     this.#replace(row.id, after);
@@ -200,6 +209,14 @@ export class Registry {
     if (peer === undefined) return;
     if (sameList(peer.endpoints, endpoints) && sameList(peer.sshEndpoints, sshEndpoints)) return;
     this.#replace(id, { ...peer, endpoints, sshEndpoints });
+    this.#unsaved.add(id);
+  }
+
+  setOffers(id: number, exitFamilies: readonly IpFamily[], advertisedRoutes: readonly string[]): void {
+    const peer = this.#peers.get(id);
+    if (peer === undefined) return;
+    if (sameList(peer.exitFamilies, exitFamilies) && sameList(peer.advertisedRoutes, advertisedRoutes)) return;
+    this.#replace(id, { ...peer, exitFamilies, advertisedRoutes });
     this.#unsaved.add(id);
   }
 
@@ -288,6 +305,10 @@ export class Registry {
       sshEndpoints: [],
       relays: homeRelays(row.machine_key, this.#relayChoice, []),
       unreachedRelays: [],
+      exitFamilies: JSON.parse(row.exit_families),
+      exitForbidden: row.exit_forbidden === 1,
+      advertisedRoutes: JSON.parse(row.advertised_routes),
+      approvedRoutes: JSON.parse(row.approved_routes),
       online: false,
       lastSeenAtMs: row.last_seen_at,
     };

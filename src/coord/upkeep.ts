@@ -72,15 +72,20 @@ export class Upkeep {
     }
   }
 
-  /** Writes endpoints and last-seen times. They are no acknowledged writes: peers tell them again when they reconnect. */
+  /** Writes endpoints, offers and last-seen times. They are no acknowledged writes: peers tell them again when they reconnect. */
   async saveSightings(): Promise<void> {
     const peers = this.#registry.takeUnsaved();
     if (peers.length === 0) return;
     await this.#store.write(async ({ db }) => {
-      for (const { id, endpoints, lastSeenAtMs } of peers) {
+      for (const { id, endpoints, exitFamilies, advertisedRoutes, lastSeenAtMs } of peers) {
         await db
           .updateTable("peers")
-          .set({ endpoints: JSON.stringify(endpoints), last_seen_at: lastSeenAtMs })
+          .set({
+            endpoints: JSON.stringify(endpoints),
+            exit_families: JSON.stringify(exitFamilies),
+            advertised_routes: JSON.stringify(advertisedRoutes),
+            last_seen_at: lastSeenAtMs,
+          })
           .where("id", "=", id)
           .execute();
       }

@@ -11,6 +11,7 @@ import type {
   Preferences,
   Status,
 } from "../api/local.ts";
+import type { ExitOffer, ExitView, RoutesView } from "../api/local-exit.ts";
 import type { Clock } from "../base/clock.ts";
 import { DisposeStack } from "../base/dispose.ts";
 import { MeshError } from "../base/errors.ts";
@@ -198,6 +199,25 @@ export class Daemon implements LocalApiTarget, AsyncDisposable {
     return this.#running().filter;
   }
 
+  exits(): ExitView {
+    return this.#running().exits();
+  }
+
+  /** In force first, then kept: what cannot be done is not asked for again at the next start. */
+  offerExit(offer: boolean): Promise<ExitOffer> {
+    return this.#inTurn(async () => {
+      const { offers } = this.#running();
+      await offers.setExit(offer);
+      await this.#changeSettings({ allowExitTraffic: offer });
+      this.#changed();
+      return offers.view();
+    });
+  }
+
+  routes(): RoutesView {
+    return { routes: this.#running().routes() };
+  }
+
   explain(request: ExplainRequest): Promise<Explanation> {
     return this.#running().explainer.explain(request);
   }
@@ -252,6 +272,12 @@ export class Daemon implements LocalApiTarget, AsyncDisposable {
   /** The guard of an exit as well, which stays when a session ends otherwise. */
   async #takeBackHostChanges(): Promise<void> {
     await takeBackHostChanges(this.#options.paths.journalFile, this.#deps);
+  }
+
+  async #changeSettings(changes: Partial<Settings>): Promise<void> {
+    const settings: Settings = { ...this.#options.settings, ...changes };
+    await this.#deps.state.settings.write(settings);
+    this.#options = { ...this.#options, settings };
   }
 
   async #setIntent(intent: Intent): Promise<void> {

@@ -17,6 +17,7 @@ import {
   preferenceRequestSchema,
   type Status,
 } from "../api/local.ts";
+import { type ExitOffer, type ExitView, exitOfferRequestSchema, type RoutesView } from "../api/local-exit.ts";
 import {
   type FilterAdd,
   type FilterDefaultRequest,
@@ -60,6 +61,9 @@ export interface LocalApiTarget {
   netcheck(signal: AbortSignal): Promise<NetcheckReply>;
   explain(request: ExplainRequest): Promise<Explanation>;
   readonly filter: FilterTarget;
+  exits(): ExitView;
+  offerExit(offer: boolean): Promise<ExitOffer>;
+  routes(): RoutesView;
   /** Has the coordinator do it, in the name of this machine. */
   admin(call: AdminCall): Promise<object>;
 }
@@ -104,6 +108,12 @@ const ROUTES: Readonly<Record<string, Handler>> = {
     const wanted = parseWith(filterDefaultRequestSchema, await readJson(request));
     sendJson(response, 200, await target.filter.setDefault(wanted));
   },
+  "GET /v1/exit": async ({ response, target }) => sendJson(response, 200, target.exits()),
+  "POST /v1/exit/offer": async ({ request, response, target }) => {
+    const { offer } = parseWith(exitOfferRequestSchema, await readJson(request));
+    sendJson(response, 200, await target.offerExit(offer));
+  },
+  "GET /v1/routes": async ({ response, target }) => sendJson(response, 200, target.routes()),
   "POST /v1/explain": async ({ request, response, target }) => {
     sendJson(response, 200, await target.explain(parseWith(explainRequestSchema, await readJson(request))));
   },

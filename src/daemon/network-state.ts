@@ -1,9 +1,10 @@
 import { join } from "node:path";
 import { z } from "zod";
+import { MAX_ADVERTISED_ROUTES } from "../api/control-channel.ts";
 import { networkInfoSchema, selfInfoSchema } from "../api/network-map.ts";
 import { peerPreferenceSchema, transportOrderSchema } from "../api/path-preference.ts";
 import { filterSettingsSchema, MAX_SSH_PORTS } from "../api/peer-config.ts";
-import { instantSchema, nameSchema, portSchema, sha256HexSchema } from "../api/primitives.ts";
+import { cidrSchema, instantSchema, nameSchema, portSchema, sha256HexSchema } from "../api/primitives.ts";
 import { sshJumpSchema } from "../api/ssh-jump.ts";
 import { TRANSPORT_NAMES } from "../base/transports.ts";
 import { DEFAULT_FWMARK, MAX_FWMARK } from "../host/underlay/firewall-mark.ts";
@@ -44,6 +45,14 @@ export const settingsSchema = z.strictObject({
   /** What the configuration file asked for, by peer name. */
   peerPreferences: z.record(nameSchema, peerPreferenceSchema).default({}),
   filter: filterSettingsSchema.default({ defaults: {}, rules: [] }),
+  /** This machine offers to be an exit. */
+  allowExitTraffic: z.boolean().default(false),
+  /** Networks behind this machine, to which it offers to carry others' traffic. */
+  advertiseRoutes: z.array(cidrSchema).max(MAX_ADVERTISED_ROUTES).default([]),
+  /** What goes there bears this machine's address, not the peer's in the mesh. */
+  snatRoutes: z.boolean().default(true),
+  /** Networks behind other peers are reached through them. */
+  acceptRoutes: z.boolean().default(false),
 });
 export type Settings = z.output<typeof settingsSchema>;
 
@@ -58,6 +67,10 @@ export const DEFAULT_SETTINGS: Settings = {
   transports: [...TRANSPORT_NAMES],
   peerPreferences: {},
   filter: { defaults: {}, rules: [] },
+  allowExitTraffic: false,
+  advertiseRoutes: [],
+  snatRoutes: true,
+  acceptRoutes: false,
 };
 
 const intentSchema = z.strictObject({ version: z.literal(1), intent: z.enum(["up", "down"]) });

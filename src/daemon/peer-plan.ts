@@ -30,6 +30,11 @@ export interface PeerPlan {
   readonly peerPreferences: Record<string, PeerPreference> | undefined;
   /** What the configuration file says of the packet filter. */
   readonly filter: FilterSettings | undefined;
+  readonly allowExitTraffic: boolean | undefined;
+  /** Networks behind this machine. */
+  readonly advertiseRoutes: string[] | undefined;
+  readonly snatRoutes: boolean | undefined;
+  readonly acceptRoutes: boolean | undefined;
   /** A service stays, `stopped`, after `mesh down`; any other daemon ends. */
   readonly isService: boolean;
 }

@@ -8,6 +8,7 @@ import {
   type Preferences,
   pingRequestSchema,
 } from "../api/local.ts";
+import type { ExitView, RouteView } from "../api/local-exit.ts";
 import type { MapPeer, NetworkMap, SelfInfo } from "../api/network-map.ts";
 import { DisposeStack } from "../base/dispose.ts";
 import { asMeshError } from "../base/errors.ts";
@@ -19,6 +20,8 @@ import { parseEndpoint } from "../router/endpoint-text.ts";
 import type { Tunnel } from "../router/tunnel.ts";
 import { callAsAdmin } from "./admin-call.ts";
 import { CallBatch } from "./call-batch.ts";
+import type { Offers } from "./exit/offers.ts";
+import { exitPeers, peerRoutes } from "./exit/views.ts";
 import { Explainer } from "./explain/explainer.ts";
 import type { FilterKeeper } from "./filter/filter-keeper.ts";
 import { NetworkState } from "./network-state.ts";
@@ -48,6 +51,7 @@ export interface PeerSessionDeps extends SessionPartsDeps {
  */
 export class PeerSession implements AsyncDisposable {
   readonly filter: FilterKeeper;
+  readonly offers: Offers;
   readonly explainer: Explainer;
   readonly #options: SessionOptions;
   readonly #deps: PeerSessionDeps;
@@ -70,6 +74,7 @@ export class PeerSession implements AsyncDisposable {
     this.#tunnel = parts.tunnel;
     this.#view = view;
     this.filter = parts.filter;
+    this.offers = parts.offers;
     this.explainer = new Explainer({
       tunnel: parts.tunnel,
       filter: parts.filter,
@@ -114,6 +119,7 @@ export class PeerSession implements AsyncDisposable {
       },
       { logger: deps.logger, clock: deps.clock, socketFactory: underlayDial(parts.sockets) },
     );
+    this.offers.onAnnouncement((offers) => this.#channel.setOffers(offers));
   }
 
   /** What a half start acquired is given back. */
@@ -165,6 +171,7 @@ export class PeerSession implements AsyncDisposable {
       endpoints: this.#underlay.endpoints,
       relays: this.#underlay.relays,
       nat: this.#underlay.nat,
+      isExit: this.offers.isExit,
       preferenceOf: (peer) => this.#preferences.of(peer),
       sshAttemptsOf: (peer) => this.#underlay.sshAttemptsOf(peer),
     };
@@ -208,6 +215,14 @@ export class PeerSession implements AsyncDisposable {
     return { peer: name, preference: this.#preferences.of(name) };
   }
 
+  exits(): ExitView {
+    return { offer: this.offers.view(), exits: exitPeers(this.#view.map) };
+  }
+
+  routes(): RouteView[] {
+    return [...peerRoutes(this.#view.map, this.#options.settings), ...this.offers.advertised()];
+  }
+
   netcheck(signal: AbortSignal): Promise<NetcheckReply> {
     return this.#underlay.netcheck(signal);
   }
@@ -248,6 +263,7 @@ export class PeerSession implements AsyncDisposable {
     this.#underlay.setPeers(map);
     this.#overrides.setPeers(map);
     this.filter.setNetwork(map);
+    this.offers.setNetwork(map);
     const context = {
       overridesOf: ({ overrideEndpoint }: MapPeer) => this.#overrides.endpointsOf(overrideEndpoint),
       preferenceOf: (peer: string) => this.#preferences.effective(peer),
@@ -290,11 +306,18 @@ export class PeerSession implements AsyncDisposable {
     if (sleptMs > 0) this.#tunnel.slept(sleptMs);
     this.filter.expire();
     this.#underlay.networkChanged();
+    this.#refreshOffers();
     this.#overrides.networkChanged();
     this.#announceEndpoints();
     this.#tunnel.paths.networkChanged();
     this.#channel.checkNow();
     this.#deps.onChange();
+  }
+
+  #refreshOffers(): void {
+    this.offers.refresh().catch((failure: unknown) => {
+      this.#deps.logger.warn({ err: failure }, "what this machine can offer cannot be seen");
+    });
   }
 
   #tellOfPipes(): void {

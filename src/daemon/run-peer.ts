@@ -5,6 +5,7 @@ import { errnoOf, MeshError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { connectToAny } from "../control/coordinator-http.ts";
 import { MapCache } from "../control/map-cache.ts";
+import { advertisableRoute } from "../exit/advertised-route.ts";
 import { writeFileAtomic } from "../host/atomic-file.ts";
 import { IpRoute } from "../host/ip-route.ts";
 import { requireFreeInterface, requireNetAdmin, requireTunDevice } from "../host/preflight.ts";
@@ -65,6 +66,8 @@ async function startPeer(plan: PeerPlan, deps: RunPeerDeps, resources: DisposeSt
   // What can be known to fail fails before a token is spent.
   await requireFreeInterface(settings.interface, new IpRoute());
   await requireFreePort(settings.listenPort);
+  const ranges = existing === undefined ? [] : [existing.network.cidr4, existing.network.cidr6];
+  for (const route of settings.advertiseRoutes) advertisableRoute(route, ranges);
   if (settings.sshJump !== null && settings.transports.includes("ssh")) requireUsableJump(settings.sshJump);
   const { keys, enrolment } = await membershipOf(plan, paths.directory, existing, settings, deps);
   await state.enrolment.write(enrolment);
@@ -164,6 +167,10 @@ function settingsOf(plan: PeerPlan, stored: Settings | undefined): Settings {
     transports: plan.transports ?? base.transports,
     peerPreferences: plan.peerPreferences ?? base.peerPreferences,
     filter: plan.filter ?? base.filter,
+    allowExitTraffic: plan.allowExitTraffic ?? base.allowExitTraffic,
+    advertiseRoutes: plan.advertiseRoutes ?? base.advertiseRoutes,
+    snatRoutes: plan.snatRoutes ?? base.snatRoutes,
+    acceptRoutes: plan.acceptRoutes ?? base.acceptRoutes,
   };
 }
 

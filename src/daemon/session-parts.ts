@@ -9,6 +9,7 @@ import { configureInterface, type NoIpv6Reason, requireUsableHost } from "../hos
 import { type UnderlaySockets, underlaySockets } from "../host/underlay/underlay-sockets.ts";
 import type { Tunnel } from "../router/tunnel.ts";
 import type { AeadProviderName } from "../wireguard/aead/provider.ts";
+import { Offers } from "./exit/offers.ts";
 import { FilterKeeper } from "./filter/filter-keeper.ts";
 import type { NetworkPaths } from "./home.ts";
 import { type Enrolment, NetworkState, type Settings } from "./network-state.ts";
@@ -46,6 +47,7 @@ export interface SessionParts {
   readonly view: NetworkView;
   readonly preferences: PathPreferences;
   readonly filter: FilterKeeper;
+  readonly offers: Offers;
   readonly sockets: UnderlaySockets;
   readonly underlay: Underlay;
 }
@@ -97,5 +99,9 @@ export async function openSessionParts(
   const underlay = resources.use(
     await Underlay.open({ enrolment, settings, keys, preferences }, { tunnel, sockets, clock, logger }),
   );
-  return { changes, tunnel, view, preferences, filter, sockets, underlay };
+  const offers = await Offers.open(
+    { settings, self: view.map?.self ?? enrolment.self, ranges: [cidr4, cidr6] },
+    { ipRoute: changes.tools.ipRoute, warnings },
+  );
+  return { changes, tunnel, view, preferences, filter, offers, sockets, underlay };
 }

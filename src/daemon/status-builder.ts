@@ -28,6 +28,8 @@ export interface SessionSources {
   readonly relays: readonly RelayLinkState[];
   /** Undefined until it was measured. */
   readonly nat: NatReport | undefined;
+  /** It offers to be an exit, and no admin forbids it. */
+  readonly isExit: boolean;
   readonly preferenceOf: (peer: string) => ActivePreference | null;
   /** What came of the endpoints of the latest SSH dial to a peer (WireGuard key). */
   readonly sshAttemptsOf: (peer: string) => readonly DialAttempt[];
@@ -44,7 +46,7 @@ export function buildStatus(sources: StatusSources): Status {
     self: self === undefined ? null : selfStatus(self, session),
     coordinator: coordinatorStatus(sources),
     relays: (session?.relays ?? []).map(relayStatus),
-    exit: { using: null, offering: false },
+    exit: { using: null, offering: session?.isExit ?? false },
     dataPlane:
       session === undefined
         ? null

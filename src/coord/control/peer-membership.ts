@@ -1,6 +1,7 @@
 import type { NetworkInfo } from "../../api/network-map.ts";
 import type { Clock } from "../../base/clock.ts";
 import { MeshError } from "../../base/errors.ts";
+import { advertisableRoutes } from "../../exit/advertised-route.ts";
 import type { CoordinatorLimits } from "../limits.ts";
 import type { Distribution } from "../maps/distribution.ts";
 import type { MapBuilder } from "../maps/map-builder.ts";
@@ -19,7 +20,7 @@ export interface PeerMembershipDeps {
   readonly clock: Clock;
 }
 
-/** Peers are told their network map, and tell where they can be reached and whom they call. */
+/** Peers are told their network map, and tell where they can be reached, what they offer, and whom they call. */
 export class PeerMembership implements Membership {
   readonly #deps: PeerMembershipDeps;
   readonly #calls: Calls;
@@ -63,6 +64,12 @@ export class PeerMembership implements Membership {
         const known = advertisedEndpoints(network, endpoints, remoteAddress, listenPort);
         registry.setEndpoints(id, udp ? known : [], atPorts(known, sshPorts));
         registry.setUnreachedRelays(id, unreachedRelays);
+        return;
+      }
+      case "offers": {
+        const { network, registry } = this.#deps;
+        const routes = advertisableRoutes(message.routes, [network.cidr4, network.cidr6]);
+        registry.setOffers(id, [...new Set(message.exit)].sort(), routes);
         return;
       }
       case "call":

@@ -10,6 +10,7 @@ import { type Handler, RawAnswer } from "./app.ts";
 import { type AdminRoute, actorOf } from "./authorize.ts";
 import { cidrRoutes } from "./cidr-routes.ts";
 import { filterRoutes } from "./filter-routes.ts";
+import { offerRoutes } from "./offer-routes.ts";
 import { type PeerRoutesDeps, peerRoutes } from "./peer-routes.ts";
 
 interface AdminRoutesDeps extends PeerRoutesDeps {
@@ -49,6 +50,7 @@ export function adminRoutes(deps: AdminRoutesDeps): Record<AdminRoute, Handler> 
         await takeBackup(store, directory, actorOf(call.caller), clock.wallMs()),
       ),
     ...peerRoutes(deps),
+    ...offerRoutes(deps),
     "GET /v1/admin/relays": () => relays.list().map(describeRelay),
     "DELETE /v1/admin/relays/:name": (call) => relayRegistrar.remove(call.param("name") ?? "", actorOf(call.caller)),
   };

@@ -50,6 +50,10 @@ export type AdminRoute =
   | "POST /v1/admin/peers/:name/admin"
   | "POST /v1/admin/peers/:name/tags"
   | "POST /v1/admin/peers/:name/override-endpoint"
+  | "POST /v1/admin/exits/:name"
+  | "POST /v1/admin/routes/:name/approve"
+  | "POST /v1/admin/routes/:name/revoke"
+  | "GET /v1/admin/routes"
   | "POST /v1/admin/invitations/:name/reissue"
   | "GET /v1/admin/cidrs"
   | "POST /v1/admin/cidrs"
@@ -89,6 +93,10 @@ const REQUIRED_RIGHT: Record<PublicRoute | AdminRoute, Right> = {
   "POST /v1/admin/peers/:name/admin": "admin",
   "POST /v1/admin/peers/:name/tags": "admin",
   "POST /v1/admin/peers/:name/override-endpoint": "admin",
+  "POST /v1/admin/exits/:name": "admin",
+  "POST /v1/admin/routes/:name/approve": "admin",
+  "POST /v1/admin/routes/:name/revoke": "admin",
+  "GET /v1/admin/routes": "admin",
   "POST /v1/admin/invitations/:name/reissue": "admin",
   "GET /v1/admin/cidrs": "admin",
   "POST /v1/admin/cidrs": "admin",

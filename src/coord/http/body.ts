@@ -59,6 +59,7 @@ const FIELD_CODES = new Map<string, ErrorCode>([
   ["to", "bad-name"],
   ["cidr4", "bad-cidr"],
   ["cidr6", "bad-cidr"],
+  ["route", "bad-cidr"],
   ["tags", "bad-name"],
   ["machineKey", "bad-key"],
   ["wireguardKey", "bad-key"],

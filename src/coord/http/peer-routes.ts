@@ -87,7 +87,7 @@ export function peerRoutes(deps: PeerRoutesDeps): Record<PeerRoute, Handler> {
   };
 }
 
-function commandOf(call: Call): PeerCommand {
+export function commandOf(call: Call): PeerCommand {
   return { name: call.param("name") ?? "", actor: actorOf(call.caller) };
 }
 

@@ -14,6 +14,7 @@ import { MeshError } from "../../base/errors.ts";
 import type { RateLimiter } from "../../base/rate-limiter.ts";
 import { sourceBlock } from "../../packet/source-block.ts";
 import { allocateAddress } from "../addresses/allocation.ts";
+import { selfInfo } from "../maps/map-builder.ts";
 import { peerDisabled } from "../peers/manage-peers.ts";
 import { type RemovalDeps, removePeer } from "../peers/removal.ts";
 import type { Registry } from "../registry.ts";
@@ -84,16 +85,7 @@ export class Registrar {
     return {
       protocolVersion,
       network,
-      self: {
-        name: row.name,
-        ip4: row.ip4,
-        ip6: row.ip6,
-        cidr: peer.cidr,
-        admin: row.admin === 1,
-        tags: JSON.parse(row.tags),
-        wireguardKey: row.wireguard_key,
-        relays: [...peer.relays],
-      },
+      self: selfInfo(peer),
       observedAddress: sourceAddress,
       resumed,
     };

@@ -38,11 +38,6 @@ export class MapBuilder {
     };
   }
 
-  selfInfo(peer: Peer): SelfInfo {
-    const { name, ip4, ip6, cidr, admin, tags, wireguardKey, relays } = peer;
-    return { name, ip4, ip6, cidr, admin, tags: [...tags], wireguardKey, relays: [...relays] };
-  }
-
   /** The `map` message for `viewer`, as JSON text. */
   mapMessage(viewer: Peer): string {
     const entries: string[] = [];
@@ -53,7 +48,7 @@ export class MapBuilder {
     const head: Omit<NetworkMap, "peers"> = {
       version: this.#registry.version,
       network: this.#network,
-      self: this.selfInfo(viewer),
+      self: selfInfo(viewer),
       relays: [...this.#registry.relays],
       cidrs: [...this.#registry.tree.seenFrom(viewer.cidrId)],
       filterRules: [...this.#toldRules.whole(viewer)],
@@ -77,7 +72,7 @@ export class MapBuilder {
       // Another view of everything: not worth a difference.
       if (before === undefined || before.cidrId !== viewer.cidrId || before.enabled !== viewer.enabled)
         return "out-of-reach";
-      if (JSON.stringify(this.selfInfo(before)) !== JSON.stringify(this.selfInfo(viewer))) self = this.selfInfo(viewer);
+      if (JSON.stringify(selfInfo(before)) !== JSON.stringify(selfInfo(viewer))) self = selfInfo(viewer);
     }
     const changes = this.#sharedChanges(viewer, scannedVersion, changed, treeThen);
     // Nobody is a peer of its own.
@@ -155,8 +150,16 @@ export class MapBuilder {
       json = JSON.stringify(mapPeer(peer));
       this.#entries.set(peer, json);
     }
-    return mayStart === "both" ? json : `${json.slice(0, -1)},"mayStart":"${mayStart}"}`;
+    const own = viewersFields(peer, mayStart);
+    return own === "{}" ? json : `${json.slice(0, -1)},${own.slice(1)}`;
   }
+}
+
+/** What a peer is told of itself. */
+export function selfInfo(peer: Peer): SelfInfo {
+  const { name, ip4, ip6, cidr, admin, tags, wireguardKey, relays, exitForbidden } = peer;
+  const lists = { tags: [...tags], relays: [...relays], approvedRoutes: [...routesInForce(peer)] };
+  return { name, ip4, ip6, cidr, admin, wireguardKey, exitForbidden, ...lists };
 }
 
 /** What is another list of CIDRs than before, or undefined. */
@@ -200,8 +203,25 @@ interface SharedChanges {
   readonly cidrs: readonly MapCidr[] | undefined;
 }
 
-/** Without who may start: that depends on who looks. */
-function mapPeer(peer: Peer): Omit<MapPeer, "mayStart"> {
+type ViewersFields = Pick<MapPeer, "mayStart" | "exit" | "routes">;
+
+/** What depends on who looks, as JSON; most often nothing. What may not be started is not offered. */
+function viewersFields(peer: Peer, mayStart: MayStart): string {
+  const fields: Partial<ViewersFields> = {};
+  if (mayStart !== "both") fields.mayStart = mayStart;
+  if (mayStart !== "peer") {
+    const routes = routesInForce(peer);
+    if (routes.length > 0) fields.routes = [...routes];
+    if (peer.exitFamilies.length > 0 && !peer.exitForbidden) fields.exit = [...peer.exitFamilies];
+  }
+  return JSON.stringify(fields);
+}
+
+function routesInForce({ advertisedRoutes, approvedRoutes }: Peer): readonly string[] {
+  return advertisedRoutes.filter((route) => approvedRoutes.includes(route));
+}
+
+function mapPeer(peer: Peer): Omit<MapPeer, keyof ViewersFields> {
   const { name, ip4, ip6, cidr, tags, admin, ephemeral, online, lastSeenAtMs } = peer;
   const { wireguardKey, machineKey, keyProof } = peer;
   const { endpoints, overrideEndpoint, sshEndpoints, relays } = peer;

@@ -108,7 +108,9 @@ export async function requirePeer({ db }: Writer, name: string): Promise<PeerRow
   return row;
 }
 
-type Columns = Partial<Pick<PeerRow, "name" | "state" | "admin" | "tags" | "override_endpoint">>;
+type Columns = Partial<
+  Pick<PeerRow, "name" | "state" | "admin" | "tags" | "override_endpoint" | "exit_forbidden" | "approved_routes">
+>;
 
 interface ChangeContext {
   readonly actor: Actor;

@@ -67,6 +67,7 @@ export async function listEvents(reader: Reader, { since, after, limit }: AuditQ
 /** What the log keeps of a peer. */
 export function auditedPeer(row: PeerRow): object {
   const { name, machine_key, wireguard_key, ip4, ip6, admin, state, tags, override_endpoint } = row;
+  const { exit_forbidden, approved_routes } = row;
   return {
     name,
     machineKey: machine_key,
@@ -77,5 +78,7 @@ export function auditedPeer(row: PeerRow): object {
     state,
     tags: JSON.parse(tags),
     overrideEndpoint: override_endpoint ?? null,
+    exitForbidden: exit_forbidden === 1,
+    approvedRoutes: JSON.parse(approved_routes),
   };
 }

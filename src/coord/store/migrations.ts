@@ -59,6 +59,13 @@ export const MIGRATIONS: readonly Migration[] = [
       await sql`CREATE INDEX addresses_resting ON addresses (rests_until) WHERE rests_until IS NOT NULL`.execute(db);
     },
   },
+  {
+    id: 8,
+    name: "what peers offer to carry, and what admins say to it",
+    async up(db) {
+      for (const column of OFFERS) await sql.raw(`ALTER TABLE peers ADD COLUMN ${column}`).execute(db);
+    },
+  },
 ];
 
 const FIRST_TABLES = [
@@ -197,4 +204,11 @@ const FILTER_RULES = [
   )`,
   "CREATE INDEX filter_rules_source_peer ON filter_rules (source_peer_id)",
   "CREATE INDEX filter_rules_destination_peer ON filter_rules (destination_peer_id)",
+];
+
+const OFFERS = [
+  "exit_families TEXT NOT NULL DEFAULT '[]'",
+  "advertised_routes TEXT NOT NULL DEFAULT '[]'",
+  "exit_forbidden INTEGER NOT NULL DEFAULT 0 CHECK (exit_forbidden IN (0, 1))",
+  "approved_routes TEXT NOT NULL DEFAULT '[]'",
 ];

@@ -71,6 +71,12 @@ interface PeersTable {
   endpoints: string;
   /** `HOST:PORT` by the word of an admin. */
   override_endpoint: string | null;
+  /** What it offers, as it said last: families in which it is an exit, and networks behind it. */
+  exit_families: Generated<string>;
+  advertised_routes: Generated<string>;
+  /** What admins say to that. */
+  exit_forbidden: Generated<0 | 1>;
+  approved_routes: Generated<string>;
   /** The token it came with. */
   token_id: string | null;
   created_at: number;

@@ -73,6 +73,11 @@ const RULE = {
 const wrongRule = (field: string, values: readonly unknown[]): Case[] =>
   values.map((value) => ["/v1/admin/filter", { rule: { ...RULE, [field]: value }, ttlSeconds: null }, "bad-request"]);
 
+const wrongRoutes = (path: string): Case[] => [
+  ...wrongField(path, "route", [null, 7, "", "192.168.50.0", "192.168.50.0/33", "lab"], "bad-cidr"),
+  [path, { route: "192.168.50.1/24" }, "bad-cidr"],
+];
+
 /**
  * In the network there are the peers alice (an admin) and bob (in desk), carol, who is invited, the CIDRs desk and lab, which
  * are associated, and floor, which holds room. A route that is not in here does not compile.
@@ -104,6 +109,27 @@ const CASES: Record<AdminRoute, readonly Case[]> = {
     ...wrongField("/v1/admin/peers/bob/rename", "to", NO_TEXTS, "bad-name"),
     ["/v1/admin/peers/bob/rename", { to: "alice" }, "name-taken"],
     ["/v1/admin/peers/bob/rename", { to: "carol" }, "name-taken"],
+  ],
+  "POST /v1/admin/exits/:name": [
+    ...nothingAt((name) => `/v1/admin/exits/${name}`, { allowed: false }),
+    ...wrongBody("/v1/admin/exits/bob", { allowed: false }),
+    ...wrongField("/v1/admin/exits/bob", "allowed", [null, "no", 0, []], "bad-request"),
+  ],
+  "GET /v1/admin/routes": [],
+  "POST /v1/admin/routes/:name/approve": [
+    ...nothingAt((name) => `/v1/admin/routes/${name}/approve`, { route: "192.168.50.0/24" }),
+    ...wrongBody("/v1/admin/routes/bob/approve", { route: "192.168.50.0/24" }),
+    ...wrongRoutes("/v1/admin/routes/bob/approve"),
+    ["/v1/admin/routes/bob/approve", { route: "0.0.0.0/0" }, "default-route-advertised"],
+    ["/v1/admin/routes/bob/approve", { route: "10.86.7.0/24" }, "route-overlap"],
+    ["/v1/admin/routes/bob/approve", { route: "127.0.0.0/16" }, "route-overlap"],
+    ["/v1/admin/routes/bob/approve", { route: "192.168.50.0/24" }, "not-found"],
+  ],
+  "POST /v1/admin/routes/:name/revoke": [
+    ...nothingAt((name) => `/v1/admin/routes/${name}/revoke`, { route: "192.168.50.0/24" }),
+    ...wrongBody("/v1/admin/routes/bob/revoke", { route: "192.168.50.0/24" }),
+    ...wrongRoutes("/v1/admin/routes/bob/revoke"),
+    ["/v1/admin/routes/bob/revoke", { route: "192.168.50.0/24" }, "not-found"],
   ],
   "POST /v1/admin/peers/:name/enable": nothingAt((name) => `/v1/admin/peers/${name}/enable`, {}),
   "POST /v1/admin/peers/:name/disable": nothingAt((name) => `/v1/admin/peers/${name}/disable`, {}),

@@ -92,6 +92,16 @@ class FakeDaemon implements LocalApiTarget {
       await new Promise((resolve) => setImmediate(resolve));
     }
   }
+  exits() {
+    return { offer: { offered: false, families: [], forbidden: false }, exits: [] };
+  }
+  async offerExit(offer: boolean) {
+    this.calls.push(`offer ${offer}`);
+    return { offered: offer, families: ["ipv4" as const], forbidden: false };
+  }
+  routes() {
+    return { routes: [{ cidr: "192.168.50.0/24", peer: "bob", inForce: true, detail: "accepted" }] };
+  }
   preferences(): Preferences {
     return { transports: ["udp"], peers: [{ peer: "bob", preference: null }] };
   }

@@ -1,0 +1,57 @@
+import type { Command } from "commander";
+import { MeshError } from "../../base/errors.ts";
+import { globalOptions } from "../globals.ts";
+import { printJson, printLine } from "../output.ts";
+import { peerGlobals } from "../peer-globals.ts";
+
+/** Handlers load what they need when they run: other commands do not pay for it. */
+async function clientOf(command: Command) {
+  const options = await peerGlobals(command);
+  const { localClient } = await import("../local-client.ts");
+  return { client: localClient(options), json: options.json };
+}
+
+export function registerExit(program: Command): void {
+  const exit = program
+    .command("exit")
+    .description("exits: peers that carry others' traffic to the internet (docs/exit.md)");
+
+  exit
+    .command("list")
+    .description("list the peers through which this machine may send to the internet, and whether it is one itself")
+    .action(async (_flags: object, command: Command) => {
+      const { client, json } = await clientOf(command);
+      const view = await client.exits();
+      const { renderExits } = await import("../exit-view.ts");
+      if (json) printJson(view);
+      else printLine(renderExits(view));
+    });
+
+  exit
+    .command("offer <on|off>")
+    .description("offer to be an exit for the peers that may start connections to this machine, or no more")
+    .action(async (word: string, _flags: object, command: Command) => {
+      if (word !== "on" && word !== "off") throw new MeshError("bad-usage", "an exit is offered on or off");
+      const { client, json } = await clientOf(command);
+      const offer = await client.offerExit(word === "on");
+      const { renderOffer } = await import("../exit-view.ts");
+      if (json) printJson(offer);
+      else printLine(renderOffer(offer));
+    });
+
+  for (const [word, allowed] of [
+    ["allow", true],
+    ["forbid", false],
+  ] as const) {
+    exit
+      .command(`${word} <peer>`)
+      .description(allowed ? "let a peer be an exit again (admins)" : "forbid that a peer be an exit, at once (admins)")
+      .action(async (peer: string, _flags: object, command: Command) => {
+        const options = globalOptions(command);
+        const { AdminClient } = await import("../admin-client.ts");
+        const changed = await (await AdminClient.open(options)).setExitAllowed(peer, allowed);
+        if (options.json) printJson(changed);
+        else printLine(`${peer} ${allowed ? "may be an exit" : "may be no exit"}`);
+      });
+  }
+}
