@@ -49,11 +49,13 @@ describe("rules of the network", () => {
     await new Promise((resolve) => setTimeout(resolve, 250));
     return curl.stdout.length > before;
   };
-  const test = async (...lines: string[]) => {
-    const file = `${alice.host.scratchDirectory}/policy`;
+  const write = async (name: string, ...lines: string[]) => {
+    const file = `${alice.host.scratchDirectory}/${name}`;
     await writeFile(file, lines.join("\n"));
-    return runMesh(alice.host, alice.home, "--json", "policy", "test", file);
+    return file;
   };
+  const test = async (...lines: string[]) =>
+    runMesh(alice.host, alice.home, "--json", "policy", "test", await write("policy", ...lines));
 
   it("cut a live connection at both ends within a second, and never touch a third", async () => {
     const [cut, kept] = [await stream(alice), await stream(carol)];
@@ -84,6 +86,13 @@ describe("rules of the network", () => {
       line: 2,
       violation: { from: "alice", to: "bob", protocol: "tcp", port: 8001, layer: "filter", rule: id },
     });
+    const [assertions, changes] = [
+      await write("policy", "accept members -> bob:8000-8010"),
+      await write("changes", `filter remove ${id} --scope network   # as alice would type it`),
+    ];
+    const proposed = await runMesh(...[alice.host, alice.home, "policy", "test", assertions, "--proposed", changes]);
+    expect(proposed).toMatchObject({ status: 0, stdout: expect.stringContaining("in the proposed policy") });
+    expect(await fetches(alice)).toBe(REFUSED);
     const bad = await test("accept alice -> bob", "accept nobody -> bob");
     expect([bad.status, bad.stderr]).toEqual([
       2,

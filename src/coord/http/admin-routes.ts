@@ -11,6 +11,7 @@ import { type AdminRoute, actorOf } from "./authorize.ts";
 import { cidrRoutes } from "./cidr-routes.ts";
 import { filterRoutes } from "./filter-routes.ts";
 import { type PeerRoutesDeps, peerRoutes } from "./peer-routes.ts";
+import { policyRoutes } from "./policy-routes.ts";
 
 interface AdminRoutesDeps extends PeerRoutesDeps {
   readonly relays: RelayRegistry;
@@ -26,6 +27,7 @@ export function adminRoutes(deps: AdminRoutesDeps): Record<AdminRoute, Handler> 
   return {
     ...cidrRoutes(deps),
     ...filterRoutes(deps),
+    ...policyRoutes(deps),
     "POST /v1/admin/tokens": async (call) => {
       const request = await call.body(tokenCreateSchema);
       const actor = actorOf(call.caller);
