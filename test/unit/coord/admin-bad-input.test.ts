@@ -299,7 +299,8 @@ it.each(Object.entries(CASES))("%s answers bad input with the code that is docum
 const changes = Object.entries(CASES).filter(([route]) => (CHANGES as readonly string[]).includes(route));
 it.each(changes)("%s, as a proposal, is refused with the same words and the line", async (route, cases) => {
   const [method = ""] = route.split(" ");
-  for (const [path, body, code] of cases) {
+  // One of each kind: the checks are the same.
+  for (const [path, body, code] of cases.filter((one, index) => one[2] !== cases[index - 1]?.[2])) {
     // A text would be taken for what is no JSON.
     if (typeof body === "string") continue;
     const proposed = [{ line: 7, method, path, body }];
