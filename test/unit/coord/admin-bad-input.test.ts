@@ -75,7 +75,7 @@ const wrongRule = (field: string, values: readonly unknown[]): Case[] =>
   values.map((value) => ["/v1/admin/filter", { rule: { ...RULE, [field]: value }, ttlSeconds: null }, "bad-request"]);
 
 /**
- * In the network there are the peers alice (an admin) and bob (in desk), carol, who is invited, the CIDRs desk and lab, which
+ * In the network there are the peers alice (the only admin) and bob (in desk), carol, who is invited, the CIDRs desk and lab, which
  * are associated, and floor, which holds room. A route that is not in here does not compile.
  */
 const CASES: Record<AdminRoute, readonly Case[]> = {
@@ -98,7 +98,10 @@ const CASES: Record<AdminRoute, readonly Case[]> = {
   ],
   "DELETE /v1/admin/tokens/:id": nothingAt((id) => `/v1/admin/tokens/${id}`),
   "GET /v1/admin/peers": [],
-  "DELETE /v1/admin/peers/:name": nothingAt((name) => `/v1/admin/peers/${name}`),
+  "DELETE /v1/admin/peers/:name": [
+    ...nothingAt((name) => `/v1/admin/peers/${name}`),
+    ["/v1/admin/peers/alice", undefined, "last-admin"],
+  ],
   "POST /v1/admin/peers/:name/rename": [
     ...nothingAt((name) => `/v1/admin/peers/${name}/rename`, { to: "fresh" }),
     ...wrongBody("/v1/admin/peers/bob/rename", { to: "fresh" }),
@@ -107,11 +110,15 @@ const CASES: Record<AdminRoute, readonly Case[]> = {
     ["/v1/admin/peers/bob/rename", { to: "carol" }, "name-taken"],
   ],
   "POST /v1/admin/peers/:name/enable": nothingAt((name) => `/v1/admin/peers/${name}/enable`, {}),
-  "POST /v1/admin/peers/:name/disable": nothingAt((name) => `/v1/admin/peers/${name}/disable`, {}),
+  "POST /v1/admin/peers/:name/disable": [
+    ...nothingAt((name) => `/v1/admin/peers/${name}/disable`, {}),
+    ["/v1/admin/peers/alice/disable", {}, "last-admin"],
+  ],
   "POST /v1/admin/peers/:name/admin": [
     ...nothingAt((name) => `/v1/admin/peers/${name}/admin`, { admin: true }),
     ...wrongBody("/v1/admin/peers/bob/admin", { admin: true }),
     ...wrongField("/v1/admin/peers/bob/admin", "admin", [null, 1, "true", []], "bad-request"),
+    ["/v1/admin/peers/alice/admin", { admin: false }, "last-admin"],
   ],
   "POST /v1/admin/peers/:name/tags": [
     ...nothingAt((name) => `/v1/admin/peers/${name}/tags`, { tags: ["web"] }),
