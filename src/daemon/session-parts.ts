@@ -13,6 +13,7 @@ import type { NetworkPaths } from "./home.ts";
 import { type Enrolment, NetworkState, type Settings } from "./network-state.ts";
 import { NetworkView } from "./network-view.ts";
 import { openTunnel } from "./open-tunnel.ts";
+import { OwnLink } from "./own-link.ts";
 import { PathPreferences } from "./path-preferences.ts";
 import { Underlay } from "./underlay.ts";
 import type { Warnings } from "./warnings.ts";
@@ -41,6 +42,7 @@ export interface SessionPartsDeps {
 /** What a session is made of, before any of it speaks to another. */
 export interface SessionParts {
   readonly tunnel: Tunnel;
+  readonly ownLink: OwnLink;
   readonly view: NetworkView;
   readonly preferences: PathPreferences;
   readonly filter: FilterKeeper;
@@ -96,9 +98,10 @@ export async function openSessionParts(
   const noIpv6 = await host.configure([ip4, ip6]);
   if (noIpv6 !== undefined) warnings.set("ipv6", `no IPv6 in the mesh here: ${NO_IPV6_TEXT[noIpv6]}`);
 
+  const ownLink = new OwnLink(settings.interface, host, { warnings, logger });
   const sockets = underlaySockets(settings.fwmark);
   const underlay = resources.use(
     await Underlay.open({ enrolment, settings, keys, preferences }, { tunnel, sockets, clock, logger }),
   );
-  return { tunnel, view, preferences, filter, sockets, underlay };
+  return { tunnel, ownLink, view, preferences, filter, sockets, underlay };
 }

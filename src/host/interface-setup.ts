@@ -37,6 +37,7 @@ export class InterfaceSetup implements AsyncDisposable {
   readonly #options: InterfaceSetupOptions;
   readonly #ipRoute: IpRoute;
   readonly #journal: UndoJournal<HostStep>;
+  readonly #addresses: string[] = [];
   readonly #routes = new Map<string, number>();
 
   private constructor(options: InterfaceSetupOptions, ipRoute: IpRoute, journal: UndoJournal<HostStep>) {
@@ -112,6 +113,17 @@ export class InterfaceSetup implements AsyncDisposable {
     this.#routes.delete(destination);
   }
 
+  /**
+   * Puts back what the kernel takes away when somebody sets the interface down: the routes, and IPv6 addresses. The journal
+   * knows of them already.
+   * @throws MeshError `host-change-failed`, `missing-capability`
+   */
+  async restore(): Promise<void> {
+    const { interfaceName } = this.#options;
+    for (const address of this.#addresses) await this.#ipRoute.replaceAddress(interfaceName, address);
+    for (const destination of this.#routes.keys()) await this.#ipRoute.replaceRoute(interfaceName, destination);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#journal.undoAll();
     await this.#journal.close();
@@ -134,6 +146,7 @@ export class InterfaceSetup implements AsyncDisposable {
     const host = `${address}/${prefixBits}`;
     const step = { kind: "remove-address", ...(await this.#identity()), address: host } as const;
     await this.#journal.perform(step, () => this.#ipRoute.addAddress(interfaceName, host));
+    this.#addresses.push(host);
   }
 
   async #identity(): Promise<{ boot: string; interfaceName: string; interfaceIndex: number }> {

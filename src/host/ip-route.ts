@@ -122,6 +122,12 @@ export class IpRoute {
     throw failureOf(args, result);
   }
 
+  /** As `addAddress`, and no failure where it is there. */
+  async replaceAddress(interfaceName: string, address: string): Promise<void> {
+    const nodad = address.includes(":") ? ["nodad"] : [];
+    await this.#change(["address", "replace", address, "dev", interfaceName, ...nodad]);
+  }
+
   /** One that is not there is as good as removed; so below. */
   async removeAddress(interfaceName: string, address: string): Promise<void> {
     await this.#remove(["address", "delete", address, "dev", interfaceName], async () =>
@@ -131,6 +137,11 @@ export class IpRoute {
 
   async addRoute(interfaceName: string, destination: string): Promise<void> {
     await this.#change([family(destination), "route", "add", destination, "dev", interfaceName]);
+  }
+
+  /** As `addRoute`, and no failure where it is there. */
+  async replaceRoute(interfaceName: string, destination: string): Promise<void> {
+    await this.#change([family(destination), "route", "replace", destination, "dev", interfaceName]);
   }
 
   async removeRoute(interfaceName: string, destination: string): Promise<void> {
