@@ -18,6 +18,7 @@ const BESIDE = [
   "test/lab/coordinator-listen.test.ts",
   "test/lab/daemon-life.test.ts",
   "test/lab/explain.test.ts",
+  "test/lab/failing-parts.test.ts",
   "test/lab/filter-evasion.test.ts",
   "test/lab/filter.test.ts",
   "test/lab/firewall-mark.test.ts",

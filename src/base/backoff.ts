@@ -11,9 +11,12 @@ export class Backoff {
     this.#random = random;
   }
 
-  /** Milliseconds to wait before the next attempt: between half of the step and the whole of it. */
-  nextMs(): number {
-    const stepMs = Math.min(this.#capMs, this.#firstMs * 2 ** Math.min(this.#attempts, 30));
+  /**
+   * Milliseconds to wait before the next attempt: between half of the step and the whole of it.
+   * @param capMs a lower cap, for this time
+   */
+  nextMs(capMs: number = this.#capMs): number {
+    const stepMs = Math.min(capMs, this.#capMs, this.#firstMs * 2 ** Math.min(this.#attempts, 30));
     this.#attempts++;
     return stepMs * (0.5 + 0.5 * this.#random());
   }

@@ -194,6 +194,11 @@ export const ERROR_CODES = {
     http: 400,
     hint: "One a line: `accept FROM -> TO:PORT/PROTOCOL` or `deny …`; see docs/policy-test.md.",
   },
+  "bad-changes": {
+    exit: 2,
+    http: 400,
+    hint: "One a line, as after `mesh`: `association add A B`, `cidr …`, `peer …`, `filter … --scope network`; see docs/policy-test.md.",
+  },
   "filter-full": { exit: 6, http: 409, hint: "Remove rules, or make one of several: a rule takes ranges and CIDRs." },
   "bad-transport": { exit: 2, http: 400, hint: `The transports are ${transportsInWords("and")}.` },
   "transport-excluded": {

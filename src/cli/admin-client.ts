@@ -27,7 +27,7 @@ import {
   type NetworkFilterRemove,
   networkFilterEntrySchema,
 } from "../api/network-filter.ts";
-import { type PolicyReport, policyReportSchema } from "../api/policy-test.ts";
+import { type PolicyReport, type PolicyTest, policyReportSchema } from "../api/policy-test.ts";
 import { type AdminDoor, openAdminDoor } from "./admin-door.ts";
 import type { GlobalOptions } from "./globals.ts";
 
@@ -35,7 +35,7 @@ import type { GlobalOptions } from "./globals.ts";
 export class AdminClient {
   readonly #http: AdminDoor;
 
-  private constructor(http: AdminDoor) {
+  constructor(http: AdminDoor) {
     this.#http = http;
   }
 
@@ -138,8 +138,8 @@ export class AdminClient {
     return this.#http.call({ method: "POST", path, body: removal }, networkFilterEntrySchema);
   }
 
-  testPolicy(text: string): Promise<PolicyReport> {
-    return this.#http.call({ method: "POST", path: "/v1/admin/policy/test", body: { text } }, policyReportSchema);
+  testPolicy(wanted: PolicyTest): Promise<PolicyReport> {
+    return this.#http.call({ method: "POST", path: "/v1/admin/policy/test", body: wanted }, policyReportSchema);
   }
 
   overrideEndpoint(name: string, endpoint: string | null): Promise<AdminPeer> {

@@ -1,9 +1,9 @@
 import type { PolicyReport, PolicyResult, PolicyViolation } from "../api/policy-test.ts";
 
 /** `mesh policy test`, for people: a line for each assertion, and why one does not hold. */
-export function renderPolicyReport({ assertions }: PolicyReport): string {
+export function renderPolicyReport({ policy, assertions }: PolicyReport): string {
   const failed = assertions.filter(({ holds }) => !holds).length;
-  const total = `${assertions.length - failed} of ${assertions.length} assertions hold`;
+  const total = `${assertions.length - failed} of ${assertions.length} assertions hold${policy === "proposed" ? " in the proposed policy" : ""}`;
   return [...assertions.map(renderResult), total].join("\n");
 }
 

@@ -1,5 +1,5 @@
 import { Command, CommanderError } from "commander";
-import { asMeshError, MeshError } from "../base/errors.ts";
+import { asMeshError } from "../base/errors.ts";
 import { softwareVersion } from "../base/version.ts";
 import { registerAssociation } from "./commands/association.ts";
 import { registerAudit } from "./commands/audit.ts";
@@ -30,7 +30,9 @@ import { registerVersion } from "./commands/version.ts";
 import { announceToParent, isDetachedChild } from "./detached-child.ts";
 import type { ExitHolder } from "./exit-holder.ts";
 import { addGlobalOptions } from "./globals.ts";
+import { openAdmin } from "./open-admin.ts";
 import { printError } from "./output.ts";
+import { usageError } from "./usage-error.ts";
 
 /** Runs one command line and gives its exit status. Nothing escapes as an exception. */
 export async function runCli(args: readonly string[]): Promise<number> {
@@ -62,9 +64,9 @@ function buildProgram(exit: ExitHolder): Command {
   registerRelay(program);
   registerToken(program);
   registerInvite(program);
-  registerPeer(program);
-  registerCidr(program);
-  registerAssociation(program);
+  registerPeer(program, openAdmin);
+  registerCidr(program, openAdmin);
+  registerAssociation(program, openAdmin);
   registerAudit(program);
   registerBackup(program);
   registerJoin(program);
@@ -77,7 +79,7 @@ function buildProgram(exit: ExitHolder): Command {
   registerPaths(program);
   registerPing(program);
   registerPrefer(program);
-  registerFilter(program, exit);
+  registerFilter(program, exit, openAdmin);
   registerExit(program);
   registerRoute(program);
   registerExplain(program, exit);
@@ -85,12 +87,4 @@ function buildProgram(exit: ExitHolder): Command {
   registerKeys(program);
   registerVersion(program);
   return program;
-}
-
-/** What commander refuses is wrong usage, but for `--help` and `--version`, which it reports in the same way. */
-function usageError(thrown: CommanderError): MeshError | undefined {
-  if (thrown.exitCode === 0) return undefined;
-  if (thrown.code === "commander.help") return new MeshError("bad-usage", "a command is missing");
-  const message = thrown.message.replace(/^error: /, "").replaceAll("\n", " ");
-  return new MeshError("bad-usage", message);
 }

@@ -19,6 +19,8 @@ import type { UsableTrust } from "./trust.ts";
 
 const FIRST_RETRY_MS = 500;
 const LAST_RETRY_MS = 30_000;
+/** Whom an admin has disabled is back this long after being enabled, at the latest. */
+const LAST_RETRY_DISABLED_MS = 10_000;
 const HANDSHAKE_LIMIT_MS = 10_000;
 
 export interface CoordinatorLinkOptions {
@@ -209,7 +211,8 @@ export class CoordinatorLink implements AsyncDisposable {
     const error = failure ?? closed();
     this.#handlers.onDisconnected(error);
     this.#urlIndex += atOnce ? 0 : 1;
-    const delayMs = atOnce ? 0 : this.#backoff.nextMs();
+    const capMs = error?.code === "peer-disabled" ? LAST_RETRY_DISABLED_MS : LAST_RETRY_MS;
+    const delayMs = atOnce ? 0 : this.#backoff.nextMs(capMs);
     if (error !== null) {
       this.#deps.logger.warn(
         { code: error.code, url, retryInMs: Math.round(delayMs) },

@@ -1,6 +1,6 @@
 import { BlockList, isIP } from "node:net";
-import { type NetworkInterfaceInfo, networkInterfaces } from "node:os";
 import { MAX_ANNOUNCED_ENDPOINTS } from "../api/control-channel.ts";
+import { type Interfaces, ownInterfaces } from "../host/own-interfaces.ts";
 
 export interface EndpointOptions {
   /** Where our WireGuard socket listens. */
@@ -11,13 +11,11 @@ export interface EndpointOptions {
   readonly excludedInterfaces: readonly string[];
 }
 
-type Interfaces = Readonly<Record<string, readonly NetworkInterfaceInfo[] | undefined>>;
-
 /**
  * Addresses of this machine at which peers may try to reach it, best first: public before private, IPv4 before IPv6
  * within each. Loopback and link-local addresses are left out: they mean something else on every machine.
  */
-export function localEndpoints(options: EndpointOptions, interfaces: Interfaces = networkInterfaces()): string[] {
+export function localEndpoints(options: EndpointOptions, interfaces: Interfaces = ownInterfaces()): string[] {
   const excluded = blockListOf(options.excludedCidrs);
   const found: { readonly text: string; readonly rank: number }[] = [];
   for (const [name, addresses] of Object.entries(interfaces)) {
@@ -44,7 +42,7 @@ export function endpointsToTell(outside: readonly string[], local: readonly stri
 }
 
 /** Whether `address` is one of this machine's own: if not, the coordinator sees us through a NAT. */
-export function isLocalAddress(address: string, interfaces: Interfaces = networkInterfaces()): boolean {
+export function isLocalAddress(address: string, interfaces: Interfaces = ownInterfaces()): boolean {
   return Object.values(interfaces).some((addresses) => addresses?.some((candidate) => candidate.address === address));
 }
 

@@ -9,9 +9,14 @@ export interface MapExpectation {
   readonly machineKey: string;
 }
 
-export interface VerifiedMap {
+declare const VERIFIED: unique symbol;
+
+/** A map that `verifyMap` let through. What is applied is of this type, so that nothing can be applied before it is checked. */
+export type VerifiedMap = NetworkMap & { readonly [VERIFIED]: true };
+
+export interface Verification {
   /** The map without the peers that contradict a pin. */
-  readonly map: NetworkMap;
+  readonly map: VerifiedMap;
   readonly pins: readonly Pin[];
   readonly violations: readonly PinViolation[];
 }
@@ -28,7 +33,7 @@ export function verifyMap(
   expected: MapExpectation,
   pins: readonly Pin[],
   seenAtMs: number,
-): VerifiedMap {
+): Verification {
   if (map.network.id !== expected.networkId) {
     throw new MeshError("map-refused", `the coordinator speaks for another network (${map.network.name})`);
   }
@@ -46,7 +51,7 @@ export function verifyMap(
   });
   const check = checkPins(pins, others, { networkId: expected.networkId, seenAtMs });
   return {
-    map: { ...map, peers: [...check.accepted] },
+    map: { ...map, peers: [...check.accepted] } as VerifiedMap,
     pins: check.pins,
     violations: [...ours, ...check.violations],
   };

@@ -139,7 +139,7 @@ export class LocalApi implements AsyncDisposable {
     const server = createServer((request, response) => {
       void handle({ request, response, target }, deps.logger);
     });
-    if (!(await listenOnUnixSocket(server, path))) {
+    if (!(await listenOnUnixSocket(server, path, deps.logger))) {
       throw new MeshError("already-running", `another daemon serves ${path}`);
     }
     return new LocalApi(server);

@@ -2,7 +2,7 @@ import type { MapPeer, NetworkMap } from "../api/network-map.ts";
 import { MeshError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import type { MapCache } from "../control/map-cache.ts";
-import { type MapExpectation, type VerifiedMap, verifyMap } from "../control/map-verifier.ts";
+import { type MapExpectation, type Verification, type VerifiedMap, verifyMap } from "../control/map-verifier.ts";
 import { acceptPeer, awaitingAcceptance, checkPins, type Pin } from "../control/pins.ts";
 import type { Warnings } from "./warnings.ts";
 
@@ -18,7 +18,7 @@ export class NetworkView {
   readonly #cache: MapCache;
   readonly #warnings: Warnings;
   readonly #logger: Logger;
-  #map: NetworkMap | undefined;
+  #map: VerifiedMap | undefined;
   #seenAtMs = 0;
   #pins: readonly Pin[];
   /** Of the latest map. */
@@ -59,7 +59,7 @@ export class NetworkView {
     return view;
   }
 
-  get map(): NetworkMap | undefined {
+  get map(): VerifiedMap | undefined {
     return this.#map;
   }
 
@@ -68,7 +68,7 @@ export class NetworkView {
    * @param seenAtMs see `PinContext`
    * @throws MeshError `map-refused`
    */
-  take(map: NetworkMap, seenAtMs: number): NetworkMap {
+  take(map: NetworkMap, seenAtMs: number): VerifiedMap {
     const verified = verifyMap(map, this.#expected, this.#pins, seenAtMs);
     for (const { name, reason } of verified.violations) this.#logger.warn({ peer: name }, `kept out: ${reason}`);
     this.#refused = verified.violations.flatMap(({ peer }) => peer ?? []);
@@ -117,7 +117,7 @@ export class NetworkView {
     while (this.#saving !== undefined) await this.#saving;
   }
 
-  #warn({ map, pins, violations }: VerifiedMap): void {
+  #warn({ map, pins, violations }: Verification): void {
     const lines = new Map<string, string>();
     for (const { name, reason, peer } of violations) {
       const way =

@@ -19,6 +19,8 @@ export interface NetworkWatchDeps {
   readonly logger: Logger;
   /** This machine is in another network than before, or may be; `sleptMs` is 0 unless it slept. */
   readonly onChange: (change: { readonly sleptMs: number }) => void;
+  /** See `NetlinkWatchDeps`. */
+  readonly onOwnLink?: (isUp: boolean) => void;
 }
 
 /** Tells when nothing that was known of the network counts any more: it changed under us, or we were away meanwhile. */
@@ -29,11 +31,12 @@ export class NetworkWatch implements Disposable {
   readonly #timer: NodeJS.Timeout;
 
   constructor(options: NetlinkWatchOptions, deps: NetworkWatchDeps) {
-    const { clock, logger, onChange } = deps;
+    const { clock, logger, onChange, onOwnLink } = deps;
     this.#deps = deps;
     this.#netlink = new NetlinkWatch(options, {
       clock,
       logger,
+      ...(onOwnLink === undefined ? {} : { onOwnLink }),
       onChange: (what) => {
         logger.info({ what }, "the network changed");
         onChange({ sleptMs: 0 });

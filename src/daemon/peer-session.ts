@@ -14,6 +14,7 @@ import { DisposeStack } from "../base/dispose.ts";
 import { asMeshError } from "../base/errors.ts";
 import { ControlChannel } from "../control/control-channel.ts";
 import type { IncomingCall } from "../control/control-channel-types.ts";
+import type { VerifiedMap } from "../control/map-verifier.ts";
 import { HostFirewall } from "../host/firewall/host-firewall.ts";
 import { IpRoute } from "../host/ip-route.ts";
 import { parseEndpoint } from "../router/endpoint-text.ts";
@@ -135,7 +136,7 @@ export class PeerSession implements AsyncDisposable {
 
   static async #compose(options: SessionOptions, deps: PeerSessionDeps, resources: DisposeStack): Promise<PeerSession> {
     const parts = await openSessionParts(options, deps, resources);
-    const { tunnel, view } = parts;
+    const { tunnel, view, ownLink } = parts;
     const { clock, logger } = deps;
     const session = new PeerSession(options, deps, parts, resources);
     if (view.map !== undefined) session.#applyMap(view.map);
@@ -145,7 +146,8 @@ export class PeerSession implements AsyncDisposable {
     session.#channel.start();
     const { interfaceName } = tunnel.info;
     const onChange = (change: { readonly sleptMs: number }) => session.#networkChanged(change);
-    resources.use(new NetworkWatch({ interfaceName }, { clock, logger, onChange }));
+    const onOwnLink = (isUp: boolean) => void ownLink.changed(isUp);
+    resources.use(new NetworkWatch({ interfaceName }, { clock, logger, onChange, onOwnLink }));
     session.#tellOfPipes();
     const ticker = setInterval(() => {
       session.#tellOfPipes();
@@ -259,7 +261,7 @@ export class PeerSession implements AsyncDisposable {
     });
   }
 
-  #applyMap(map: NetworkMap): void {
+  #applyMap(map: VerifiedMap): void {
     this.#underlay.setPeers(map);
     this.#overrides.setPeers(map);
     this.filter.setNetwork(map);

@@ -15,6 +15,7 @@ import type { NetworkPaths } from "./home.ts";
 import { type Enrolment, NetworkState, type Settings } from "./network-state.ts";
 import { NetworkView } from "./network-view.ts";
 import { openTunnel } from "./open-tunnel.ts";
+import { OwnLink } from "./own-link.ts";
 import { PathPreferences } from "./path-preferences.ts";
 import { Underlay } from "./underlay.ts";
 import type { Warnings } from "./warnings.ts";
@@ -44,6 +45,7 @@ export interface SessionPartsDeps {
 export interface SessionParts {
   readonly changes: HostChanges;
   readonly tunnel: Tunnel;
+  readonly ownLink: OwnLink;
   readonly view: NetworkView;
   readonly preferences: PathPreferences;
   readonly filter: FilterKeeper;
@@ -95,6 +97,7 @@ export async function openSessionParts(
   const noIpv6 = await configureInterface(host, [ip4, ip6], changes);
   if (noIpv6 !== undefined) warnings.set("ipv6", `no IPv6 in the mesh here: ${NO_IPV6_TEXT[noIpv6]}`);
 
+  const ownLink = new OwnLink(settings.interface, changes, { warnings, logger });
   const sockets = underlaySockets(settings.fwmark);
   const underlay = resources.use(
     await Underlay.open({ enrolment, settings, keys, preferences }, { tunnel, sockets, clock, logger }),
@@ -103,5 +106,5 @@ export async function openSessionParts(
     { settings, self: view.map?.self ?? enrolment.self, ranges: [cidr4, cidr6] },
     { ipRoute: changes.tools.ipRoute, warnings },
   );
-  return { changes, tunnel, view, preferences, filter, offers, sockets, underlay };
+  return { changes, tunnel, ownLink, view, preferences, filter, offers, sockets, underlay };
 }

@@ -41,7 +41,7 @@ export class UapiServer implements AsyncDisposable {
       socket.on("error", (failure) => deps.logger.debug({ failure }, "a UAPI client broke off"));
       void serve(socket, device);
     });
-    if (!(await listenOnUnixSocket(server, path))) return undefined;
+    if (!(await listenOnUnixSocket(server, path, deps.logger))) return undefined;
     return new UapiServer(server, sockets);
   }
 

@@ -2,6 +2,7 @@ import { chmod, lstat, mkdir, unlink } from "node:fs/promises";
 import { connect, type Server } from "node:net";
 import { dirname } from "node:path";
 import { errnoOf } from "../base/errors.ts";
+import type { Logger } from "../base/logger.ts";
 
 const PROBE_LIMIT_MS = 1000;
 
@@ -23,8 +24,9 @@ export function isServed(path: string): Promise<boolean> {
 /**
  * Lets `server` listen at `path`, for its owner and root only (connecting to a Unix socket needs write permission on it).
  * What a dead process left there is removed first. Returns false, and does nothing, where a live process serves the name.
+ * Failures of single connections later on (no file descriptors left) are logged: nobody hearing them would end the process.
  */
-export async function listenOnUnixSocket(server: Server, path: string): Promise<boolean> {
+export async function listenOnUnixSocket(server: Server, path: string, logger: Logger): Promise<boolean> {
   await mkdir(dirname(path), { recursive: true, mode: 0o755 });
   if (await isServed(path)) return false;
   await removeSocket(path);
@@ -41,6 +43,7 @@ export async function listenOnUnixSocket(server: Server, path: string): Promise<
       process.umask(mask);
     }
   });
+  server.on("error", (failure) => logger.warn({ failure, path }, "a connection was not accepted"));
   await chmod(path, 0o600);
   return true;
 }

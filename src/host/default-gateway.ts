@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { BlockList } from "node:net";
-import { type NetworkInterfaceInfo, networkInterfaces } from "node:os";
+import { type Interfaces, ownInterfaces } from "./own-interfaces.ts";
 
 export interface DefaultGateway {
   /** Next hop of the IPv4 default route. */
@@ -12,12 +12,10 @@ export interface DefaultGateway {
 /** `RTF_GATEWAY` (linux/route.h). */
 const HAS_GATEWAY = 0x2;
 
-type Interfaces = Readonly<Record<string, readonly NetworkInterfaceInfo[] | undefined>>;
-
 /** The next hop of the IPv4 default route with the lowest metric; null when there is none, or none of our addresses fits. */
 export function defaultGateway(
   routes: string = readRoutes(),
-  interfaces: Interfaces = networkInterfaces(),
+  interfaces: Interfaces = ownInterfaces(),
 ): DefaultGateway | null {
   let best: { readonly device: string; readonly gateway: string; readonly metric: number } | undefined;
   for (const line of routes.split("\n").slice(1)) {

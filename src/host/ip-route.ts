@@ -123,6 +123,12 @@ export class IpRoute {
     throw failureOf(args, result);
   }
 
+  /** As `addAddress`, and no failure where it is there. */
+  async replaceAddress(interfaceName: string, address: string): Promise<void> {
+    const nodad = address.includes(":") ? ["nodad"] : [];
+    await this.#change(["address", "replace", address, "dev", interfaceName, ...nodad]);
+  }
+
   /** One that is not there is as good as removed; so below. */
   async removeAddress(interfaceName: string, address: string): Promise<void> {
     await this.#remove(["address", "delete", address, "dev", interfaceName], async () =>
@@ -132,6 +138,11 @@ export class IpRoute {
 
   async addRoute(route: HostRouteChange): Promise<void> {
     await this.#change([family(route.destination), "route", "add", ...routeWords(route)]);
+  }
+
+  /** As `addRoute`, and no failure where it is there. */
+  async replaceRoute(route: HostRouteChange): Promise<void> {
+    await this.#change([family(route.destination), "route", "replace", ...routeWords(route)]);
   }
 
   async removeRoute(route: HostRouteChange): Promise<void> {

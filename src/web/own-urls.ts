@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
-import { networkInterfaces } from "node:os";
 import { formatListenAddress, type ListenAddress } from "../api/listen-address.ts";
+import { ownInterfaces } from "../host/own-interfaces.ts";
 
 const MAX_URLS = 8;
 const MAX_URL_LENGTH = 256;
@@ -16,7 +16,7 @@ export function deriveUrls(scheme: "http" | "https", addresses: readonly ListenA
 
 /** Addresses by which others may reach this machine, IPv4 first; loopback when there are no others. */
 function ownAddresses(family?: 4): readonly string[] {
-  const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+  const all = Object.values(ownInterfaces()).flatMap((addresses) => addresses ?? []);
   const usable = all.filter(({ internal, address }) => !internal && !/^(fe80:|169\.254\.)/i.test(address));
   const sorted = usable.map(({ address }) => address).sort((a, b) => isIP(a) - isIP(b));
   const chosen = family === undefined ? sorted : sorted.filter((address) => isIP(address) === family);

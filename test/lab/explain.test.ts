@@ -1,12 +1,10 @@
-import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { type Explanation, explanationSchema } from "../../src/api/explain.ts";
+import { servePorts } from "../support/lab/connections.ts";
 import { eventually } from "../support/lab/eventually.ts";
 import { meshJson, runMesh } from "../support/lab/mesh-command.ts";
 import type { MeshPeer } from "../support/lab/mesh-peer.ts";
 import { SmallNetwork } from "../support/lab/small-network.ts";
-
-const SERVICE = fileURLToPath(new URL("../support/lab/port-service.mjs", import.meta.url));
 
 /** Alice is an admin, bob and dave are not; carol is in a CIDR of her own. Everybody serves 8001 and 8002, TCP and UDP. */
 describe("mesh explain", () => {
@@ -20,10 +18,7 @@ describe("mesh explain", () => {
 
   beforeAll(async () => {
     network = await SmallNetwork.open("alice", "bob", "carol", "dave");
-    for (const host of network.hosts) {
-      const service = await host.start(process.execPath, [SERVICE, "8001", "8002"]);
-      await service.waitForOutput(/listening/);
-    }
+    for (const host of network.hosts) await servePorts(host, 8001, 8002);
     await admin("cidr", "add", "guests", "10.86.128.0/20");
     const { token: adminToken } = await network.server.createToken("--admin");
     const { token: guestToken } = await network.server.createToken("--cidr", "guests");

@@ -5,6 +5,7 @@ import { networkPaths, resolveHome } from "../../src/daemon/home.ts";
 import { loadKeys } from "../../src/daemon/identity.ts";
 import { parseAddress } from "../../src/packet/address.ts";
 import type { DropReason } from "../../src/router/drop-reasons.ts";
+import { servePorts } from "../support/lab/connections.ts";
 import { eventually } from "../support/lab/eventually.ts";
 import type { LabProcess } from "../support/lab/lab-process.ts";
 import { meshJson, runMesh } from "../support/lab/mesh-command.ts";
@@ -15,7 +16,7 @@ import { INTERFACE, type PeerSetting } from "../support/wireguard-lab/wireguard-
 import { fragmentOf, withExtensions } from "../unit/packet/cut-and-chain.ts";
 import { ACK, buildPacket, bytesOf, FIN, type PacketSpec, RST, SYN, TCP, UDP } from "../unit/packet/wire.ts";
 
-const support = (name: string) => fileURLToPath(new URL(`../support/lab/${name}`, import.meta.url));
+const INJECTOR = fileURLToPath(new URL("../support/lab/inject-packets.pl", import.meta.url));
 const ALICE = "192.0.2.2:51820";
 const OPEN_PORT = 8001;
 const SHUT_PORT = 8002;
@@ -82,9 +83,8 @@ describe("a rogue peer", () => {
       peers: [protectedEnd],
     });
     const [link] = JSON.parse(await member.host.ip("-j", "link", "show", INTERFACE));
-    injector = await member.host.start("perl", [support("inject-packets.pl"), String(link.ifindex)]);
-    service = await alice.host.start(process.execPath, [support("port-service.mjs"), "8001", "8002"]);
-    await service.waitForOutput(/listening/);
+    injector = await member.host.start("perl", [INJECTOR, String(link.ifindex)]);
+    service = await servePorts(alice.host, OPEN_PORT, SHUT_PORT);
     const from = Object.values(address.mallory!).map((ip) => `src host ${ip}`);
     sniffer = await alice.host.start("tcpdump", ["-lntq", "--immediate-mode", "-i", "mesh0", from.join(" or ")]);
     await sniffer.waitForOutput(/listening on/);
@@ -334,8 +334,7 @@ describe("a rogue peer", () => {
 
     for (const ip of Object.values(address.mallory!)) await mallory.host.ip("address", "add", ip, "dev", INTERFACE);
     for (const ip of protectedEnd.allowedIps) await mallory.host.ip("route", "add", ip, "dev", INTERFACE);
-    const theirs = await mallory.host.start(process.execPath, [support("port-service.mjs"), String(OPEN_PORT)]);
-    await theirs.waitForOutput(/listening/);
+    await servePorts(mallory.host, OPEN_PORT);
     const localPort = (family: Family) => 45_000 + family;
     for (const [family, host] of [
       [4, address.mallory![4]],

@@ -1,17 +1,17 @@
 import type { Command } from "commander";
 import type { Association } from "../../api/admin-cidrs.ts";
 import { globalOptions } from "../globals.ts";
+import type { OpenAdmin } from "../open-admin.ts";
 import { printJson, printLine } from "../output.ts";
 
-export function registerAssociation(program: Command): void {
+export function registerAssociation(program: Command, openAdmin: OpenAdmin): void {
   const association = program.command("association").description("which CIDRs see each other");
   association
     .command("list")
     .description("list the associations")
     .action(async (_flags: object, command: Command) => {
       const options = globalOptions(command);
-      const { AdminClient } = await import("../admin-client.ts");
-      const associations = await (await AdminClient.open(options)).listAssociations();
+      const associations = await (await openAdmin(options)).listAssociations();
       if (options.json) return printJson(associations);
       const { renderTable } = await import("../table.ts");
       printLine(associations.length === 0 ? "no associations" : renderTable(COLUMNS, associations));
@@ -23,8 +23,7 @@ export function registerAssociation(program: Command): void {
     .option("--one-way", "only peers in <a> may start connections to those in <b>")
     .action(async (from: string, to: string, { oneWay }: { oneWay?: boolean }, command: Command) => {
       const options = globalOptions(command);
-      const { AdminClient } = await import("../admin-client.ts");
-      const added = await (await AdminClient.open(options)).addAssociation({ from, to, oneWay: oneWay === true });
+      const added = await (await openAdmin(options)).addAssociation({ from, to, oneWay: oneWay === true });
       if (options.json) printJson(added);
       else printLine(added.oneWay ? `peers in ${from} may connect to ${to}` : `${from} and ${to} see each other`);
     });
@@ -34,8 +33,7 @@ export function registerAssociation(program: Command): void {
     .description("end an association, and the connections that it allowed")
     .action(async (from: string, to: string, _flags: object, command: Command) => {
       const options = globalOptions(command);
-      const { AdminClient } = await import("../admin-client.ts");
-      const deleted = await (await AdminClient.open(options)).deleteAssociation(from, to);
+      const deleted = await (await openAdmin(options)).deleteAssociation(from, to);
       if (options.json) printJson(deleted);
       else printLine(`${deleted.from} and ${deleted.to} are not associated any more`);
     });

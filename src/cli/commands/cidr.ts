@@ -1,10 +1,11 @@
 import type { Command } from "commander";
 import type { AdminCidr } from "../../api/admin-cidrs.ts";
 import type { AdminClient } from "../admin-client.ts";
-import { type GlobalOptions, globalOptions } from "../globals.ts";
+import { globalOptions } from "../globals.ts";
+import type { OpenAdmin } from "../open-admin.ts";
 import { printJson, printLine } from "../output.ts";
 
-export function registerCidr(program: Command): void {
+export function registerCidr(program: Command, openAdmin: OpenAdmin): void {
   const cidr = program.command("cidr").description("the named ranges of the network that peers live in");
   cidr
     .command("list")
@@ -12,7 +13,7 @@ export function registerCidr(program: Command): void {
     .option("--tree", "draw what lies in what")
     .action(async ({ tree }: { tree?: boolean }, command: Command) => {
       const options = globalOptions(command);
-      const cidrs = await (await adminClient(options)).listCidrs();
+      const cidrs = await (await openAdmin(options)).listCidrs();
       if (options.json) return printJson(cidrs);
       const { cidrTable } = await import("../cidr-view.ts");
       printLine(cidrTable(cidrs, { tree: tree === true }));
@@ -31,6 +32,7 @@ export function registerCidr(program: Command): void {
       };
       await change(
         command,
+        openAdmin,
         (client) => client.addCidr(wanted),
         (made) => `${made.name} is ${made.cidr4} and ${made.cidr6}, in ${made.parent}`,
       );
@@ -42,6 +44,7 @@ export function registerCidr(program: Command): void {
     .action((name: string, newName: string, _flags: object, command: Command) =>
       change(
         command,
+        openAdmin,
         (client) => client.renameCidr(name, newName),
         (renamed) => `${name} is called ${renamed.name}`,
       ),
@@ -53,6 +56,7 @@ export function registerCidr(program: Command): void {
     .action((name: string, _flags: object, command: Command) =>
       change(
         command,
+        openAdmin,
         (client) => client.setCidrEnabled(name, true),
         () => `${name} is enabled`,
       ),
@@ -64,6 +68,7 @@ export function registerCidr(program: Command): void {
     .action((name: string, _flags: object, command: Command) =>
       change(
         command,
+        openAdmin,
         (client) => client.setCidrEnabled(name, false),
         () => `${name} is disabled`,
       ),
@@ -75,6 +80,7 @@ export function registerCidr(program: Command): void {
     .action((name: string, _flags: object, command: Command) =>
       change(
         command,
+        openAdmin,
         (client) => client.deleteCidr(name),
         () => `${name} is deleted`,
       ),
@@ -83,16 +89,12 @@ export function registerCidr(program: Command): void {
 
 async function change(
   command: Command,
+  openAdmin: OpenAdmin,
   call: (client: AdminClient) => Promise<AdminCidr>,
   inWords: (cidr: AdminCidr) => string,
 ): Promise<void> {
   const options = globalOptions(command);
-  const cidr = await call(await adminClient(options));
+  const cidr = await call(await openAdmin(options));
   if (options.json) printJson(cidr);
   else printLine(inWords(cidr));
-}
-
-async function adminClient(options: GlobalOptions): Promise<AdminClient> {
-  const { AdminClient } = await import("../admin-client.ts");
-  return AdminClient.open(options);
 }

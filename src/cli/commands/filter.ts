@@ -6,6 +6,7 @@ import { MeshError } from "../../base/errors.ts";
 import type { ExitHolder } from "../exit-holder.ts";
 import type { RuleFlags } from "../filter-options.ts";
 import { globalOptions } from "../globals.ts";
+import type { OpenAdmin } from "../open-admin.ts";
 import { printJson, printLine } from "../output.ts";
 import { peerGlobals } from "../peer-globals.ts";
 import { type ExplainFlags, printExplanation } from "./explain.ts";
@@ -18,7 +19,11 @@ async function clientOf(command: Command) {
 }
 
 /** On the coordinator's host there may be no daemon; the rules of the network are known there all the same. */
-async function rulesHere(command: Command, { scope }: ScopeFlag): Promise<FilterView | NetworkFilterEntry[]> {
+async function rulesHere(
+  command: Command,
+  { scope }: ScopeFlag,
+  networkRules: (command: Command) => Promise<NetworkFilterEntry[]>,
+): Promise<FilterView | NetworkFilterEntry[]> {
   try {
     return await (await clientOf(command)).client.filter();
   } catch (failure) {
@@ -27,16 +32,9 @@ async function rulesHere(command: Command, { scope }: ScopeFlag): Promise<Filter
   }
 }
 
-async function networkRules(command: Command): Promise<NetworkFilterEntry[]> {
-  return (await adminOf(command)).listFilterRules();
-}
-
-async function adminOf(command: Command) {
-  const { AdminClient } = await import("../admin-client.ts");
-  return AdminClient.open(globalOptions(command));
-}
-
-export function registerFilter(program: Command, exit: ExitHolder): void {
+export function registerFilter(program: Command, exit: ExitHolder, openAdmin: OpenAdmin): void {
+  const adminOf = (command: Command) => openAdmin(globalOptions(command));
+  const networkRules = async (command: Command) => (await adminOf(command)).listFilterRules();
   const filter = program.command("filter").description("the packet filter of this machine (docs/filter.md)");
   filter
     .command("list")
@@ -45,7 +43,7 @@ export function registerFilter(program: Command, exit: ExitHolder): void {
     .action(async (flags: ScopeFlag, command: Command) => {
       const { renderFilter, renderNetworkFilter } = await import("../filter-view.ts");
       const { json } = globalOptions(command);
-      const listed = isOfNetwork(flags) ? await networkRules(command) : await rulesHere(command, flags);
+      const listed = isOfNetwork(flags) ? await networkRules(command) : await rulesHere(command, flags, networkRules);
       if (json) printJson("rules" in listed ? listed.rules : listed);
       else printLine("rules" in listed ? renderFilter(listed) : renderNetworkFilter(listed));
     });

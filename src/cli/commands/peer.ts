@@ -1,12 +1,13 @@
 import type { Command } from "commander";
 import type { AdminPeer } from "../../api/admin.ts";
 import { MeshError } from "../../base/errors.ts";
-import type { AdminClient } from "../admin-client.ts";
 import { formatAgo } from "../format.ts";
 import { globalOptions } from "../globals.ts";
+import type { OpenAdmin } from "../open-admin.ts";
 import { printJson, printLine } from "../output.ts";
 
-export function registerPeer(program: Command): void {
+export function registerPeer(program: Command, openAdmin: OpenAdmin): void {
+  const admin = (command: Command) => openAdmin(globalOptions(command));
   const peer = program.command("peer").description("manage the peers of the network (admins)");
 
   peer
@@ -106,11 +107,6 @@ const PEER_COLUMNS = [
   { title: "EPHEMERAL", cell: (peer: AdminPeer) => (peer.ephemeral ? "yes" : "no") },
   { title: "TAGS", cell: (peer: AdminPeer) => peer.tags.join(", ") || "-" },
 ] as const;
-
-async function admin(command: Command): Promise<AdminClient> {
-  const { AdminClient } = await import("../admin-client.ts");
-  return AdminClient.open(globalOptions(command));
-}
 
 /** The peer as JSON, or one line about it. */
 function tell(command: Command, peer: AdminPeer, line: (peer: AdminPeer) => string): void {

@@ -1,9 +1,11 @@
 import { readFile } from "node:fs/promises";
 import { text as textOf } from "node:stream/consumers";
 import type { Command } from "commander";
+import type { ProposedChange } from "../../api/policy-test.ts";
 import { errnoOf, MeshError } from "../../base/errors.ts";
 import type { ExitHolder } from "../exit-holder.ts";
 import { globalOptions } from "../globals.ts";
+import { openAdmin } from "../open-admin.ts";
 import { printJson, printLine } from "../output.ts";
 
 export function registerPolicy(program: Command, exit: ExitHolder): void {
@@ -11,11 +13,16 @@ export function registerPolicy(program: Command, exit: ExitHolder): void {
   policy
     .command("test [file]")
     .description("check assertions such as `accept humans -> db:5432/tcp`; exit status 1 where one does not hold")
-    .action(async (file: string | undefined, _flags: object, command: Command) => {
+    .option("--proposed <changes>", "as if these were made: a file of admin commands, one a line, without `mesh`")
+    .action(async (file: string | undefined, { proposed: changes }: { proposed?: string }, command: Command) => {
       const options = globalOptions(command);
-      const text = await readAssertions(file);
-      const { AdminClient } = await import("../admin-client.ts");
-      const report = await (await AdminClient.open(options)).testPolicy(text);
+      if (changes === "-" && (file ?? "-") === "-") {
+        throw new MeshError("bad-usage", "assertions and changes cannot both come from standard input");
+      }
+      const text = await readText(file);
+      const proposed = changes === undefined ? undefined : await readChanges(changes);
+      const client = await openAdmin(options);
+      const report = await client.testPolicy({ text, ...(proposed === undefined ? {} : { proposed }) });
       const { renderPolicyReport } = await import("../policy-view.ts");
       if (options.json) printJson(report);
       else printLine(renderPolicyReport(report));
@@ -23,8 +30,14 @@ export function registerPolicy(program: Command, exit: ExitHolder): void {
     });
 }
 
+/** @throws MeshError as `readText`, `bad-changes` */
+async function readChanges(file: string): Promise<ProposedChange[]> {
+  const { parseChanges } = await import("../proposed-changes.ts");
+  return parseChanges(await readText(file));
+}
+
 /** Without a file, or with `-`, standard input. @throws MeshError `not-found`, `not-permitted`, `bad-usage` */
-async function readAssertions(file = "-"): Promise<string> {
+async function readText(file = "-"): Promise<string> {
   if (file === "-") return textOf(process.stdin);
   try {
     return await readFile(file, "utf8");

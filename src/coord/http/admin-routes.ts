@@ -12,6 +12,7 @@ import { cidrRoutes } from "./cidr-routes.ts";
 import { filterRoutes } from "./filter-routes.ts";
 import { offerRoutes } from "./offer-routes.ts";
 import { type PeerRoutesDeps, peerRoutes } from "./peer-routes.ts";
+import { policyRoutes } from "./policy-routes.ts";
 
 interface AdminRoutesDeps extends PeerRoutesDeps {
   readonly relays: RelayRegistry;
@@ -27,6 +28,7 @@ export function adminRoutes(deps: AdminRoutesDeps): Record<AdminRoute, Handler> 
   return {
     ...cidrRoutes(deps),
     ...filterRoutes(deps),
+    ...policyRoutes(deps),
     "POST /v1/admin/tokens": async (call) => {
       const request = await call.body(tokenCreateSchema);
       const actor = actorOf(call.caller);

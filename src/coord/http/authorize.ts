@@ -1,5 +1,6 @@
 import { MeshError } from "../../base/errors.ts";
 import { peerDisabled } from "../peers/manage-peers.ts";
+import type { Peer } from "../registry.ts";
 import type { Actor } from "../store/audit.ts";
 
 /** Who is calling. */
@@ -10,6 +11,8 @@ export type Caller =
   | {
       readonly kind: "peer";
       readonly address: string;
+      /** See `Registry.byId`. */
+      readonly id: number;
       readonly name: string;
       readonly admin: boolean;
       readonly enabled: boolean;
@@ -163,6 +166,10 @@ function hostOnly(): MeshError {
   return new MeshError("not-permitted", "this is for the coordinator's own host alone", {
     hint: "Run it there, as root or as the coordinator's user.",
   });
+}
+
+export function peerCaller({ id, name, admin, enabled }: Peer, address: string): Caller {
+  return { kind: "peer", address, id, name, admin, enabled };
 }
 
 /** The caller's name in the audit log. */

@@ -1,10 +1,7 @@
 import { networkFilterAddSchema, networkFilterRemoveSchema } from "../../api/network-filter.ts";
-import { policyTestSchema } from "../../api/policy-test.ts";
 import type { Clock } from "../../base/clock.ts";
 import { addRule, listRules, removeRule } from "../filter/manage-rules.ts";
 import type { RuleChange } from "../filter/rule-records.ts";
-import { PolicySnapshot } from "../policy-test/policy-snapshot.ts";
-import { testPolicy } from "../policy-test/test-policy.ts";
 import type { Registry } from "../registry.ts";
 import type { Store } from "../store/store.ts";
 import type { Handler } from "./app.ts";
@@ -16,9 +13,9 @@ interface FilterRoutesDeps {
   readonly clock: Clock;
 }
 
-type FilterRoute = Extract<AdminRoute, `${string} /v1/admin/${"filter" | "policy"}${string}`>;
+type FilterRoute = Extract<AdminRoute, `${string} /v1/admin/filter${string}`>;
 
-/** The admins' routes for the network's packet filter and for trying the policy; contracts in `src/api`, of these names. */
+/** The admins' routes for the network's packet filter; contract in `src/api/network-filter.ts`. */
 export function filterRoutes({ store, registry, clock }: FilterRoutesDeps): Record<FilterRoute, Handler> {
   const changeBy = (caller: Caller): RuleChange => ({ registry, actor: actorOf(caller), nowMs: clock.wallMs() });
   return {
@@ -30,11 +27,6 @@ export function filterRoutes({ store, registry, clock }: FilterRoutesDeps): Reco
     "POST /v1/admin/filter/remove": async ({ caller, body }) => {
       const wanted = await body(networkFilterRemoveSchema);
       return store.write((writer) => removeRule(writer, wanted, changeBy(caller)));
-    },
-    "POST /v1/admin/policy/test": async ({ body }) => {
-      const { text } = await body(policyTestSchema);
-      const { tree, filterRules } = registry;
-      return testPolicy(text, new PolicySnapshot(tree, registry.peers(), filterRules, clock.wallMs()));
     },
   };
 }

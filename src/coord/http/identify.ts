@@ -7,7 +7,7 @@ import { checkMachineProof } from "../joining/proofs.ts";
 import { notRegistered } from "../joining/registration.ts";
 import type { Registry } from "../registry.ts";
 import type { RelayRegistry } from "../relays/relay-registry.ts";
-import type { Caller } from "./authorize.ts";
+import { type Caller, peerCaller } from "./authorize.ts";
 
 export interface IdentifyDeps {
   readonly network: NetworkInfo;
@@ -38,7 +38,7 @@ export async function identify(
   const fields = { networkId: network.id, challengeId, nonce, machineKey, method, target, body: bytes };
   checkMachineProof(machineKey, requestTranscript(fields), proof);
   const peer = registry.byMachineKey(machineKey);
-  if (peer !== undefined) return { kind: "peer", address, name: peer.name, admin: peer.admin, enabled: peer.enabled };
+  if (peer !== undefined) return peerCaller(peer, address);
   const relay = relays.byMachineKey(machineKey);
   if (relay !== undefined) return { kind: "relay", address, name: relay.name };
   throw notRegistered();

@@ -1,5 +1,6 @@
 import { type FilterProtocol, filterProtocolSchema, type PortRange, parsePorts } from "../../api/filter-rule.ts";
 import { nameSchema } from "../../api/primitives.ts";
+import type { BadLine } from "../../base/bad-lines.ts";
 
 /** Whom an assertion speaks of. Without a kind, the name is that of one peer, CIDR or tag. */
 export interface Subject {
@@ -18,11 +19,6 @@ export interface Assertion {
   /** Null for any. */
   readonly ports: readonly PortRange[] | null;
   readonly protocol: FilterProtocol;
-}
-
-export interface BadLine {
-  readonly line: number;
-  readonly problem: string;
 }
 
 /** One assertion a line; empty lines and what follows a `#` are left aside. */

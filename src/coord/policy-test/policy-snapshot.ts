@@ -1,7 +1,7 @@
 import type { CidrTree } from "../cidr-tree.ts";
 import { RuleAudience, type RuleContext } from "../filter/rules-of-peer.ts";
 import { isExpired, type StoredRule } from "../filter/stored-rule.ts";
-import type { Peer } from "../registry.ts";
+import type { Peer, Registry } from "../registry.ts";
 
 /** All that decides who may reach whom, as it is at one moment. */
 export class PolicySnapshot implements RuleContext {
@@ -15,6 +15,10 @@ export class PolicySnapshot implements RuleContext {
     this.#peers = new Map(Array.from(peers, (peer) => [peer.id, peer]));
     this.rules = rules.filter((rule) => !isExpired(rule, nowMs));
     this.audience = new RuleAudience(this.rules, this);
+  }
+
+  static of(registry: Registry, nowMs: number): PolicySnapshot {
+    return new PolicySnapshot(registry.tree, registry.peers(), registry.filterRules, nowMs);
   }
 
   peers(): Iterable<Peer> {

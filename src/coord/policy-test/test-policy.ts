@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { type FilterProtocol, formatFilterRule, parsePorts } from "../../api/filter-rule.ts";
 import type { PolicyReport, PolicyResult, PolicyViolation } from "../../api/policy-test.ts";
+import { badLines } from "../../base/bad-lines.ts";
 import { MeshError } from "../../base/errors.ts";
 import { ProtocolClass } from "../../filter/program.ts";
 import { Verdict } from "../../filter/verdict.ts";
@@ -8,7 +9,7 @@ import { parseAddress } from "../../packet/address.ts";
 import { describeRule } from "../filter/stored-rule.ts";
 import type { Peer } from "../registry.ts";
 import { relationOf } from "../visibility.ts";
-import { type Assertion, type BadLine, parseAssertions } from "./assertion.ts";
+import { type Assertion, parseAssertions } from "./assertion.ts";
 import { addressesOf, type Opening, PeerFilter } from "./peer-filter.ts";
 import type { PolicySnapshot } from "./policy-snapshot.ts";
 import { classesOf, membersOf } from "./subjects.ts";
@@ -17,7 +18,6 @@ import { classesOf, membersOf } from "./subjects.ts";
 const READY_FILTERS = 64;
 /** So many pairs are looked at before others get their turn. */
 const PAIRS_AT_ONCE = 32;
-const NAMED_LINES = 10;
 const MAX_PORT = 65_535;
 
 const CLASSES: Readonly<Record<FilterProtocol, readonly (keyof typeof ProtocolClass)[]>> = {
@@ -39,7 +39,7 @@ interface Claim {
  * the last ones by the same code as in the data path of each end. What machines add of their own is not known here.
  * @throws MeshError `bad-assertions` naming lines
  */
-export async function testPolicy(text: string, snapshot: PolicySnapshot): Promise<PolicyReport> {
+export async function testPolicy(text: string, snapshot: PolicySnapshot): Promise<Omit<PolicyReport, "policy">> {
   const claims = claimsOf(text, snapshot);
   const judge = new Judge(snapshot);
   const assertions: PolicyResult[] = [];
@@ -62,15 +62,9 @@ function claimsOf(text: string, snapshot: PolicySnapshot): readonly Claim[] {
     if (typeof to === "string") bad.push({ line: assertion.line, problem: to });
     if (typeof from !== "string" && typeof to !== "string") claims.push({ assertion, from, to });
   }
-  if (bad.length > 0) throw badAssertions(bad);
+  if (bad.length > 0) throw badLines("bad-assertions", bad);
   if (claims.length === 0) throw new MeshError("bad-assertions", "nothing is asserted");
   return claims;
-}
-
-function badAssertions(bad: readonly BadLine[]): MeshError {
-  const lines = bad.toSorted((a, b) => a.line - b.line).map(({ line, problem }) => `line ${line}: ${problem}`);
-  const rest = lines.length > NAMED_LINES ? `; and ${lines.length - NAMED_LINES} more` : "";
-  return new MeshError("bad-assertions", `${lines.slice(0, NAMED_LINES).join("; ")}${rest}`);
 }
 
 class Judge {

@@ -20,8 +20,7 @@ export async function openSqlite(path: string): Promise<Database.Database> {
     database.pragma("locking_mode = EXCLUSIVE");
     database.pragma("journal_mode = WAL");
     database.pragma("synchronous = FULL");
-    database.pragma("foreign_keys = ON");
-    database.pragma("trusted_schema = OFF");
+    guard(database);
     // WAL takes its lock with the first write; take it here, where a refusal has one meaning.
     database.exec("BEGIN IMMEDIATE; COMMIT");
     return database;
@@ -29,6 +28,38 @@ export async function openSqlite(path: string): Promise<Database.Database> {
     opened?.close();
     throw openingError(path, cause);
   }
+}
+
+/** Copies tables and rows into a database in memory; of the tables `without`, no rows. */
+export async function copySqliteToMemory(
+  source: Database.Database,
+  without: readonly string[],
+): Promise<Database.Database> {
+  const copy = new (await importSqlite())(":memory:");
+  // Tables first; SQLite makes its own ones by itself, and indices without a text with their tables.
+  const made = source.prepare<[], { type: string; name: string; sql: string }>(
+    `SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
+     ORDER BY type <> 'table'`,
+  );
+  const copyAll = copy.transaction(() => {
+    for (const { type, name, sql } of made.all()) {
+      copy.exec(sql);
+      if (type !== "table" || without.includes(name)) continue;
+      const rows = source.prepare<[], unknown[]>(`SELECT * FROM "${name}"`).raw();
+      const places = rows.columns().map(() => "?");
+      const insert = copy.prepare(`INSERT INTO "${name}" VALUES (${places.join()})`);
+      for (const row of rows.iterate()) insert.run(row);
+    }
+  });
+  copyAll();
+  guard(copy);
+  return copy;
+}
+
+/** For each connection anew. */
+function guard(database: Database.Database): void {
+  database.pragma("foreign_keys = ON");
+  database.pragma("trusted_schema = OFF");
 }
 
 async function importSqlite(): Promise<typeof Database> {

@@ -3,7 +3,7 @@ import { Kysely, SqliteDialect, sql, type Transaction } from "kysely";
 import { MeshError } from "../../base/errors.ts";
 import { MIGRATIONS, type Migration } from "./migrations.ts";
 import type { Schema } from "./schema.ts";
-import { openSqlite } from "./sqlite.ts";
+import { copySqliteToMemory, openSqlite } from "./sqlite.ts";
 
 export type Reader = Kysely<Schema>;
 
@@ -27,15 +27,18 @@ export class Store {
 
   /** @throws MeshError `already-running`, `store-missing`, `store-damaged`, `store-too-new` */
   static async open(path: string, nowMs: number): Promise<Store> {
-    const database = await openSqlite(path);
-    const reader = new Kysely<Schema>({ dialect: new SqliteDialect({ database }) });
+    const store = Store.#over(await openSqlite(path));
     try {
-      await migrate(reader, MIGRATIONS, nowMs);
+      await migrate(store.reader, MIGRATIONS, nowMs);
     } catch (failure) {
-      await reader.destroy();
+      await store.close();
       throw failure;
     }
-    return new Store(reader, database);
+    return store;
+  }
+
+  static #over(database: Database.Database): Store {
+    return new Store(new Kysely<Schema>({ dialect: new SqliteDialect({ database }) }), database);
   }
 
   /** Runs `work` in a transaction: all of it happens, durably, or none. */
@@ -55,6 +58,11 @@ export class Store {
     return this.#inTurn(async () => {
       await this.#database.backup(path);
     });
+  }
+
+  /** The same tables and rows, as of one moment, in memory and for the caller alone; without the audit log, which only grows. */
+  copyToMemory(): Promise<Store> {
+    return this.#inTurn(async () => Store.#over(await copySqliteToMemory(this.#database, ["events"])));
   }
 
   /** Waits for the writes in hand, then closes. */

@@ -1,6 +1,6 @@
-import { networkInterfaces } from "node:os";
 import type { NetworkMap } from "../../api/network-map.ts";
 import type { DialAttempt } from "../../host/dial-race.ts";
+import { ownInterfaces } from "../../host/own-interfaces.ts";
 import type { Tunnel } from "../../router/tunnel.ts";
 import { SshTransport } from "../../transports/ssh/ssh-transport.ts";
 import type { PipeLink, PipeLinkContext } from "./pipe-link.ts";
@@ -68,7 +68,7 @@ export class SshLink implements PipeLink {
 
   /** The host's addresses may be others than before. */
   checkNow(): void {
-    const addresses = Object.values(networkInterfaces()).flatMap((all) => all?.map(({ address }) => address) ?? []);
+    const addresses = Object.values(ownInterfaces()).flatMap((all) => all?.map(({ address }) => address) ?? []);
     this.#transport.networkChanged(new Set(addresses));
   }
 

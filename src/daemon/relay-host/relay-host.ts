@@ -116,7 +116,11 @@ export class RelayHost implements AsyncDisposable {
         onPolicy: (policy) => policies.take(policy),
         onCertificate: (certificatePem) => void keepCertificate(certificatePem),
         onDisconnected: (error) => {
-          if (error.code === "not-registered") void policies.forget().finally(() => end(error));
+          if (error.code !== "not-registered") return;
+          policies
+            .forget()
+            .catch((failure: unknown) => logger.error({ err: failure }, "the policy is still on disk"))
+            .finally(() => end(error));
         },
       },
       { logger, clock, socketFactory: dial },

@@ -107,6 +107,21 @@ export class HostChanges implements AsyncDisposable {
     if (before !== value) await this.make(owner, { kind: "sysctl", key, before, after: value });
   }
 
+  /**
+   * Puts back what the kernel takes away when somebody sets this interface down: its routes, and IPv6 addresses.
+   * @throws MeshError `host-change-failed`, `missing-capability`
+   */
+  async restore(interfaceName: string): Promise<void> {
+    const { ipRoute } = this.tools;
+    for (const { change } of this.list()) {
+      if (change.kind === "address" && change.interface.name === interfaceName) {
+        await ipRoute.replaceAddress(interfaceName, change.address);
+      } else if (change.kind === "route" && change.interface?.name === interfaceName) {
+        await ipRoute.replaceRoute(change);
+      }
+    }
+  }
+
   /** Takes back the one change of this owner, if it is in force. @throws MeshError as `make` */
   async takeBack(owner: ChangeOwner, change: HostChange): Promise<void> {
     const known = this.#journal.pending.find(([, step]) => this.#isSame(step, owner, change));

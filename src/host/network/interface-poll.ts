@@ -1,4 +1,4 @@
-import { networkInterfaces } from "node:os";
+import { ownInterfaces } from "../own-interfaces.ts";
 
 const INTERVAL_MS = 2000;
 
@@ -7,11 +7,7 @@ export class InterfacePoll implements Disposable {
   readonly #timer: NodeJS.Timeout;
 
   /** @param ignoredInterface ours, by name */
-  constructor(
-    ignoredInterface: string,
-    onChange: () => void,
-    interfaces: typeof networkInterfaces = networkInterfaces,
-  ) {
+  constructor(ignoredInterface: string, onChange: () => void, interfaces: typeof ownInterfaces = ownInterfaces) {
     const look = () => JSON.stringify(Object.entries(interfaces()).filter(([name]) => name !== ignoredInterface));
     let seen = look();
     this.#timer = setInterval(() => {

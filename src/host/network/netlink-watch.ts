@@ -12,7 +12,7 @@ const BURST = { quietMs: 50, maxMs: 250, reports: 5, reportsPerSecond: 0.5 };
 const MAX_WORDS = 4;
 
 export interface NetlinkWatchOptions {
-  /** Ours: what happens to it, and to routes into it, is no change. */
+  /** Ours: what happens to it, and to routes into it, is no change of the network. */
   readonly interfaceName: string;
 }
 
@@ -21,6 +21,8 @@ export interface NetlinkWatchDeps {
   readonly logger: Logger;
   /** Links, addresses or routes of this host have changed; with the first few words about it. */
   readonly onChange: (what: readonly string[]) => void;
+  /** Somebody has set our interface down, or up again. Not told where there is no netlink. */
+  readonly onOwnLink?: (isUp: boolean) => void;
 }
 
 /** Watches this host's network through the kernel's own announcements; where there are none, by looking every 2 s. */
@@ -28,6 +30,8 @@ export class NetlinkWatch implements Disposable {
   readonly #options: NetlinkWatchOptions;
   readonly #deps: NetlinkWatchDeps;
   readonly #facts: NetworkFacts;
+  readonly #ownIndex: number;
+  #isOwnUp = true;
   readonly #burst: ChangeBurst;
   #source: Disposable;
   #words: string[] = [];
@@ -37,7 +41,8 @@ export class NetlinkWatch implements Disposable {
   constructor(options: NetlinkWatchOptions, deps: NetlinkWatchDeps) {
     this.#options = options;
     this.#deps = deps;
-    this.#facts = new NetworkFacts([interfaceIndex(options.interfaceName)]);
+    this.#ownIndex = interfaceIndex(options.interfaceName);
+    this.#facts = new NetworkFacts([this.#ownIndex]);
     this.#burst = new ChangeBurst(BURST, deps.clock.monotonicMs());
     this.#source = this.#open();
   }
@@ -75,7 +80,17 @@ export class NetlinkWatch implements Disposable {
       this.#note("more than was told");
       return;
     }
-    for (const fact of facts) if (this.#facts.note(fact)) this.#note(wordsOf(fact));
+    for (const fact of facts) {
+      if (fact.subject === "link" && fact.interfaceIndex === this.#ownIndex) this.#noteOwnLink(fact);
+      else if (this.#facts.note(fact)) this.#note(wordsOf(fact));
+    }
+  }
+
+  #noteOwnLink({ state, isRemoval }: NetworkFact): void {
+    const isUp = state !== null;
+    if (isRemoval || isUp === this.#isOwnUp) return;
+    this.#isOwnUp = isUp;
+    this.#deps.onOwnLink?.(isUp);
   }
 
   #note(words: string): void {

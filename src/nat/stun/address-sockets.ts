@@ -1,9 +1,9 @@
 import { createSocket, type Socket } from "node:dgram";
 import { lookup } from "node:dns/promises";
 import { isIPv6 } from "node:net";
-import { networkInterfaces } from "node:os";
 import { formatListenAddress, type ListenAddress } from "../../api/listen-address.ts";
 import { errnoOf, MeshError } from "../../base/errors.ts";
+import { ownInterfaces } from "../../host/own-interfaces.ts";
 
 /** UDP sockets of single addresses, where a wildcard is asked for. */
 
@@ -96,7 +96,7 @@ function isWildcard(host: string): boolean {
 
 /** Without link-local ones: nobody is told of these. */
 function ownAddresses(ipv4Only: boolean): readonly string[] {
-  const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+  const all = Object.values(ownInterfaces()).flatMap((addresses) => addresses ?? []);
   const usable = all.filter(({ family, address }) => (family === "IPv4" || !ipv4Only) && !/^fe80:/i.test(address));
   return [...new Set(usable.map(({ address }) => address))];
 }

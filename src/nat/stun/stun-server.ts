@@ -71,7 +71,9 @@ export class StunServer implements AsyncDisposable {
     this.#responder = responder;
     this.#deps = deps;
     for (const socket of sockets.values()) this.#serve(socket);
-    this.#timer = setInterval(() => void this.#followAddresses(), ADDRESS_CHECK_MS).unref();
+    this.#timer = setInterval(() => {
+      this.#followAddresses().catch((failure: unknown) => deps.logger.warn({ failure }, "STUN stays where it is"));
+    }, ADDRESS_CHECK_MS).unref();
   }
 
   /** Answers no more. Idempotent. */

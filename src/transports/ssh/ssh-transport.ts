@@ -1,9 +1,9 @@
-import { networkInterfaces } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 import { type Clock, systemClock } from "../../base/clock.ts";
 import type { MeshError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { DialAttempt } from "../../host/dial-race.ts";
+import { ownInterfaces } from "../../host/own-interfaces.ts";
 import { type BindListener, bindPlainly, type Dial, openTcp, plainSocket, type SocketTarget } from "../../host/tcp.ts";
 import {
   emptyPipeStats,
@@ -249,5 +249,5 @@ export class SshTransport implements PipeTransport {
 }
 
 function addressesOfHost(): ReadonlySet<string> {
-  return new Set(Object.values(networkInterfaces()).flatMap((all) => all?.map(({ address }) => address) ?? []));
+  return new Set(Object.values(ownInterfaces()).flatMap((all) => all?.map(({ address }) => address) ?? []));
 }

@@ -14,8 +14,7 @@ describe("6: a more specific prefix of another peer", () => {
 
     await ours.setPeers([wide, thief]);
     const before = await ours.drops();
-    for (const family of ["v4", "v6"] as const)
-      expect(await ping(stock.host, INNER[family][0], { count: 2, intervalSeconds: 0.2 })).toBe(0);
+    for (const family of ["v4", "v6"] as const) expect(await ping(stock.host, INNER[family][0], { count: 2 })).toBe(0);
     const after = await ours.drops();
     expect(after["in-spoofed-source"] - before["in-spoofed-source"]).toBe(4);
     expect(await ping(ours.host, INNER.v4[1], { count: 1 })).toBe(0);

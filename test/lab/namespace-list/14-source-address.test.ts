@@ -20,11 +20,11 @@ describe("14: a responder with several addresses", () => {
     await stock.setPeers([{ ...settings[1], endpoint: endpointText(spokenTo) }]);
 
     // Handshake response, echo replies, and the answer to a renewed handshake.
-    expect(await ping(stock.host, INNER.v4[0], { count: 5 })).toBe(5);
-    expect(await ping(ours.host, INNER.v6[1], { count: 5 })).toBe(5);
+    expect(await ping(stock.host, INNER.v4[0], { count: 5, intervalSeconds: 0.05 })).toBe(5);
+    expect(await ping(ours.host, INNER.v6[1], { count: 5, intervalSeconds: 0.05 })).toBe(5);
     await stock.setPeers([]);
     await stock.setPeers([{ ...settings[1], endpoint: endpointText(spokenTo) }]);
-    expect(await ping(stock.host, INNER.v6[0], { count: 5 })).toBe(5);
+    expect(await ping(stock.host, INNER.v6[0], { count: 5, intervalSeconds: 0.05 })).toBe(5);
 
     await capture.seen("handshake response", ({ payload }) => payload[0] === 2, 2);
     const sent = capture.datagrams().filter(({ source }) => source !== OUTER[outer][1]);

@@ -11,6 +11,12 @@ describe("waiting times between attempts", () => {
     expect(backoff.nextMs()).toBe(500);
   });
 
+  it("keep to a lower cap where one is given, and go on from there", () => {
+    const backoff = new Backoff(500, 30_000, () => 1);
+    expect(Array.from({ length: 6 }, () => backoff.nextMs(4000))).toEqual([500, 1000, 2000, 4000, 4000, 4000]);
+    expect(backoff.nextMs()).toBe(30_000);
+  });
+
   it("are spread over the upper half of the step", () => {
     const lowest = new Backoff(500, 30_000, () => 0);
     expect(lowest.nextMs()).toBe(250);

@@ -1,48 +1,10 @@
-import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { runCli } from "../../../src/cli/program.ts";
-import { type CoordinatorFixture, startCoordinator, temporaryHome } from "../../support/coordinator-fixture.ts";
+import { describe, expect, it } from "vitest";
+import { AdminConsole } from "../../support/admin-console.ts";
 
 describe("mesh cidr and mesh association", () => {
-  let home: Awaited<ReturnType<typeof temporaryHome>>;
-  let fixture: CoordinatorFixture;
-  let stdout: string;
-  let stderr: string;
-
-  beforeEach(async () => {
-    home = await temporaryHome();
-    fixture = await startCoordinator(home.path, {
-      tls: "off",
-      networkCidr6: "fd00:1:2::/48",
-      adminSocketPath: join(home.path, "run", "coordinator.sock"),
-    });
-    vi.spyOn(process.stdout, "write").mockImplementation((text) => {
-      stdout += text;
-      return true;
-    });
-    vi.spyOn(process.stderr, "write").mockImplementation((text) => {
-      stderr += text;
-      return true;
-    });
-  });
-  afterEach(async () => {
-    vi.restoreAllMocks();
-    await fixture.coordinator.close();
-    await home[Symbol.asyncDispose]();
-  });
-
-  async function mesh(...args: string[]): Promise<string> {
-    [stdout, stderr] = ["", ""];
-    expect([await runCli(["--home", home.path, ...args]), stderr]).toEqual([0, ""]);
-    return stdout;
-  }
-
-  async function fails(...args: string[]): Promise<[exit: number, code: string]> {
-    [stdout, stderr] = ["", ""];
-    const exit = await runCli(["--home", home.path, "--json", ...args]);
-    expect(stdout).toBe("");
-    return [exit, JSON.parse(stderr).error.code];
-  }
+  const admin = AdminConsole.forEachTest({ networkCidr6: "fd00:1:2::/48" });
+  const mesh = (...args: string[]) => admin.mesh(...args);
+  const fails = (...args: string[]) => admin.fails(...args);
 
   it("make, show, rename, switch and delete CIDRs", async () => {
     expect(await mesh("cidr", "add", "servers", "10.86.128.0/20")).toBe(

@@ -1,13 +1,12 @@
 import { readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import { adminEventSchema } from "../../../src/api/admin.ts";
 import { decodeInvitation, encodeInvitation } from "../../../src/api/invitation.ts";
 import { encodeJoinToken } from "../../../src/api/join-token.ts";
 import { asMeshError } from "../../../src/base/errors.ts";
-import { runCli } from "../../../src/cli/program.ts";
 import { findToken } from "../../../src/cli/token-source.ts";
-import { type CoordinatorFixture, startCoordinator, temporaryHome } from "../../support/coordinator-fixture.ts";
+import { AdminConsole } from "../../support/admin-console.ts";
 
 const token = encodeJoinToken({
   id: "0".repeat(32),
@@ -52,32 +51,12 @@ describe("an invitation as text", () => {
 });
 
 describe("mesh invite", () => {
-  let home: Awaited<ReturnType<typeof temporaryHome>>;
-  let fixture: CoordinatorFixture;
-  let stdout: string;
+  const admin = AdminConsole.forEachTest();
+  const mesh = (...args: string[]) => admin.run(...args);
   let file: string;
-
-  beforeEach(async () => {
-    home = await temporaryHome();
-    file = join(home.path, "bob.toml");
-    const adminSocketPath = join(home.path, "run", "coordinator.sock");
-    fixture = await startCoordinator(home.path, { tls: "off", adminSocketPath });
-    vi.spyOn(process.stdout, "write").mockImplementation((text) => {
-      stdout += text;
-      return true;
-    });
-    vi.spyOn(process.stderr, "write").mockImplementation(() => true);
+  beforeEach(() => {
+    file = join(admin.home, "bob.toml");
   });
-  afterEach(async () => {
-    vi.restoreAllMocks();
-    await fixture.coordinator.close();
-    await home[Symbol.asyncDispose]();
-  });
-
-  const mesh = (...args: string[]) => {
-    stdout = "";
-    return runCli(["--home", home.path, ...args]);
-  };
   const read = (invite: string) =>
     findToken({
       argument: undefined,
@@ -93,31 +72,31 @@ describe("mesh invite", () => {
     expect((await stat(file)).mode & 0o777).toBe(0o600);
     const found = await read(file);
     expect(found).toMatchObject({ peer: "bob", fields: { network: "mesh" } });
-    const [bob] = await fixture.admin.listPeers();
+    const [bob] = await admin.fixture.admin.listPeers();
     expect(bob).toMatchObject({ name: "bob", state: "invited", ip4: expect.stringMatching(/^10\.86\./) });
 
     expect(await mesh("invite", "reissue", "bob", "--expires", "1h")).toBe(0);
-    const again = decodeInvitation(stdout);
+    const again = decodeInvitation(admin.stdout);
     expect(again.token).not.toBe(found?.text);
-    expect((await fixture.admin.listPeers())[0]?.ip4).toBe(bob?.ip4);
+    expect((await admin.fixture.admin.listPeers())[0]?.ip4).toBe(bob?.ip4);
   });
 
   it("create without a name leaves it to the bearer", async () => {
     expect(await mesh("invite", "create")).toBe(0);
-    expect(decodeInvitation(stdout).peer).toBeNull();
-    expect(await fixture.admin.listPeers()).toEqual([]);
+    expect(decodeInvitation(admin.stdout).peer).toBeNull();
+    expect(await admin.fixture.admin.listPeers()).toEqual([]);
   });
 
   it("that cannot write makes no token, and leaves no file where there is to be no token", async () => {
     await writeFile(file, "mine");
-    const before = await fixture.admin.listTokens();
+    const before = await admin.fixture.admin.listTokens();
     expect(await mesh("invite", "create", "--name", "bob", "-o", file)).toBe(6);
     expect(await readFile(file, "utf8")).toBe("mine");
-    expect(await mesh("invite", "create", "--name", "bob", "-o", join(home.path, "nowhere", "x"))).toBe(2);
+    expect(await mesh("invite", "create", "--name", "bob", "-o", join(admin.home, "nowhere", "x"))).toBe(2);
     expect(await mesh("invite", "create", "--name", "Bob!", "-o", `${file}2`)).toBe(2);
     expect(await mesh("invite", "create", "--name", "bob", "--cidr", "nowhere", "-o", `${file}2`)).toBe(5);
     await expect(stat(`${file}2`)).rejects.toThrow();
-    expect(await fixture.admin.listTokens()).toEqual(before);
+    expect(await admin.fixture.admin.listTokens()).toEqual(before);
   });
 
   it("and all else that changes something stands in `mesh audit`, without a secret", async () => {
@@ -125,7 +104,7 @@ describe("mesh invite", () => {
     const secret = (await read(file))?.fields.secret ?? "";
     await mesh("peer", "delete", "bob");
     expect(await mesh("audit", "--json")).toBe(0);
-    const events = adminEventSchema.array().parse(JSON.parse(stdout));
+    const events = adminEventSchema.array().parse(JSON.parse(admin.stdout));
     expect(events.map(({ actor, action }) => [actor, action])).toEqual([
       ["coordinator", "network.create"],
       ["coordinator", "token.create"],
@@ -133,9 +112,9 @@ describe("mesh invite", () => {
       ["host", "token.revoke"],
     ]);
     expect(events.at(-1)).toMatchObject({ before: { state: "active" }, after: { state: "revoked" } });
-    expect(stdout).not.toContain(secret);
+    expect(admin.stdout).not.toContain(secret);
     expect(await mesh("audit", "--since", "1h")).toBe(0);
-    expect(stdout.split("\n")[0]).toMatch(/^AT +WHO +WHAT +SUBJECT +BEFORE +AFTER$/);
+    expect(admin.stdout.split("\n")[0]).toMatch(/^AT +WHO +WHAT +SUBJECT +BEFORE +AFTER$/);
     expect(await mesh("audit", "--since", "-1h")).toBe(2);
   });
 });

@@ -1,38 +1,14 @@
-import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { tokenCreatedSchema, tokenSchema } from "../../../src/api/admin.ts";
-import { runCli } from "../../../src/cli/program.ts";
 import { DEFAULT_LIMITS } from "../../../src/coord/limits.ts";
-import { type CoordinatorFixture, startCoordinator, temporaryHome } from "../../support/coordinator-fixture.ts";
+import { AdminConsole } from "../../support/admin-console.ts";
 
 describe("mesh token", () => {
-  let home: Awaited<ReturnType<typeof temporaryHome>>;
-  let fixture: CoordinatorFixture;
-  let stdout: string;
-
-  beforeEach(async () => {
-    home = await temporaryHome();
-    fixture = await startCoordinator(home.path, {
-      tls: "off",
-      adminSocketPath: join(home.path, "run", "coordinator.sock"),
-    });
-    vi.spyOn(process.stdout, "write").mockImplementation((text) => {
-      stdout += text;
-      return true;
-    });
-    vi.spyOn(process.stderr, "write").mockImplementation(() => true);
-  });
-  afterEach(async () => {
-    vi.restoreAllMocks();
-    await fixture.coordinator.close();
-    await home[Symbol.asyncDispose]();
-  });
-
-  async function mesh(...args: string[]): Promise<string> {
-    stdout = "";
-    expect(await runCli(["--home", home.path, ...args])).toBe(0);
-    return stdout;
-  }
+  const admin = AdminConsole.forEachTest();
+  const mesh = async (...args: string[]) => {
+    expect(await admin.run(...args)).toBe(0);
+    return admin.stdout;
+  };
 
   it("create --ephemeral makes a token that says so, and one without the flag does not", async () => {
     const flagged = tokenCreatedSchema.parse(JSON.parse(await mesh("token", "create", "--ephemeral", "--json")));

@@ -28,6 +28,24 @@ describe("messages of the coordinator", () => {
     },
   );
 
+  it.each(["", "AAAA", "x".repeat(44), `${"A".repeat(42)}B=`, "A".repeat(10_000)])(
+    "with the key %.12j in them are refused, whoever it is said to be",
+    (key) => {
+      const good = mapPeer("bob", 2);
+      for (const change of [{ wireguardKey: key }, { machineKey: key }]) {
+        const told = [{ ...good, ...change }];
+        const whole = { type: "map", map: networkMap(told) };
+        const delta = { type: "delta", delta: { fromVersion: 1, toVersion: 2, upserted: told, removed: [] } };
+        for (const message of [whole, delta]) {
+          const parse = () => parseCoordinatorMessage(JSON.stringify(message));
+          expect(parse).toThrow(expect.objectContaining({ code: "bad-request" }));
+        }
+      }
+      const delta = { fromVersion: 1, toVersion: 2, upserted: [good], removed: [] };
+      expect(parseCoordinatorMessage(JSON.stringify({ type: "delta", delta }))).toBeDefined();
+    },
+  );
+
   it("never cause anything but a bad-request, whatever they hold", () => {
     const type = fc.constantFrom("hello", "welcome", "map", "delta", "rejected", "other");
     const message = fc.oneof(fc.jsonValue(), fc.record({ type, map: fc.jsonValue(), delta: fc.jsonValue() }));

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { verifyMap } from "../../../src/control/map-verifier.ts";
+import { type VerifiedMap, verifyMap } from "../../../src/control/map-verifier.ts";
 import { mapPeer, networkMap, randomKey } from "../../support/network-map.ts";
 
 describe("a map is verified before anything of it is applied", () => {
@@ -10,6 +10,13 @@ describe("a map is verified before anything of it is applied", () => {
 
   it("lets an honest map through unchanged", () => {
     expect(verifyMap(map, expected, [], 0)).toMatchObject({ map, violations: [] });
+  });
+
+  it("is what makes a map that can be applied: no other is of that type", () => {
+    // @ts-expect-error A map as the coordinator sends it.
+    const raw: VerifiedMap = map;
+    const checked: VerifiedMap = verifyMap(raw, expected, [], 0).map;
+    expect(checked).toEqual(map);
   });
 
   it("refuses a map for another network or another peer", () => {

@@ -71,7 +71,7 @@ describe("who may call what", () => {
   });
 
   const address = "192.0.2.1";
-  const peer = { kind: "peer", address, name: "alice", enabled: true } as const;
+  const peer = { kind: "peer", address, id: 1, name: "alice", enabled: true } as const;
   const cases: readonly [string, Caller, string | undefined][] = [
     ["the admin socket", { kind: "host" }, undefined],
     ["an admin peer", { ...peer, admin: true }, undefined],

@@ -1,10 +1,11 @@
 import { join } from "node:path";
-import Database from "better-sqlite3";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { errorBodySchema } from "../../../src/api/error-body.ts";
 import type { AdminRoute } from "../../../src/coord/http/authorize.ts";
+import { CHANGES } from "../../../src/coord/http/proposed-policy.ts";
 import { makeKeys } from "../../support/coordinator-client.ts";
 import { type CoordinatorFixture, startCoordinator, temporaryHome } from "../../support/coordinator-fixture.ts";
+import { readDatabase } from "../../support/read-database.ts";
 
 /** What is asked, with which body, and the code of the refusal. */
 type Case = readonly [path: string, body: unknown, code: string];
@@ -79,7 +80,7 @@ const wrongRoutes = (path: string): Case[] => [
 ];
 
 /**
- * In the network there are the peers alice (an admin) and bob (in desk), carol, who is invited, the CIDRs desk and lab, which
+ * In the network there are the peers alice (the only admin) and bob (in desk), carol, who is invited, the CIDRs desk and lab, which
  * are associated, and floor, which holds room. A route that is not in here does not compile.
  */
 const CASES: Record<AdminRoute, readonly Case[]> = {
@@ -102,7 +103,10 @@ const CASES: Record<AdminRoute, readonly Case[]> = {
   ],
   "DELETE /v1/admin/tokens/:id": nothingAt((id) => `/v1/admin/tokens/${id}`),
   "GET /v1/admin/peers": [],
-  "DELETE /v1/admin/peers/:name": nothingAt((name) => `/v1/admin/peers/${name}`),
+  "DELETE /v1/admin/peers/:name": [
+    ...nothingAt((name) => `/v1/admin/peers/${name}`),
+    ["/v1/admin/peers/alice", undefined, "last-admin"],
+  ],
   "POST /v1/admin/peers/:name/rename": [
     ...nothingAt((name) => `/v1/admin/peers/${name}/rename`, { to: "fresh" }),
     ...wrongBody("/v1/admin/peers/bob/rename", { to: "fresh" }),
@@ -132,11 +136,15 @@ const CASES: Record<AdminRoute, readonly Case[]> = {
     ["/v1/admin/routes/bob/revoke", { route: "192.168.50.0/24" }, "not-found"],
   ],
   "POST /v1/admin/peers/:name/enable": nothingAt((name) => `/v1/admin/peers/${name}/enable`, {}),
-  "POST /v1/admin/peers/:name/disable": nothingAt((name) => `/v1/admin/peers/${name}/disable`, {}),
+  "POST /v1/admin/peers/:name/disable": [
+    ...nothingAt((name) => `/v1/admin/peers/${name}/disable`, {}),
+    ["/v1/admin/peers/alice/disable", {}, "last-admin"],
+  ],
   "POST /v1/admin/peers/:name/admin": [
     ...nothingAt((name) => `/v1/admin/peers/${name}/admin`, { admin: true }),
     ...wrongBody("/v1/admin/peers/bob/admin", { admin: true }),
     ...wrongField("/v1/admin/peers/bob/admin", "admin", [null, 1, "true", []], "bad-request"),
+    ["/v1/admin/peers/alice/admin", { admin: false }, "last-admin"],
   ],
   "POST /v1/admin/peers/:name/tags": [
     ...nothingAt((name) => `/v1/admin/peers/${name}/tags`, { tags: ["web"] }),
@@ -257,6 +265,13 @@ const CASES: Record<AdminRoute, readonly Case[]> = {
     ...["", "accept bob -> nowhere", "accept bob -> alice:0", "allow bob -> alice", "\u0000"].map(
       (text): Case => ["/v1/admin/policy/test", { text }, "bad-assertions"],
     ),
+    ...[null, {}, "", [7], [{}], new Array(501).fill({ line: 1, method: "POST", path: "/v1/admin/cidrs" })].map(
+      (proposed): Case => ["/v1/admin/policy/test", { text: "accept any -> any", proposed }, "bad-request"],
+    ),
+    ...NO_NAMES.map((name): Case => {
+      const proposed = [{ line: 1, method: "GET", path: `/v1/admin/peers/${name}` }];
+      return ["/v1/admin/policy/test", { text: "accept any -> any", proposed }, "bad-changes"];
+    }),
   ],
   "GET /v1/admin/audit": ["since=yesterday", "since=%00", "after=-1", "after=x", "limit=0", "limit=1001", "who=me"].map(
     (query) => [`/v1/admin/audit?${query}`, undefined, "bad-request"],
@@ -297,15 +312,9 @@ afterAll(() => home[Symbol.asyncDispose]());
 
 /** Every row of every table, but for what each start of a coordinator sets aside. */
 function readStore(): unknown {
-  const database = new Database(join(home.path, "coordinator/coordinator.db"), { readonly: true });
-  try {
-    const tables = database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").pluck().all() as string[];
-    const rows = Object.fromEntries(tables.map((table) => [table, database.prepare(`SELECT * FROM "${table}"`).all()]));
-    for (const network of rows.network as { map_version_ceiling?: number }[]) delete network.map_version_ceiling;
-    return rows;
-  } finally {
-    database.close();
-  }
+  const rows = readDatabase(join(home.path, "coordinator/coordinator.db"));
+  for (const network of rows.network as { map_version_ceiling?: number }[]) delete network.map_version_ceiling;
+  return rows;
 }
 
 it.each(Object.entries(CASES))("%s answers bad input with the code that is documented for it", async (route, cases) => {
@@ -317,6 +326,22 @@ it.each(Object.entries(CASES))("%s answers bad input with the code that is docum
     // What was sent is not thrown at whoever reads the answer on a terminal.
     expect(text.length).toBeLessThan(1000);
     expect(error.message).not.toMatch(/[\p{C}\p{Zl}\p{Zp}]/u);
+  }
+});
+
+const changes = Object.entries(CASES).filter(([route]) => (CHANGES as readonly string[]).includes(route));
+it.each(changes)("%s, as a proposal, is refused with the same words and the line", async (route, cases) => {
+  const [method = ""] = route.split(" ");
+  // One of each kind: the checks are the same.
+  for (const [path, body, code] of cases.filter((one, index) => one[2] !== cases[index - 1]?.[2])) {
+    // A text would be taken for what is no JSON.
+    if (typeof body === "string") continue;
+    const proposed = [{ line: 7, method, path, body }];
+    const { admin } = fixture;
+    const refused = errorBodySchema.parse((await admin.call(method, path, body)).json).error;
+    const { json } = await admin.call("POST", "/v1/admin/policy/test", { text: "accept any -> any", proposed });
+    const { error } = errorBodySchema.parse(json);
+    expect([path, body, error]).toEqual([path, body, { ...refused, code, message: `line 7: ${refused.message}` }]);
   }
 });
 

@@ -228,6 +228,9 @@ describe("the rules of the network", () => {
     await added({ ports: "1" }, 60);
     await added({ ports: "2" }, 3600);
     await toldOf(alice, ["deny out 1 any > any", "deny in 1 any > any", "deny out 2 any > any", "deny in 2 any > any"]);
+    // The peer knows the time as well, and needs nobody to tell it that it has come.
+    const times = (await list()).map(({ expiresAt }) => expiresAt!);
+    expect(alice.map!.filterRules.map(({ expiresAt }) => expiresAt)).toEqual(times.flatMap((time) => [time, time]));
     aheadMs = 59_000;
     expect(await list()).toHaveLength(2);
     aheadMs = 61_000;
@@ -281,6 +284,21 @@ describe("the rules of the network", () => {
       expect((await remove(request)).json.error.code).toBe("not-found");
     }
     expect(await list()).toHaveLength(2);
+  });
+
+  it("have exactly the one removed that is named", async () => {
+    await join("alice", "humans");
+    await join("bob", "humans");
+    const rules = [
+      await added({ ports: "22", source: "peer:alice" }),
+      await added({ ports: "22", source: "peer:bob" }),
+      await added({ ports: "22" }),
+      await added({ ports: "23", source: "peer:bob" }),
+    ];
+    expect((await remove({ match: { ports: "22", source: "peer:bob" } })).json).toEqual(rules[1]);
+    expect(await list()).toEqual([rules[0], rules[2], rules[3]]);
+    expect((await remove({ id: rules[2]!.id })).json).toEqual(rules[2]);
+    expect(await list()).toEqual([rules[0], rules[3]]);
   });
 
   it("take a tag that a token promises", async () => {

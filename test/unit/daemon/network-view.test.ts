@@ -38,7 +38,21 @@ describe("the view of the network, held to the pins", () => {
     });
   }
 
-  const take = (...peers: ReturnType<typeof mapPeer>[]) => view.take(networkMap(peers, { self }), nowMs).peers;
+  const take = (...peers: ReturnType<typeof mapPeer>[]) => {
+    const taken = view.take(networkMap(peers, { self }), nowMs);
+    expect(view.map).toBe(taken);
+    return taken.peers;
+  };
+
+  it("stays as it is when a map is refused whole", () => {
+    const bob = mapPeer("bob", 2);
+    take(bob);
+    const before = view.map;
+    const foreign = networkMap([mapPeer("eve", 3)], { self, network: { ...network, id: crypto.randomUUID() } });
+    expect(() => view.take(foreign, nowMs)).toThrow(expect.objectContaining({ code: "map-refused" }));
+    expect(view.map).toBe(before);
+    expect(take(bob)).toEqual([bob]);
+  });
 
   it("lets in what was accepted, and nothing that comes in its place, also after a start", async () => {
     const [former, replacement, third] = [mapPeer("bob", 2), mapPeer("bob", 2), mapPeer("bob", 2)];

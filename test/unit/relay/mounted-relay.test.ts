@@ -102,6 +102,22 @@ describe("the relay inside a coordinator", () => {
     expect(bob.received).toEqual([]);
   });
 
+  it("cuts a disabled peer, and does not let it back until it is enabled", async () => {
+    const [aliceKeys, bobKeys] = [await join("alice"), await join("bob")];
+    const [alice, bob] = [open(aliceKeys), open(bobKeys)];
+    await soon(() => expect(alice.client.state.connected && bob.client.state.connected).toBe(true));
+    await fixture.admin.call("POST", "/v1/admin/peers/bob/disable", {});
+    await soon(() => expect(bob.client.state.error?.code).toBe("not-registered"));
+    const again = open(bobKeys);
+    await soon(() => expect(again.client.state.error?.code).toBe("not-registered"));
+    expect([bob.client.state.connected, again.client.state.connected]).toEqual([false, false]);
+    await bob.client.close();
+    await fixture.admin.call("POST", "/v1/admin/peers/bob/enable", {});
+    await soon(() => expect(again.client.state.connected).toBe(true));
+    alice.client.send(bobKeys.wireguardKey, Buffer.from("welcome back"));
+    await soon(() => expect(again.received).toEqual(["welcome back"]));
+  });
+
   it("ends with the coordinator, and serves again with it", async () => {
     const alice = open(await join("alice"));
     await soon(() => expect(alice.client.state.connected).toBe(true));

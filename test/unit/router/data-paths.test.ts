@@ -59,7 +59,7 @@ function pathsPair() {
     data: right.pathCells.get(0, path, PathCell.rxData),
     large: right.pathCells.get(0, path, PathCell.rxLarge),
   });
-  return { network, clock, left, right, use, send, received };
+  return { network, clock, left, right, rings, use, send, received };
 }
 
 describe("a peer with paths", () => {
@@ -72,6 +72,18 @@ describe("a peer with paths", () => {
     expect(received(path === UDP ? PIPE : UDP)).toEqual({ data: 0, large: 0 });
     expect(left.pathCells.get(0, path, PathCell.txData)).toBe(2);
     expect(left.pathCells.get(0, path, PathCell.txLarge)).toBe(1);
+  });
+
+  it("shows its packets to nobody whom a pipe leads through: a relay, a jump host", () => {
+    const { left, right, rings } = pathsPair();
+    const secret = Buffer.from("nobody on the way may read this line".repeat(20));
+    const packet = buildPacket({ version: 4, protocol: UDP_PROTOCOL, payload: secret });
+    left.tun.injectPacket(packet);
+    left.drain();
+    const carried = Buffer.from(rings[0].buffer);
+    for (const part of [secret.subarray(0, 16), packet.subarray(12, 20)]) expect(carried.indexOf(part)).toBe(-1);
+    right.drain();
+    expect(right.takePackets()).toEqual([packet]);
   });
 
   it("gets every packet twice while a second path is used, and delivers it once; both paths are credited", () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { MeshError } from "../../../src/base/errors.ts";
-import { SLOTS_PER_PEER } from "../../../src/wireguard/limits.ts";
+import { HANDSHAKE_LIMITS, SLOTS_PER_PEER } from "../../../src/wireguard/limits.ts";
 import type { WireGuardNode } from "../../support/wireguard-node.ts";
 import {
   ALICE_AT,
@@ -218,7 +218,23 @@ describe("where a peer is", () => {
     expect(bob.device.peerStatus(aliceId, network.nowMs)?.endpoint).toEqual(elsewhere);
   });
 
-  it("an authentic handshake from a new address moves it too, a cookie reply does not", () => {
+  it("a cookie reply moves it nowhere: who saw the initiation can make one", () => {
+    const bobUnderLoad = { handshakeLimits: { ...HANDSHAKE_LIMITS, unloadedHandshakesPerSecond: 0 } };
+    const { network, alice, bob, bobId } = makePair({ bob: bobUnderLoad });
+    alice.send(bobId, text("hello"));
+    network.runUntil(() => bob.received.length === 1, 10_000);
+    network.run(200_000);
+    network.intercept = () => false;
+    const cookiesBefore = alice.cookiesTaken;
+    alice.send(bobId, text("hello"));
+    bob.receive(network.sent.at(-1)!.bytes, ALICE_AT);
+    alice.receive(network.sent.at(-1)!.bytes, { address: "198.51.100.9", port: 9 });
+    expect(alice.cookiesTaken).toBe(cookiesBefore + 1);
+    expect(alice.endpoint(bobId)).toEqual(BOB_AT);
+    expect(alice.device.peerStatus(bobId, network.nowMs)?.endpoint).toEqual(BOB_AT);
+  });
+
+  it("an authentic handshake from a new address moves it too", () => {
     const { network, alice, bob, bobId, aliceId } = makeConnectedPair();
     const elsewhere = { address: "198.51.100.9", port: 9 };
     network.run(200_000);

@@ -1,14 +1,18 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { WHITEPAPER_TIMINGS } from "../../../src/wireguard/constants.ts";
+import { IDENTIFIER, WHITEPAPER_TIMINGS } from "../../../src/wireguard/constants.ts";
 import { CookieJar } from "../../../src/wireguard/cookie.ts";
 import { nodeCrypto } from "../../../src/wireguard/crypto/node.ts";
+import { encodeInitiation } from "../../../src/wireguard/messages.ts";
+import { SentInitiation } from "../../../src/wireguard/noise.ts";
+import { encodeTai64n } from "../../../src/wireguard/tai64n.ts";
 import type { Datagram } from "../../support/wireguard-network.ts";
 import {
   ALICE_AT,
   BOB_AT,
   keyFromSeed,
   makeConnectedPair,
+  makePair,
   type Pair,
   text,
   textOf,
@@ -41,6 +45,31 @@ function stillTalks({ network, alice, bob, bobId, aliceId }: Pair): void {
   bob.send(aliceId, text("yes"));
   network.run(100);
   expect(textOf(alice.received.at(-1)?.payload)).toBe("yes");
+}
+
+/** With the MAC1 that everybody can make who knows the receiver's public key. */
+function stamped(message: Uint8Array, receiver: string): Uint8Array {
+  const jar = new CookieJar({ crypto: nodeCrypto, timings: WHITEPAPER_TIMINGS }, keyFromSeed(receiver).publicKey);
+  jar.stamp(message, 0);
+  return message;
+}
+
+/** To Bob, as far as one comes without the private key of `publicKey`; of a time that is far ahead. */
+function initiationInTheNameOf(publicKey: Uint8Array, ephemeralKey: Uint8Array): Uint8Array {
+  const own = nodeCrypto.x25519Key(ephemeralKey);
+  const staticKey = { publicKey, sharedSecret: own.sharedSecret.bind(own), dispose: own.dispose.bind(own) };
+  const prologue = text(IDENTIFIER);
+  const written = SentInitiation.write(
+    { crypto: nodeCrypto, staticKey, prologue },
+    {
+      staticPublicKey: keyFromSeed("bob").publicKey,
+      staticStatic: new Uint8Array(32).fill(1),
+      presharedKey: new Uint8Array(32),
+    },
+    nodeCrypto.x25519Key(ephemeralKey),
+    encodeTai64n(Date.UTC(2100, 0, 1)),
+  );
+  return stamped(encodeInitiation({ senderIndex: 7, ...written!.fields }), "bob");
 }
 
 describe("datagrams from strangers", () => {
@@ -95,15 +124,13 @@ describe("datagrams from strangers", () => {
 
   it("a valid MAC1 alone changes nothing: random contents of every handshake type", () => {
     const pair = makeConnectedPair();
-    const jar = new CookieJar({ crypto: nodeCrypto, timings: WHITEPAPER_TIMINGS }, keyFromSeed("bob").publicKey);
     const before = stateOf(pair);
     const contents = fc.uint8Array({ minLength: 148, maxLength: 148 });
     fc.assert(
       fc.property(contents, fc.constantFrom(1, 2), (bytes, type) => {
         const message = bytes.slice(0, type === 1 ? 148 : 92);
         message.set([type, 0, 0, 0]);
-        jar.stamp(message, 0);
-        pair.bob.receive(message, stranger);
+        pair.bob.receive(stamped(message, "bob"), stranger);
         expect(stateOf(pair)).toBe(before);
       }),
       { numRuns: 100 },
@@ -123,6 +150,44 @@ describe("datagrams from strangers", () => {
     expect(bob.device.drops["replayed-initiation"]).toBe(1);
     expect(bob.replayed).toBe(1);
     stillTalks(pair);
+  });
+
+  it("an initiation in a peer's name, without its private key, changes nothing and holds the true one up by nothing", () => {
+    const pair = makeConnectedPair();
+    const { network, alice, bob } = pair;
+    const [{ privateKey, publicKey }, forger] = [keyFromSeed("alice"), keyFromSeed("forger")];
+    const before = stateOf(pair);
+    // The name is sealed with what everybody knows; only behind it the private key is needed.
+    for (const source of [stranger, ALICE_AT]) bob.receive(initiationInTheNameOf(publicKey, forger.privateKey), source);
+    expect(bob.device.drops["not-authentic"]).toBe(2);
+    expect(stateOf(pair)).toBe(before);
+    stillTalks(pair);
+    bob.receive(initiationInTheNameOf(publicKey, forger.privateKey), stranger);
+    const sessions = bob.sessions.size;
+    alice.perform(alice.device.setPrivateKey(privateKey, network.nowMs));
+    network.run(5);
+    expect([bob.device.drops["flooding-initiation"], bob.sessions.size]).toEqual([0, sessions + 1]);
+  });
+
+  it("a response of who has only seen the initiation changes nothing, and the true one still counts", () => {
+    const pair = makePair();
+    const { network, alice, bob, bobId } = pair;
+    network.intercept = ({ source }) => source.address !== BOB_AT.address;
+    alice.send(bobId, text("hello"));
+    network.run(10);
+    const [initiation, response] = network.sent;
+    const forged = new Uint8Array(response!.bytes).fill(7, 4, 8).fill(7, 12, 60);
+    forged.set(initiation!.bytes.subarray(4, 8), 8);
+    alice.receive(stamped(forged, "alice"), BOB_AT);
+    alice.receive(stamped(forged, "alice"), stranger);
+    expect(alice.device.drops["not-authentic"]).toBe(2);
+    expect([alice.endpoint(bobId), alice.device.peerStatus(bobId, network.nowMs)?.endpoint]).toEqual([
+      undefined,
+      undefined,
+    ]);
+    network.intercept = () => true;
+    alice.receive(response!.bytes, BOB_AT);
+    network.runUntil(() => bob.received.length === 1, 100);
   });
 
   it("an initiation of somebody who is no peer is not answered", () => {
