@@ -46,6 +46,9 @@ export class Ipv6DisabledError extends Error {
   override readonly name = "Ipv6DisabledError";
 }
 
+/** What was to be added is there already. */
+export class AlreadyThereError extends MeshError {}
+
 // Of the kernel with extended acknowledgements, of older ones (EACCES), of one built without IPv6 (EOPNOTSUPP).
 const IPV6_DISABLED = /IPv6 is disabled|Permission denied|not supported/;
 
@@ -69,6 +72,11 @@ export class IpRoute {
 
   async link(name: string): Promise<HostLink | undefined> {
     return (await this.links()).find((link) => link.name === name);
+  }
+
+  /** Names of the bridges. */
+  async bridges(): Promise<string[]> {
+    return (await this.#query(linkSchema, ["link", "show", "type", "bridge"])).map(({ ifname }) => ifname);
   }
 
   /** IPv4 and IPv6. */
@@ -218,6 +226,7 @@ function ruleWords({ priority, table, words }: HostRuleChange): string[] {
 function failureOf(args: readonly string[], result: CommandResult): MeshError {
   const said = result.stderr.trim().split("\n").at(-1) ?? "";
   const command = `ip ${args.join(" ")}`;
+  if (/File exists/.test(said)) return new AlreadyThereError("host-change-failed", `\`${command}\` failed: ${said}`);
   if (/Operation not permitted/.test(said)) {
     return new MeshError("missing-capability", `\`${command}\` was refused: ${said}`);
   }

@@ -6,7 +6,7 @@ import { type CommandRunner, systemCommandRunner } from "../command.ts";
 import { IpRoute } from "../ip-route.ts";
 import { Nft } from "../nft.ts";
 import { type Sysctls, systemSysctls } from "../sysctl.ts";
-import { type HostTools, makeChange, unmakeChange } from "./change-host.ts";
+import { type HostTools, makeChange, renewChange, unmakeChange } from "./change-host.ts";
 import {
   type ChangeOwner,
   type HostChange,
@@ -105,6 +105,11 @@ export class HostChanges implements AsyncDisposable {
     const before = await this.tools.sysctls.read(key);
     if (before === undefined) throw new MeshError("host-change-failed", `this kernel has no setting ${key}`);
     if (before !== value) await this.make(owner, { kind: "sysctl", key, before, after: value });
+  }
+
+  /** Makes what this owner made once more, where somebody else has taken it away. @throws MeshError as `make` */
+  async renew(owner: ChangeOwner): Promise<void> {
+    for (const step of this.list()) if (step.owner === owner) await renewChange(step.change, this.tools);
   }
 
   /** Takes back the one change of this owner, if it is in force. @throws MeshError as `make` */
