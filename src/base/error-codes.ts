@@ -200,6 +200,24 @@ export const ERROR_CODES = {
     hint: "One a line, as after `mesh`: `association add A B`, `cidr …`, `peer …`, `filter … --scope network`; see docs/policy-test.md.",
   },
   "filter-full": { exit: 6, http: 409, hint: "Remove rules, or make one of several: a rule takes ranges and CIDRs." },
+  "exit-is-self": { exit: 2, http: 400, hint: "Name another peer; `mesh exit list` shows those that offer an exit." },
+  "exit-not-offered": {
+    exit: 6,
+    http: 409,
+    hint: "`mesh exit list` shows who offers one; there: `mesh exit offer on`, and an admin may forbid it.",
+  },
+  "exit-forbidden": { exit: 4, http: 403, hint: "Ask an admin for an association by which this machine may start." },
+  "exit-needs-mark": {
+    exit: 6,
+    http: 409,
+    hint: "Start the daemon with a firewall mark (`--fwmark`): by it routing tells the tunnel from what goes through it.",
+  },
+  "exit-guard-taken": {
+    exit: 6,
+    http: 409,
+    hint: "Have the other network let its exit go first: `mesh --network NAME exit use off`.",
+  },
+  "exit-not-on-trial": { exit: 5, http: 404, hint: "`mesh exit use PEER --confirm-within 60s` begins a trial." },
   "bad-transport": { exit: 2, http: 400, hint: `The transports are ${transportsInWords("and")}.` },
   "transport-excluded": {
     exit: 6,

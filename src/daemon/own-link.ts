@@ -13,10 +13,10 @@ export interface OwnLinkDeps {
 /** Our interface in others' hands: while it is down the user is told, and once it is up again it leads into the mesh as before. */
 export class OwnLink {
   readonly #interfaceName: string;
-  readonly #changes: Pick<HostChanges, "restore">;
+  readonly #changes: Pick<HostChanges, "renew">;
   readonly #deps: OwnLinkDeps;
 
-  constructor(interfaceName: string, changes: Pick<HostChanges, "restore">, deps: OwnLinkDeps) {
+  constructor(interfaceName: string, changes: Pick<HostChanges, "renew">, deps: OwnLinkDeps) {
     this.#interfaceName = interfaceName;
     this.#changes = changes;
     this.#deps = deps;
@@ -33,7 +33,8 @@ export class OwnLink {
       return;
     }
     try {
-      await this.#changes.restore(name);
+      // The kernel takes away routes and IPv6 addresses with a link that goes down.
+      await this.#changes.renew("interface", "exit-use", "subnet-routes");
       warnings.clear(CAUSE);
     } catch (failure) {
       const { message } = asMeshError(failure);

@@ -46,6 +46,9 @@ export class Ipv6DisabledError extends Error {
   override readonly name = "Ipv6DisabledError";
 }
 
+/** What was to be added is there already. */
+export class AlreadyThereError extends MeshError {}
+
 // Of the kernel with extended acknowledgements, of older ones (EACCES), of one built without IPv6 (EOPNOTSUPP).
 const IPV6_DISABLED = /IPv6 is disabled|Permission denied|not supported/;
 
@@ -69,6 +72,11 @@ export class IpRoute {
 
   async link(name: string): Promise<HostLink | undefined> {
     return (await this.links()).find((link) => link.name === name);
+  }
+
+  /** Names of the bridges. */
+  async bridges(): Promise<string[]> {
+    return (await this.#query(linkSchema, ["link", "show", "type", "bridge"])).map(({ ifname }) => ifname);
   }
 
   /** IPv4 and IPv6. */
@@ -123,12 +131,6 @@ export class IpRoute {
     throw failureOf(args, result);
   }
 
-  /** As `addAddress`, and no failure where it is there. */
-  async replaceAddress(interfaceName: string, address: string): Promise<void> {
-    const nodad = address.includes(":") ? ["nodad"] : [];
-    await this.#change(["address", "replace", address, "dev", interfaceName, ...nodad]);
-  }
-
   /** One that is not there is as good as removed; so below. */
   async removeAddress(interfaceName: string, address: string): Promise<void> {
     await this.#remove(["address", "delete", address, "dev", interfaceName], async () =>
@@ -138,11 +140,6 @@ export class IpRoute {
 
   async addRoute(route: HostRouteChange): Promise<void> {
     await this.#change([family(route.destination), "route", "add", ...routeWords(route)]);
-  }
-
-  /** As `addRoute`, and no failure where it is there. */
-  async replaceRoute(route: HostRouteChange): Promise<void> {
-    await this.#change([family(route.destination), "route", "replace", ...routeWords(route)]);
   }
 
   async removeRoute(route: HostRouteChange): Promise<void> {
@@ -229,6 +226,7 @@ function ruleWords({ priority, table, words }: HostRuleChange): string[] {
 function failureOf(args: readonly string[], result: CommandResult): MeshError {
   const said = result.stderr.trim().split("\n").at(-1) ?? "";
   const command = `ip ${args.join(" ")}`;
+  if (/File exists/.test(said)) return new AlreadyThereError("host-change-failed", `\`${command}\` failed: ${said}`);
   if (/Operation not permitted/.test(said)) {
     return new MeshError("missing-capability", `\`${command}\` was refused: ${said}`);
   }

@@ -30,9 +30,15 @@ export class Nft {
   }
 
   async hasTable(family: string, name: string): Promise<boolean> {
+    return (await this.showTable(family, name)) !== undefined;
+  }
+
+  /** In nft's own words, counters with their figures; undefined where there is none. @throws as `putTable` */
+  async showTable(family: string, name: string): Promise<string | undefined> {
     const result = await this.#nft(["list", "table", family, name]);
-    if (result.status !== 0 && !NOT_THERE.test(result.stderr)) throw failureOf(`table ${family} ${name}`, result);
-    return result.status === 0;
+    if (result.status === 0) return result.stdout;
+    if (NOT_THERE.test(result.stderr)) return undefined;
+    throw failureOf(`table ${family} ${name}`, result);
   }
 
   async #nft(args: readonly string[], input?: string): Promise<CommandResult> {

@@ -11,9 +11,9 @@ import {
   requireUsableHost,
 } from "../../src/host/interface-setup.ts";
 import { IpRoute } from "../../src/host/ip-route.ts";
-import type { Sysctls } from "../../src/host/sysctl.ts";
 import { Lab } from "../support/lab/lab.ts";
 import type { LabHost } from "../support/lab/lab-host.ts";
+import { labSysctls } from "../support/lab/lab-sysctls.ts";
 
 let lab: Lab;
 let host: LabHost;
@@ -176,11 +176,8 @@ describe("changes of every kind", () => {
     ruleset: await host.must("nft", "list", "ruleset"),
     forwarding: await host.must("cat", "/proc/sys/net/ipv4/ip_forward"),
   });
-  const namespaced: Sysctls = {
-    read: async (key) => (await host.must("cat", `/proc/sys/${key.replaceAll(".", "/")}`)).trim(),
-    write: (key, value) => host.sysctl(key, value),
-  };
-  const open = () => HostChanges.open(journalFile, { logger: silentLogger, run: host.runner, sysctls: namespaced });
+  const deps = () => ({ logger: silentLogger, run: host.runner, sysctls: labSysctls(host) });
+  const open = () => HostChanges.open(journalFile, deps());
 
   const makeAll = async (changes: HostChanges) => {
     const words = ["not", "fwmark", "0x2086"];
@@ -232,8 +229,7 @@ describe("changes of every kind", () => {
       expect(new Set(next.list().map(({ owner }) => owner))).toEqual(new Set(["guard"]));
       await makeAll(next);
     }
-    const deps = { logger: silentLogger, run: host.runner, sysctls: namespaced };
-    expect(await takeBackHostChanges(journalFile, deps)).toEqual([]);
+    expect(await takeBackHostChanges(journalFile, deps())).toEqual([]);
     expect(await everything()).toEqual(before);
   });
 });

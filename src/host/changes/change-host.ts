@@ -1,4 +1,4 @@
-import type { IpRoute } from "../ip-route.ts";
+import { AlreadyThereError, type IpRoute } from "../ip-route.ts";
 import type { Nft } from "../nft.ts";
 import type { Sysctls } from "../sysctl.ts";
 import type { HostChange, InterfaceIdentity } from "./host-change.ts";
@@ -26,6 +26,16 @@ export async function makeChange(change: HostChange, { ipRoute, nft, sysctls }: 
       return nft.putTable(change.family, change.name, text);
     case "sysctl":
       return sysctls.write(change.key, change.after);
+  }
+}
+
+/** Makes it again where somebody else has taken it away; a table of nftables, whose text is not known, stays as it is. */
+export async function renewChange(change: HostChange, tools: HostTools): Promise<void> {
+  if (change.kind === "nft-table") return;
+  try {
+    await makeChange(change, tools);
+  } catch (failure) {
+    if (!(failure instanceof AlreadyThereError)) throw failure;
   }
 }
 

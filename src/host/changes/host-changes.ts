@@ -6,7 +6,7 @@ import { type CommandRunner, systemCommandRunner } from "../command.ts";
 import { IpRoute } from "../ip-route.ts";
 import { Nft } from "../nft.ts";
 import { type Sysctls, systemSysctls } from "../sysctl.ts";
-import { type HostTools, makeChange, unmakeChange } from "./change-host.ts";
+import { type HostTools, makeChange, renewChange, unmakeChange } from "./change-host.ts";
 import {
   type ChangeOwner,
   type HostChange,
@@ -107,19 +107,9 @@ export class HostChanges implements AsyncDisposable {
     if (before !== value) await this.make(owner, { kind: "sysctl", key, before, after: value });
   }
 
-  /**
-   * Puts back what the kernel takes away when somebody sets this interface down: its routes, and IPv6 addresses.
-   * @throws MeshError `host-change-failed`, `missing-capability`
-   */
-  async restore(interfaceName: string): Promise<void> {
-    const { ipRoute } = this.tools;
-    for (const { change } of this.list()) {
-      if (change.kind === "address" && change.interface.name === interfaceName) {
-        await ipRoute.replaceAddress(interfaceName, change.address);
-      } else if (change.kind === "route" && change.interface?.name === interfaceName) {
-        await ipRoute.replaceRoute(change);
-      }
-    }
+  /** Makes what these owners made once more, where somebody else has taken it away. @throws MeshError as `make` */
+  async renew(...owners: readonly ChangeOwner[]): Promise<void> {
+    for (const step of this.list()) if (owners.includes(step.owner)) await renewChange(step.change, this.tools);
   }
 
   /** Takes back the one change of this owner, if it is in force. @throws MeshError as `make` */
