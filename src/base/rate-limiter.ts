@@ -1,7 +1,4 @@
-interface Bucket {
-  tokens: number;
-  atMs: number;
-}
+import { TokenBucket } from "./token-bucket.ts";
 
 const MAX_BUCKETS = 16_384;
 
@@ -10,7 +7,7 @@ const MAX_BUCKETS = 16_384;
  * remembered is bounded; the one unused for longest is forgotten first.
  */
 export class RateLimiter {
-  #buckets = new Map<string, Bucket>();
+  #buckets = new Map<string, TokenBucket>();
   #burst: number;
   #perSecond: number;
 
@@ -21,10 +18,7 @@ export class RateLimiter {
 
   /** True when `source` may act now. */
   take(source: string, nowMs: number): boolean {
-    const bucket = this.#buckets.get(source) ?? { tokens: this.#burst, atMs: nowMs };
-    const earned = (Math.max(0, nowMs - bucket.atMs) / 1000) * this.#perSecond;
-    bucket.tokens = Math.min(this.#burst, bucket.tokens + earned);
-    bucket.atMs = nowMs;
+    const bucket = this.#buckets.get(source) ?? new TokenBucket(this.#burst, this.#perSecond, nowMs);
     // Re-inserted, so that the map's order is the order of last use.
     this.#buckets.delete(source);
     this.#buckets.set(source, bucket);
@@ -32,8 +26,6 @@ export class RateLimiter {
       const oldest = this.#buckets.keys().next();
       if (oldest.done !== true) this.#buckets.delete(oldest.value);
     }
-    if (bucket.tokens < 1) return false;
-    bucket.tokens -= 1;
-    return true;
+    return bucket.take(nowMs);
   }
 }

@@ -4,7 +4,7 @@ import { MAX_ADVERTISED_ROUTES } from "../api/control-channel.ts";
 import { networkInfoSchema, selfInfoSchema } from "../api/network-map.ts";
 import { peerPreferenceSchema, transportOrderSchema } from "../api/path-preference.ts";
 import { filterSettingsSchema, MAX_SSH_PORTS } from "../api/peer-config.ts";
-import { cidrSchema, instantSchema, nameSchema, portSchema, sha256HexSchema } from "../api/primitives.ts";
+import { cidrSchema, instantSchema, key32Schema, nameSchema, portSchema, sha256HexSchema } from "../api/primitives.ts";
 import { sshJumpSchema } from "../api/ssh-jump.ts";
 import { TRANSPORT_NAMES } from "../base/transports.ts";
 import { DEFAULT_FWMARK, MAX_FWMARK } from "../host/underlay/firewall-mark.ts";
@@ -79,6 +79,8 @@ const intentSchema = z.strictObject({ version: z.literal(1), intent: z.enum(["up
 const preferencesSchema = z.strictObject({
   version: z.literal(1),
   peers: z.record(nameSchema, peerPreferenceSchema),
+  /** The public keys that these peers had last. */
+  keys: z.record(nameSchema, key32Schema).default({}),
 });
 
 /** The state files of one network, apart from keys, map and pins. */

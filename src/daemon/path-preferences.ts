@@ -1,4 +1,5 @@
 import type { ActivePreference, PreferenceReply } from "../api/local.ts";
+import type { MapPeer } from "../api/network-map.ts";
 import type { PeerPreference } from "../api/path-preference.ts";
 import { MeshError } from "../base/errors.ts";
 import type { TransportName } from "../base/transports.ts";
@@ -10,6 +11,12 @@ export interface PathPreferencesOptions {
   readonly settings: Pick<Settings, "transports" | "peerPreferences">;
 }
 
+/** The word of `mesh prefer`, by the names of peers, and the public keys that these peers had last. */
+interface Commanded {
+  readonly preferences: ReadonlyMap<string, PeerPreference>;
+  readonly keys: ReadonlyMap<string, string>;
+}
+
 /**
  * What was asked of the paths to peers: the transports that this machine may use at all, the configuration file's word on
  * single peers, and that of `mesh prefer`, which outweighs it and is kept on disk.
@@ -18,9 +25,11 @@ export class PathPreferences {
   readonly transports: readonly TransportName[];
   readonly #file: NetworkState["preferences"];
   readonly #configured: ReadonlyMap<string, PeerPreference>;
-  #commanded: ReadonlyMap<string, PeerPreference>;
+  #commanded: Commanded;
+  /** One write at a time. */
+  #saving: Promise<void> = Promise.resolve();
 
-  private constructor({ file, settings }: PathPreferencesOptions, commanded: ReadonlyMap<string, PeerPreference>) {
+  private constructor({ file, settings }: PathPreferencesOptions, commanded: Commanded) {
     this.transports = settings.transports;
     this.#file = file;
     this.#configured = new Map(Object.entries(settings.peerPreferences));
@@ -30,7 +39,11 @@ export class PathPreferences {
   /** @throws MeshError `state-damaged` */
   static async open(options: PathPreferencesOptions): Promise<PathPreferences> {
     const stored = await options.file.read();
-    return new PathPreferences(options, new Map(Object.entries(stored?.peers ?? {})));
+    const { peers = {}, keys = {} } = stored ?? {};
+    return new PathPreferences(options, {
+      preferences: new Map(Object.entries(peers)),
+      keys: new Map(Object.entries(keys)),
+    });
   }
 
   /** Whether this machine uses the transport for anybody. */
@@ -40,7 +53,7 @@ export class PathPreferences {
 
   /** Null where nothing was asked for. */
   of(peer: string): ActivePreference | null {
-    const commanded = this.#commanded.get(peer);
+    const commanded = this.#commanded.preferences.get(peer);
     if (commanded !== undefined) return { ...commanded, from: "command" };
     const configured = this.#configured.get(peer);
     return configured === undefined ? null : { ...configured, from: "configuration" };
@@ -48,7 +61,7 @@ export class PathPreferences {
 
   /** In the order of the names. */
   list(): PreferenceReply[] {
-    const names = new Set([...this.#configured.keys(), ...this.#commanded.keys()]);
+    const names = new Set([...this.#configured.keys(), ...this.#commanded.preferences.keys()]);
     return [...names].sort().map((peer) => ({ peer, preference: this.of(peer) }));
   }
 
@@ -66,11 +79,57 @@ export class PathPreferences {
   async set(peer: string, preference: PeerPreference | null): Promise<void> {
     const problem = preference === null ? undefined : this.#problemOf(peer, preference);
     if (problem !== undefined) throw new MeshError("transport-excluded", problem);
-    const commanded = new Map(this.#commanded);
-    if (preference === null) commanded.delete(peer);
-    else commanded.set(peer, preference);
-    await this.#file.write({ version: 1, peers: Object.fromEntries(commanded) });
-    this.#commanded = commanded;
+    const changed = (): Commanded => {
+      const { preferences, keys } = this.#commanded;
+      const others = [...preferences].filter(([name]) => name !== peer);
+      return {
+        preferences: new Map(preference === null ? others : [...others, [peer, preference]]),
+        // Whose name it is now, the next map tells.
+        keys: new Map([...keys].filter(([name]) => name !== peer)),
+      };
+    };
+    await this.#inTurn(async () => {
+      await this.#write(changed());
+      // Once more: names may have changed while the disk was busy.
+      this.#commanded = changed();
+    });
+  }
+
+  /**
+   * What was commanded for a peer goes with its key when it has another name, and stays with its name when it has another
+   * key. Holds at once; undefined when nothing is new, else done once it is on the disk.
+   */
+  follow(peers: readonly Pick<MapPeer, "name" | "wireguardKey">[]): Promise<void> | undefined {
+    const before = this.#commanded;
+    if (before.preferences.size === 0) return undefined;
+    const nameOf = new Map(peers.map(({ name, wireguardKey }) => [wireguardKey, name]));
+    const keyOf = new Map(peers.map(({ name, wireguardKey }) => [name, wireguardKey]));
+    const named = [...before.preferences].map(([name, preference]) => {
+      const key = before.keys.get(name);
+      const known = key === undefined ? undefined : nameOf.get(key);
+      return { name: known ?? name, key, preference, isKnown: known !== undefined };
+    });
+    // Those found by their keys last: a name that is theirs now is not its former holder's any more.
+    named.sort((a, b) => Number(a.isKnown) - Number(b.isKnown));
+    const preferences = new Map(named.map(({ name, preference }) => [name, preference]));
+    const keys = new Map<string, string>();
+    for (const { name, key } of named) {
+      const latest = keyOf.get(name) ?? key;
+      if (latest !== undefined) keys.set(name, latest);
+    }
+    if (isSame(preferences, before.preferences) && isSame(keys, before.keys)) return undefined;
+    this.#commanded = { preferences, keys };
+    return this.#inTurn(() => this.#write(this.#commanded));
+  }
+
+  #write({ preferences, keys }: Commanded): Promise<void> {
+    return this.#file.write({ version: 1, peers: Object.fromEntries(preferences), keys: Object.fromEntries(keys) });
+  }
+
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const done = this.#saving.then(work);
+    this.#saving = done.catch(() => undefined);
+    return done;
   }
 
   /** What of all this cannot be fulfilled, a line for each peer concerned. */
@@ -91,4 +150,8 @@ export class PathPreferences {
     if (prefer === null || this.isUsed(prefer)) return undefined;
     return `${prefer} cannot be preferred for ${peer}: this machine uses ${used} only`;
   }
+}
+
+function isSame<T>(a: ReadonlyMap<string, T>, b: ReadonlyMap<string, T>): boolean {
+  return a.size === b.size && [...a].every(([name, value]) => b.get(name) === value);
 }

@@ -262,6 +262,7 @@ export class PeerSession implements AsyncDisposable {
   }
 
   #applyMap(map: VerifiedMap): void {
+    this.#followNames(map);
     this.#underlay.setPeers(map);
     this.#overrides.setPeers(map);
     this.filter.setNetwork(map);
@@ -271,6 +272,16 @@ export class PeerSession implements AsyncDisposable {
       preferenceOf: (peer: string) => this.#preferences.effective(peer),
     };
     this.#tunnel.configurePeers(peersToTunnel(map, context));
+  }
+
+  /** What was asked of the paths to a peer is asked under the name that it has now. */
+  #followNames({ peers }: VerifiedMap): void {
+    const saved = this.#preferences.follow(peers);
+    if (saved === undefined) return;
+    this.#deps.warnings.replaceGroup("paths ", this.#preferences.problems());
+    saved.catch((failure: unknown) => {
+      this.#deps.logger.warn({ err: failure }, "the names for which paths are preferred cannot be kept on disk");
+    });
   }
 
   /** As of the coordinator's last sign of life: after a sleep the connection only seems to be there. */

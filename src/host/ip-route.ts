@@ -226,7 +226,8 @@ function ruleWords({ priority, table, words }: HostRuleChange): string[] {
 function failureOf(args: readonly string[], result: CommandResult): MeshError {
   const said = result.stderr.trim().split("\n").at(-1) ?? "";
   const command = `ip ${args.join(" ")}`;
-  if (/File exists|already assigned/.test(said)) return new AlreadyThereError("host-change-failed", `\`${command}\` failed: ${said}`);
+  if (/File exists|already assigned/.test(said))
+    return new AlreadyThereError("host-change-failed", `\`${command}\` failed: ${said}`);
   if (/Operation not permitted/.test(said)) {
     return new MeshError("missing-capability", `\`${command}\` was refused: ${said}`);
   }

@@ -51,3 +51,15 @@ export const DROP_REASONS = [
 ] as const;
 
 export type DropReason = (typeof DROP_REASONS)[number];
+
+/** Why a packet is dropped that the filter stops, by `Verdict`. */
+export function filterDrops(way: "in" | "out"): readonly (DropReason | undefined)[] {
+  return [
+    undefined,
+    `${way}-filtered`,
+    `${way}-filtered`,
+    `${way}-one-way`,
+    `${way}-fragment`,
+    `${way}-connections-full`,
+  ];
+}

@@ -3,7 +3,7 @@ import { PacketBuffer } from "../packet/packet-buffer.ts";
 import type { PacketRecord } from "../packet/packet-record.ts";
 import type { FrameSink } from "../tun/tun-device.ts";
 import { clearVirtioHeader, VIRTIO_HEADER_BYTES } from "../tun/virtio-header.ts";
-import { AnswerBudget } from "./answer-budget.ts";
+import { answerBudget } from "./answer-budget.ts";
 
 /** Tells the host why a packet goes nowhere, so that its programs fail at once instead of timing out. */
 export class IcmpResponder {
@@ -12,7 +12,7 @@ export class IcmpResponder {
   readonly #pieces = new Int32Array(2);
   readonly #from4 = new Uint8Array(4);
   readonly #from16 = new Uint8Array(16);
-  readonly #budget = new AnswerBudget();
+  readonly #budget = answerBudget();
 
   constructor(sink: FrameSink) {
     this.#sink = sink;

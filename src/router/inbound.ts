@@ -28,7 +28,7 @@ import type { PeerCells } from "../wireguard/shared-state.ts";
 import { readCall } from "./call.ts";
 import type { Counters } from "./counters.ts";
 import { CountingSink } from "./counting-sink.ts";
-import type { DropReason } from "./drop-reasons.ts";
+import { filterDrops } from "./drop-reasons.ts";
 import { readInquiry } from "./inquiry.ts";
 import type { Outbound } from "./outbound.ts";
 import { LARGE_BYTES, PathCell, type PathCells } from "./path-cells.ts";
@@ -45,15 +45,7 @@ const TURN_BYTES = 2 ** 20;
 /** The control thread hears of an unknown address of a peer with paths no more often than this. */
 const STRANGER_INTERVAL_MS = 100;
 
-/** By `Verdict`. */
-const DROP_REASON_OF: readonly (DropReason | undefined)[] = [
-  undefined,
-  "in-filtered",
-  "in-filtered",
-  "in-one-way",
-  "in-fragment",
-  "in-connections-full",
-];
+const DROP_REASON_OF = filterDrops("in");
 
 /** More datagrams than one receive can hold: none is shorter than a keepalive once it counts as data. */
 const MAX_MESSAGES = 65_536 / DATA_OVERHEAD_BYTES + 1;

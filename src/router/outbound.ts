@@ -32,7 +32,7 @@ import type { SessionTable } from "../wireguard/session-table.ts";
 import type { PeerCells } from "../wireguard/shared-state.ts";
 import { type Call, callBytes, writeCall } from "./call.ts";
 import type { Counters } from "./counters.ts";
-import type { DropReason } from "./drop-reasons.ts";
+import { type DropReason, filterDrops } from "./drop-reasons.ts";
 import type { IcmpResponder } from "./icmp-responder.ts";
 import { type Inquiry, inquiryBytes, writeInquiry } from "./inquiry.ts";
 import { LARGE_BYTES, type PathCells } from "./path-cells.ts";
@@ -59,15 +59,7 @@ const QUIET_MS = 1000;
 const Payload = { packets: 0, keepalive: 1, own: 2 } as const;
 type Payload = (typeof Payload)[keyof typeof Payload];
 
-/** By `Verdict`. */
-const DROP_REASON_OF: readonly (DropReason | undefined)[] = [
-  undefined,
-  "out-filtered",
-  "out-filtered",
-  "out-one-way",
-  "out-fragment",
-  "out-connections-full",
-];
+const DROP_REASON_OF = filterDrops("out");
 
 /** The control thread hears of a peer that needs a handshake no more often than this. */
 const ASK_INTERVAL_MS = 250;

@@ -4,14 +4,14 @@ import { IpProtocol, type PacketRecord } from "../packet/packet-record.ts";
 import { buildTcpReset } from "../packet/tcp-reset.ts";
 import type { FrameSink } from "../tun/tun-device.ts";
 import { clearVirtioHeader, VIRTIO_HEADER_BYTES } from "../tun/virtio-header.ts";
-import { AnswerBudget } from "./answer-budget.ts";
+import { answerBudget } from "./answer-budget.ts";
 
 /** Tells senders that the filter rejects what they sent, so that their programs fail at once: a TCP reset, or an ICMP error. */
 export class RejectAnswer {
   readonly buffer = new PacketBuffer((VIRTIO_HEADER_BYTES + MAX_ICMP_ERROR_BYTES + 3) & ~3);
   /** Where the answer stands in `buffer`; a virtio header has room before it. */
   readonly offset = VIRTIO_HEADER_BYTES;
-  readonly #budget = new AnswerBudget();
+  readonly #budget = answerBudget();
   readonly #pieces = new Int32Array(2);
   readonly #from4 = new Uint8Array(4);
   readonly #from16 = new Uint8Array(16);

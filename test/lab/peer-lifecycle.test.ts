@@ -73,7 +73,9 @@ describe("what an admin does to a peer", () => {
     await admin("rename", "bob", "robert");
     await within1s("the new name", async () => {
       const [seen, own] = await Promise.all([alice.local.status(), bob.local.status()]);
-      return seen.peers.some(({ name }) => name === "robert") && own.self?.name === "robert";
+      // What alice asked for goes with him.
+      const robert = seen.peers.find(({ name }) => name === "robert");
+      return robert?.preference?.prefer === "ssh" && own.self?.name === "robert";
     });
     expect(await bob.stop()).toBe(0);
     await admin("rename", "robert", "bob");

@@ -20,7 +20,6 @@ export interface Opening {
   readonly port: number;
 }
 
-const NO_RULE = -1;
 /** Where the two addresses of an opening stand. */
 const SOURCE = 0;
 const DESTINATION = 16;
@@ -34,7 +33,6 @@ export class PeerFilter {
   readonly #numbers = new Map<number, number>();
   readonly #book: RuleBook;
   readonly #flow = new Flow(0);
-  #slot = NO_RULE;
 
   constructor(self: Peer, snapshot: PolicySnapshot) {
     const { tree } = snapshot;
@@ -55,12 +53,7 @@ export class PeerFilter {
       return { ...resolved, peers: resolved.peers?.map((key) => numberOf.get(key)!) ?? null };
     });
     const program = compileFilter({ rules, defaults: { in: "allow", out: "allow" }, oneWay });
-    const cells = {
-      hit: (slot: number) => {
-        this.#slot = slot;
-      },
-    };
-    this.#book = new RuleBook(program, cells);
+    this.#book = new RuleBook(program, { hit: () => {} });
   }
 
   /** Ports at which what the rules say may begin or end, besides 1. */
@@ -83,9 +76,8 @@ export class PeerFilter {
     flow.farOffset = startedHere ? DESTINATION : SOURCE;
     flow.nearPort = startedHere ? 0 : opening.port;
     flow.farPort = startedHere ? opening.port : 0;
-    this.#slot = NO_RULE;
-    const verdict = this.#book.judge(flow, addresses, startedHere);
-    return { verdict, rule: this.#slot === NO_RULE ? null : this.#rules[this.#slot]!.id };
+    const verdict = this.#book.decide(flow, addresses, startedHere);
+    return { verdict, rule: this.#rules[this.#book.slot]?.id ?? null };
   }
 }
 

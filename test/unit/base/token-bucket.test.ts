@@ -26,3 +26,9 @@ it("a token bucket lets no more through than burst and rate allow, for a client 
     }),
   );
 });
+
+it("a token bucket gives single ones as long as it has them, and never goes into debt for them", () => {
+  const bucket = new TokenBucket(2, 10, 0);
+  expect([bucket.take(0), bucket.take(0), bucket.take(0)]).toEqual([true, true, false]);
+  expect([bucket.take(50), bucket.take(100), bucket.take(100)]).toEqual([false, true, false]);
+});

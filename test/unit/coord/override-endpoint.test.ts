@@ -1,55 +1,36 @@
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import type { AdminPeer } from "../../../src/api/admin.ts";
-import { type Answer, makeKeys } from "../../support/coordinator-client.ts";
-import { type CoordinatorFixture, startCoordinator, temporaryHome } from "../../support/coordinator-fixture.ts";
+import type { Answer } from "../../support/coordinator-client.ts";
+import { TestCoordinator } from "../../support/test-coordinator.ts";
 
-let home: Awaited<ReturnType<typeof temporaryHome>>;
-let fixture: CoordinatorFixture;
-
-const start = async () => {
-  fixture = await startCoordinator(home.path, { tls: "off" }, { limits: { challengeBurst: 10_000 } });
-};
-beforeEach(async () => {
-  home = await temporaryHome();
-  await start();
-});
-afterEach(async () => {
-  await fixture.coordinator.close();
-  await home[Symbol.asyncDispose]();
-});
-
-async function join(name: string) {
-  const keys = makeKeys();
-  await fixture.client.register(keys, name, (await fixture.admin.createToken()).token);
-  return keys;
-}
+const network = TestCoordinator.forEachTest();
+const join = (name: string, token: object = {}) => network.join(name, token);
 
 const override = (name: string, endpoint: unknown): Promise<Answer<AdminPeer & { error: { code: string } }>> =>
-  fixture.admin.call("POST", `/v1/admin/peers/${name}/override-endpoint`, { endpoint });
+  network.admin.call("POST", `/v1/admin/peers/${name}/override-endpoint`, { endpoint });
 
 it("an endpoint by the word of an admin reaches the other peers at once, survives a restart, and goes again", async () => {
   const alice = await join("alice");
   await join("bob");
-  const before = await fixture.client.connect(alice);
+  const before = await network.client.connect(alice);
   expect(before.peer("bob")).toMatchObject({ overrideEndpoint: null });
   expect((await override("bob", "vpn.example.com:51820")).json).toMatchObject({
     name: "bob",
     overrideEndpoint: "vpn.example.com:51820",
   });
   await before.until("the override", () => before.peer("bob")?.overrideEndpoint === "vpn.example.com:51820");
-  await fixture.coordinator.close();
-  await start();
-  const after = await fixture.client.connect(alice);
+  await network.restart();
+  const after = await network.client.connect(alice);
   expect(after.peer("bob")?.overrideEndpoint).toBe("vpn.example.com:51820");
   await override("bob", null);
   await after.until("no override", () => after.peer("bob")?.overrideEndpoint === null);
-  expect((await fixture.admin.listPeers()).map(({ overrideEndpoint }) => overrideEndpoint)).toEqual([null, null]);
+  expect((await network.admin.listPeers()).map(({ overrideEndpoint }) => overrideEndpoint)).toEqual([null, null]);
 });
 
 it("stays through what the peer tells of itself", async () => {
   const [alice, bob] = [await join("alice"), await join("bob")];
   await override("bob", "[2001:db8::1]:4500");
-  const [a, b] = [await fixture.client.connect(alice), await fixture.client.connect(bob)];
+  const [a, b] = [await network.client.connect(alice), await network.client.connect(bob)];
   b.send({ type: "endpoints", listenPort: 7, endpoints: ["192.0.2.7:7"] });
   await a.until("bob's own", () => a.peer("bob")?.endpoints[0] === "192.0.2.7:7");
   expect(a.peer("bob")?.overrideEndpoint).toBe("[2001:db8::1]:4500");

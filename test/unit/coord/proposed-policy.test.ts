@@ -1,44 +1,30 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
-import { join as joinPath } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { join } from "node:path";
+import { beforeEach, describe, expect, it } from "vitest";
 import type { PolicyReport } from "../../../src/api/policy-test.ts";
-import { type Answer, makeKeys, type TestKeys } from "../../support/coordinator-client.ts";
-import { type CoordinatorFixture, startCoordinator, temporaryHome } from "../../support/coordinator-fixture.ts";
+import type { Answer, TestKeys } from "../../support/coordinator-client.ts";
+import { TestCoordinator } from "../../support/test-coordinator.ts";
 
-let home: Awaited<ReturnType<typeof temporaryHome>>;
-let fixture: CoordinatorFixture;
+const network = TestCoordinator.forEachTest({}, { limits: { upkeepIntervalMs: 3_600_000 } });
 let ada: TestKeys;
 let alice: TestKeys;
 
 beforeEach(async () => {
-  home = await temporaryHome();
-  const limits = { challengeBurst: 10_000, upkeepIntervalMs: 3_600_000 };
-  fixture = await startCoordinator(home.path, { tls: "off" }, { limits });
   for (const [name, cidr4] of [
     ["humans", "10.86.128.0/20"],
     ["servers", "10.86.160.0/20"],
     ["db", "10.86.160.0/24"],
     ["web", "10.86.161.0/24"],
   ]) {
-    expect((await fixture.admin.call("POST", "/v1/admin/cidrs", { name, cidr4 })).status).toBe(200);
+    expect((await network.admin.call("POST", "/v1/admin/cidrs", { name, cidr4 })).status).toBe(200);
   }
-  await fixture.admin.call("POST", "/v1/admin/associations", { from: "humans", to: "db", oneWay: false });
-  ada = await join("ada", "humans", { admin: true });
-  alice = await join("alice", "humans");
-  await join("db-1", "db");
-  await join("web-1", "web");
+  await network.admin.call("POST", "/v1/admin/associations", { from: "humans", to: "db", oneWay: false });
+  ada = await network.join("ada", { cidr: "humans", admin: true });
+  alice = await network.join("alice", { cidr: "humans" });
+  await network.join("db-1", { cidr: "db" });
+  await network.join("web-1", { cidr: "web" });
 });
-afterEach(async () => {
-  await fixture.coordinator.close();
-  await home[Symbol.asyncDispose]();
-});
-
-async function join(name: string, cidr: string, fields: object = {}): Promise<TestKeys> {
-  const keys = makeKeys();
-  await fixture.client.register(keys, name, (await fixture.admin.createToken({ cidr, ...fields })).token);
-  return keys;
-}
 
 type Change = readonly [request: string, body?: unknown];
 type TestAnswer = Answer<PolicyReport & { error: { code: string; message: string } }>;
@@ -52,9 +38,9 @@ const request = (text: string, changes: readonly Change[]) => ({
   }),
 });
 const propose = (text: string, ...changes: Change[]): Promise<TestAnswer> =>
-  fixture.admin.call("POST", "/v1/admin/policy/test", request(text, changes));
+  network.admin.call("POST", "/v1/admin/policy/test", request(text, changes));
 const proposeAs = (keys: TestKeys, ...changes: Change[]): Promise<TestAnswer> =>
-  fixture.client.signed(keys, "POST", "/v1/admin/policy/test", request("accept any -> any", changes));
+  network.client.signed(keys, "POST", "/v1/admin/policy/test", request("accept any -> any", changes));
 const verdicts = async (text: string, ...changes: Change[]) => {
   const { status, json } = await propose(text, ...changes);
   expect([status, json.policy]).toEqual([200, "proposed"]);
@@ -62,7 +48,7 @@ const verdicts = async (text: string, ...changes: Change[]) => {
 };
 const refusal = ({ json }: TestAnswer) => [json.error.code, json.error.message.split(":")[0]];
 const live = async (text: string) => {
-  const { json } = await fixture.admin.call<PolicyReport>("POST", "/v1/admin/policy/test", { text });
+  const { json } = await network.admin.call<PolicyReport>("POST", "/v1/admin/policy/test", { text });
   expect(json.policy).toBe("live");
   return json.assertions.map(({ holds }) => holds);
 };
@@ -101,7 +87,7 @@ describe("a proposed policy", () => {
   });
 
   it("is spoken of by its own names", async () => {
-    await join("root", "infra", { admin: true });
+    await network.join("root", { cidr: "infra", admin: true });
     const text = "accept bob -> office-1:80\ndeny bob -> den\naccept den -> bob/icmp";
     const changes: Change[] = [
       ["POST cidrs", { name: "office", cidr4: "10.86.32.0/24" }],
@@ -125,11 +111,11 @@ describe("a proposed policy", () => {
   });
 
   it("leaves nothing behind: not a byte on the disk, no word to any peer", async () => {
-    const controls = [await fixture.client.connect(ada), await fixture.client.connect(alice)] as const;
+    const controls = [await network.client.connect(ada), await network.client.connect(alice)] as const;
     const [first, second] = controls;
     await first.until("alice", () => first.peer("alice")?.online === true);
     await second.until("ada", () => second.peer("ada")?.online === true);
-    const files = ["coordinator.db", "coordinator.db-wal"].map((name) => joinPath(home.path, "coordinator", name));
+    const files = ["coordinator.db", "coordinator.db-wal"].map((name) => join(network.home, "coordinator", name));
     const digest = async (file: string) =>
       createHash("sha256")
         .update(await readFile(file))
@@ -155,7 +141,7 @@ describe("a proposed policy", () => {
     expect(await stored()).toEqual(disk);
 
     // A change that is made follows on what the peers had.
-    await fixture.admin.call("POST", "/v1/admin/peers/alice/rename", { to: "alina" });
+    await network.admin.call("POST", "/v1/admin/peers/alice/rename", { to: "alina" });
     await first.until("the other name", () => first.peer("alina") !== undefined);
     expect(first.map!.version).toBe(version + 1);
     expect([first.messages.length, first.brokenDelta]).toEqual([told[0]! + 1, false]);
@@ -187,7 +173,7 @@ describe("a proposed policy", () => {
   });
 
   it("takes the caller's right, as the changes have left it", async () => {
-    await join("root", "infra", { admin: true });
+    await network.join("root", { cidr: "infra", admin: true });
     const further = associate("humans", "web");
     expect(refusal(await proposeAs(alice, further))[0]).toBe("not-permitted");
     expect((await proposeAs(ada, ["POST peers/ada/rename", { to: "eva" }], further)).status).toBe(200);

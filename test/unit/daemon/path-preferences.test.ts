@@ -71,6 +71,54 @@ describe("what is asked of paths", () => {
     expect((await open()).problems().size).toBe(0);
   });
 
+  const peer = (name: string, key: string) => ({ name, wireguardKey: Buffer.alloc(32, key).toString("base64") });
+
+  it("goes with a peer's key to its next name, over restarts and while the daemon is down", async () => {
+    const preferences = await open();
+    await preferences.set("bob", { prefer: "relay", exclude: [] });
+    await preferences.follow([peer("bob", "b"), peer("carol", "c")]);
+    expect(preferences.follow([peer("bob", "b")])).toBeUndefined();
+    await preferences.follow([peer("robert", "b"), peer("bob", "n")]);
+    expect(preferences.list()).toEqual([{ peer: "robert", preference: expect.objectContaining({ prefer: "relay" }) }]);
+    const again = await open();
+    expect(again.list()).toEqual(preferences.list());
+    await again.follow([peer("bob", "b")]);
+    expect([again.of("bob")?.prefer, again.of("robert")]).toEqual(["relay", null]);
+  });
+
+  it("stays with a name whose keys were rotated, and with a peer that is out of sight", async () => {
+    const preferences = await open();
+    await preferences.set("bob", { prefer: "relay", exclude: [] });
+    await preferences.follow([peer("bob", "b")]);
+    await preferences.follow([peer("bob", "r")]);
+    expect(preferences.follow([])).toBeUndefined();
+    await preferences.follow([peer("robert", "r")]);
+    expect(preferences.list().map((one) => one.peer)).toEqual(["robert"]);
+  });
+
+  it("goes with each of two peers that change names, and is forgotten with what is taken back", async () => {
+    const preferences = await open();
+    await preferences.set("bob", { prefer: "relay", exclude: [] });
+    await preferences.set("carol", { prefer: "ssh", exclude: [] });
+    await preferences.follow([peer("bob", "b"), peer("carol", "c")]);
+    await preferences.follow([peer("bob", "c"), peer("carol", "b")]);
+    expect([preferences.of("bob")?.prefer, preferences.of("carol")?.prefer]).toEqual(["ssh", "relay"]);
+    await preferences.follow([peer("bob", "b"), peer("dave", "c")]);
+    expect(preferences.list().map((one) => one.peer)).toEqual(["bob", "dave"]);
+    await preferences.set("bob", null);
+    await preferences.set("bob", { prefer: "udp", exclude: [] });
+    await preferences.follow([peer("bob", "n"), peer("robert", "b"), peer("dave", "c")]);
+    expect([preferences.of("bob")?.prefer, preferences.of("robert")]).toEqual(["udp", null]);
+  });
+
+  it("a file of a version that knew no keys learns them", async () => {
+    writeFileSync(join(directory, "preferences.json"), '{"version":1,"peers":{"bob":{"prefer":"ssh","exclude":[]}}}');
+    const preferences = await open();
+    await preferences.follow([peer("bob", "b")]);
+    await preferences.follow([peer("robert", "b")]);
+    expect((await open()).of("robert")).toMatchObject({ prefer: "ssh" });
+  });
+
   it("a damaged file is an error that names it", async () => {
     writeFileSync(join(directory, "preferences.json"), '{"version":1,"peers":{"bob":{"prefer":"quic","exclude":[]}}}');
     await expect(open()).rejects.toMatchObject({ code: "state-damaged" });
