@@ -51,7 +51,7 @@ export function ttlOf(message: Buffer, ttlOffset: number): number {
 
 /** Cuts a reply to what the asker takes, and adds the EDNS part where it sent one. */
 export function finish(query: Query, reply: Buffer, limitBytes: number, extendedRcode = 0): Buffer {
-  if (query.edns === undefined) return fit(reply, limitBytes);
+  if (query.edns === undefined) return cutTo(reply, limitBytes);
   const flags = query.edns.dnssecOk ? DNSSEC_OK : 0;
   const opt = dnsPacket.encode({
     additionals: [
@@ -68,7 +68,7 @@ export function finish(query: Query, reply: Buffer, limitBytes: number, extended
     ],
   });
   const option = opt.subarray(HEADER_BYTES);
-  const message = Buffer.concat([fit(reply, limitBytes - option.length), option]);
+  const message = Buffer.concat([cutTo(reply, limitBytes - option.length), option]);
   message.writeUInt16BE(message.readUInt16BE(10) + 1, 10);
   return message;
 }
@@ -90,7 +90,7 @@ function withHeader(message: Buffer, { id, flags }: Pick<Query, "id" | "flags">,
 }
 
 /** Without the records at the end that are too much: whole ones alone are sent, and TC says so (RFC 2181 §9). */
-function fit(reply: Buffer, limitBytes: number): Buffer {
+function cutTo(reply: Buffer, limitBytes: number): Buffer {
   if (reply.length <= limitBytes) return reply;
   const layout = readLayout(reply);
   if (layout === undefined) return reply.subarray(0, HEADER_BYTES);
