@@ -109,7 +109,7 @@ function connections(version: 4 | 6): void {
     let verdicts = 0;
     for (let i = 0; i < BATCH; i++) {
       const record = packets.set(i, (first + i * step) % CONNECTIONS, tcpFlags);
-      verdicts += filter.inbound(packets.buffer, record, PEERS, 0);
+      verdicts += filter.inbound(packets.buffer, record, PEERS, false, 0);
     }
     return verdicts;
   };

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { dnsRecordSchema, dnsServerSchema, dnsSplitSchema, MAX_DNS_SERVERS, MAX_DNS_SPLITS } from "./dns-record.ts";
 import { filterIdSchema, filterRuleSchema } from "./filter-rule.ts";
 import { keyProofSchema } from "./key-proof.ts";
 import { publicUrlSchema } from "./listening-config.ts";
@@ -123,6 +124,18 @@ export type MapFilterRule = z.infer<typeof mapFilterRuleSchema>;
 
 const mapFilterRulesSchema = z.array(mapFilterRuleSchema).max(65536);
 
+/** What the network says of DNS beside the names of peers, as far as the map's owner may know. */
+export const mapDnsSchema = z.object({
+  /** Names without the network's domain; where they point to is written with it. */
+  records: z.array(dnsRecordSchema).max(65536).default([]),
+  /** For every name that nobody else is responsible for; none: each machine's own are asked. */
+  servers: z.array(dnsServerSchema).max(MAX_DNS_SERVERS).default([]),
+  splits: z.array(dnsSplitSchema).max(MAX_DNS_SPLITS).default([]),
+});
+export type MapDns = z.infer<typeof mapDnsSchema>;
+
+const NO_DNS: MapDns = { records: [], servers: [], splits: [] };
+
 export const networkMapSchema = z.object({
   /** Grows by at least one with every change that this peer may see. */
   version: z.number().int().min(0),
@@ -134,6 +147,7 @@ export const networkMapSchema = z.object({
   cidrs: z.array(mapCidrSchema).max(65536).default([]),
   /** Those that decide on connections which this peer may have, in no order. */
   filterRules: mapFilterRulesSchema.default([]),
+  dns: mapDnsSchema.default(NO_DNS),
   peers: z.array(mapPeerSchema).max(65536),
 });
 export type NetworkMap = z.infer<typeof networkMapSchema>;
@@ -150,6 +164,8 @@ export const mapDeltaSchema = z.object({
   cidrs: z.array(mapCidrSchema).max(65536).optional(),
   /** All of them, when one has changed. */
   filterRules: mapFilterRulesSchema.optional(),
+  /** All of it, when something has changed. */
+  dns: mapDnsSchema.optional(),
   /** Public WireGuard keys. */
   removed: z.array(key32Schema).max(65536),
   /** Whole entries, new or changed. */
@@ -170,6 +186,7 @@ export function applyDelta(map: NetworkMap, delta: MapDelta): NetworkMap | undef
     relays: delta.relays ?? map.relays,
     cidrs: delta.cidrs ?? map.cidrs,
     filterRules: delta.filterRules ?? map.filterRules,
+    dns: delta.dns ?? map.dns,
     peers: [...peers.values()],
   };
 }

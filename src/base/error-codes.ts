@@ -218,6 +218,23 @@ export const ERROR_CODES = {
     hint: "Have the other network let its exit go first: `mesh --network NAME exit use off`.",
   },
   "exit-not-on-trial": { exit: 5, http: 404, hint: "`mesh exit use PEER --confirm-within 60s` begins a trial." },
+  "bad-dns-record": {
+    exit: 2,
+    http: 400,
+    hint: "Such as `mesh dns add git CNAME alice.mesh`; see docs/dns.md.",
+  },
+  "bad-dns-server": {
+    exit: 2,
+    http: 400,
+    hint: "Give addresses, such as `mesh dns servers set 192.0.2.53`; see docs/dns.md.",
+  },
+  "dns-record-exists": { exit: 6, http: 409, hint: "To change its TTL, remove it first: `mesh dns remove NAME TYPE`." },
+  "dns-conflict": {
+    exit: 6,
+    http: 409,
+    hint: "Choose another name; `mesh dns records` and `mesh peers` show those in use.",
+  },
+  "dns-full": { exit: 6, http: 409, hint: "Remove what is not needed any more: `mesh dns remove NAME`." },
   "bad-transport": { exit: 2, http: 400, hint: `The transports are ${transportsInWords("and")}.` },
   "transport-excluded": {
     exit: 6,

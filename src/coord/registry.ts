@@ -3,6 +3,7 @@ import type { RelayInfo } from "../api/network-map.ts";
 import type { IpFamily } from "../api/primitives.ts";
 import { MeshError } from "../base/errors.ts";
 import { CidrTree, TreeHistory } from "./cidr-tree.ts";
+import { NO_STORED_DNS, type StoredDns } from "./dns/stored-record.ts";
 import type { StoredRule } from "./filter/stored-rule.ts";
 import type { ChangeLog } from "./maps/change-log.ts";
 import { homeRelays, type RelayChoice } from "./relays/home-relays.ts";
@@ -51,6 +52,8 @@ export const RELAYS_CHANGED = 0;
 export const TREE_CHANGED = -1;
 /** Likewise: the filter rules of the network have changed. */
 export const FILTER_CHANGED = -2;
+/** Likewise: what the network says of DNS has changed. */
+export const DNS_CHANGED = -3;
 
 const NO_RELAYS: RelayChoice = { standalone: [], hasOwn: false };
 
@@ -60,6 +63,8 @@ const NO_RELAYS: RelayChoice = { standalone: [], hasOwn: false };
  */
 export class Registry {
   readonly changes: ChangeLog<Peer>;
+  /** Of the network, in DNS. */
+  readonly domain: string;
   onChange: () => void = () => {};
   onFilterRules: () => void = () => {};
   #trees: TreeHistory;
@@ -70,6 +75,8 @@ export class Registry {
   #relays: readonly RelayInfo[] = [];
   #filterRules: readonly StoredRule[];
   #filterRulesVersion: number;
+  #dns: StoredDns;
+  #dnsVersion: number;
   #relayChoice = NO_RELAYS;
   /** Peers whose endpoints, offers or last-seen time the disk does not have yet. */
   #unsaved = new Set<number>();
@@ -80,7 +87,11 @@ export class Registry {
     changes: ChangeLog<Peer>,
     associations: readonly AssociationRow[] = [],
     filterRules: readonly StoredRule[] = [],
+    { domain, dns }: { readonly domain: string; readonly dns: StoredDns } = { domain: "mesh", dns: NO_STORED_DNS },
   ) {
+    this.domain = domain;
+    this.#dns = dns;
+    this.#dnsVersion = changes.version;
     this.changes = changes;
     this.#filterRules = filterRules;
     this.#filterRulesVersion = changes.version;
@@ -116,6 +127,15 @@ export class Registry {
     return this.#filterRulesVersion;
   }
 
+  get dns(): StoredDns {
+    return this.#dns;
+  }
+
+  /** The last version at which what is said of DNS, or who may know it, may have become something else. */
+  get dnsVersion(): number {
+    return this.#dnsVersion;
+  }
+
   get version(): number {
     return this.changes.version;
   }
@@ -126,6 +146,11 @@ export class Registry {
 
   byId(id: number): Peer | undefined {
     return this.#peers.get(id);
+  }
+
+  named(name: string): Peer | undefined {
+    for (const peer of this.#peers.values()) if (peer.name === name) return peer;
+    return undefined;
   }
 
   byMachineKey(machineKey: string): Peer | undefined {
@@ -168,6 +193,7 @@ export class Registry {
     this.#trees.replace(new CidrTree(cidrs, associations), this.version);
     this.changes.record(TREE_CHANGED, undefined);
     this.#filterRulesVersion = this.version;
+    this.#dnsVersion = this.version;
     for (const peer of [...this.#peers.values()]) {
       const cidr = this.#cidrName(peer.cidrId, peer.name);
       if (cidr !== peer.cidr) this.#replace(peer.id, { ...peer, cidr });
@@ -181,6 +207,13 @@ export class Registry {
     this.changes.record(FILTER_CHANGED, undefined);
     this.#filterRulesVersion = this.version;
     this.onFilterRules();
+    this.onChange();
+  }
+
+  setDns(dns: StoredDns): void {
+    this.#dns = dns;
+    this.changes.record(DNS_CHANGED, undefined);
+    this.#dnsVersion = this.version;
     this.onChange();
   }
 
@@ -258,6 +291,7 @@ export class Registry {
     if (after !== undefined) this.#put(after);
     this.changes.record(id, before);
     if (!isSameToFilter(before, after)) this.#filterRulesVersion = this.version;
+    if (!isSameToFilter(before, after) || before?.ip4 !== after?.ip4) this.#dnsVersion = this.version;
     this.onChange();
     if (!isSameToPolicy(before, after)) this.#tellPolicyListeners();
   }

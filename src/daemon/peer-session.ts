@@ -21,8 +21,9 @@ import { parseEndpoint } from "../router/endpoint-text.ts";
 import type { Tunnel } from "../router/tunnel.ts";
 import { callAsAdmin } from "./admin-call.ts";
 import { CallBatch } from "./call-batch.ts";
+import type { AcceptedRoutes } from "./exit/accepted-routes.ts";
+import { exitPeers } from "./exit/exit-peers.ts";
 import type { Offers } from "./exit/offers.ts";
-import { exitPeers, peerRoutes } from "./exit/views.ts";
 import { Explainer } from "./explain/explainer.ts";
 import type { FilterKeeper } from "./filter/filter-keeper.ts";
 import { NetworkState } from "./network-state.ts";
@@ -63,6 +64,7 @@ export class PeerSession implements AsyncDisposable {
   readonly #underlay: Underlay;
   readonly #preferences: PathPreferences;
   readonly #overrides: OverrideEndpoints;
+  readonly #routes: AcceptedRoutes;
   #hasFreshMap = false;
   #wasConnected = false;
   /** The coordinator tells us of every change of the map in force. */
@@ -87,6 +89,8 @@ export class PeerSession implements AsyncDisposable {
     this.#resources = resources;
     this.#underlay = parts.underlay;
     this.#preferences = parts.preferences;
+    this.#routes = parts.routes;
+    this.#routes.onChange(() => this.#applyMapAgain());
     this.#overrides = resources.use(
       new OverrideEndpoints({
         ...deps,
@@ -222,7 +226,7 @@ export class PeerSession implements AsyncDisposable {
   }
 
   routes(): RouteView[] {
-    return [...peerRoutes(this.#view.map, this.#options.settings), ...this.offers.advertised()];
+    return [...this.#routes.view(), ...this.offers.advertised()];
   }
 
   netcheck(signal: AbortSignal): Promise<NetcheckReply> {
@@ -267,9 +271,11 @@ export class PeerSession implements AsyncDisposable {
     this.#overrides.setPeers(map);
     this.filter.setNetwork(map);
     this.offers.setNetwork(map);
+    this.#routes.setNetwork(map);
     const context = {
       overridesOf: ({ overrideEndpoint }: MapPeer) => this.#overrides.endpointsOf(overrideEndpoint),
       preferenceOf: (peer: string) => this.#preferences.effective(peer),
+      routesOf: ({ wireguardKey }: MapPeer) => this.#routes.of(wireguardKey),
     };
     this.#tunnel.configurePeers(peersToTunnel(map, context));
   }
@@ -320,6 +326,7 @@ export class PeerSession implements AsyncDisposable {
     this.filter.expire();
     this.#underlay.networkChanged();
     this.#refreshOffers();
+    this.#routes.refresh();
     this.#overrides.networkChanged();
     this.#announceEndpoints();
     this.#tunnel.paths.networkChanged();

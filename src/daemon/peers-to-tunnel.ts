@@ -5,6 +5,8 @@ import type { TunnelPeerConfig } from "../router/tunnel.ts";
 export interface TunnelPeersContext {
   /** Endpoints to be tried before those that the peer has told of. */
   readonly overridesOf: (peer: MapPeer) => readonly string[];
+  /** Networks behind it that are reached through it. */
+  readonly routesOf: (peer: MapPeer) => readonly string[];
   /** By a peer's name. */
   readonly preferenceOf: (peer: string) => TransportPreference;
 }
@@ -15,7 +17,7 @@ export function peersToTunnel(map: NetworkMap, context: TunnelPeersContext): Tun
     .filter((peer) => peer.wireguardKey !== map.self.wireguardKey)
     .map((peer) => ({
       publicKey: peer.wireguardKey,
-      allowedIps: peer.allowedIps,
+      allowedIps: [...peer.allowedIps, ...context.routesOf(peer)],
       endpoints: [...new Set([...context.overridesOf(peer), ...peer.endpoints])],
       // Path selection keeps mappings open, for those peers that there was traffic with.
       persistentKeepaliveSeconds: 0,

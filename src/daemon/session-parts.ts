@@ -9,6 +9,7 @@ import { configureInterface, type NoIpv6Reason, requireUsableHost } from "../hos
 import { type UnderlaySockets, underlaySockets } from "../host/underlay/underlay-sockets.ts";
 import type { Tunnel } from "../router/tunnel.ts";
 import type { AeadProviderName } from "../wireguard/aead/provider.ts";
+import { AcceptedRoutes } from "./exit/accepted-routes.ts";
 import { Offers } from "./exit/offers.ts";
 import { FilterKeeper } from "./filter/filter-keeper.ts";
 import type { NetworkPaths } from "./home.ts";
@@ -50,6 +51,7 @@ export interface SessionParts {
   readonly preferences: PathPreferences;
   readonly filter: FilterKeeper;
   readonly offers: Offers;
+  readonly routes: AcceptedRoutes;
   readonly sockets: UnderlaySockets;
   readonly underlay: Underlay;
 }
@@ -103,8 +105,17 @@ export async function openSessionParts(
     await Underlay.open({ enrolment, settings, keys, preferences }, { tunnel, sockets, clock, logger }),
   );
   const offers = await Offers.open(
-    { settings, self: view.map?.self ?? enrolment.self, ranges: [cidr4, cidr6] },
-    { ipRoute: changes.tools.ipRoute, warnings },
+    {
+      settings,
+      self: view.map?.self ?? enrolment.self,
+      addresses: noIpv6 === undefined ? [ip4, ip6] : [ip4],
+      ranges: host.ranges,
+    },
+    { ipRoute: changes.tools.ipRoute, tunnel, warnings },
   );
-  return { changes, tunnel, ownLink, view, preferences, filter, offers, sockets, underlay };
+  const routes = new AcceptedRoutes(
+    { isAccepting: settings.acceptRoutes, interfaceName: settings.interface, ranges: host.ranges },
+    { changes, warnings, logger },
+  );
+  return { changes, tunnel, ownLink, view, preferences, filter, offers, routes, sockets, underlay };
 }

@@ -1,14 +1,12 @@
 import { MeshError } from "../base/errors.ts";
 import { type Cidr, canonicalCidr, cidrsOverlap, formatCidr, parseCidr } from "../packet/cidr.ts";
-
-/** Of every host's own or of nobody's: unspecified, loopback, link-local, multicast and reserved (RFC 6890, RFC 4291). */
-const NEVER_BEHIND = ["0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3", "::/127", "fe80::/10", "ff00::/8"];
+import { UNROUTED_RANGES } from "../packet/special-ranges.ts";
 
 /** Ranges that cannot be behind a peer, by what they are called. */
 function reserved(mesh: readonly string[]): [string, Cidr][] {
   return [
     ...mesh.map((range): [string, Cidr] => [`the mesh's own range ${range}`, parseCidr(range)]),
-    ...NEVER_BEHIND.map((range): [string, Cidr] => [
+    ...UNROUTED_RANGES.map((range): [string, Cidr] => [
       `${range}, which is on no network behind a peer`,
       parseCidr(range),
     ]),

@@ -59,6 +59,8 @@ export class PacketFilter {
   #generation = 0;
   /** Until then UDP flows may be older than the rules. */
   #newUntilSeconds = 0;
+  /** The packet at hand goes to the internet through the peer, or comes from there. */
+  #isByExit = false;
 
   constructor({ cells, seed, maxConnections }: PacketFilterOptions) {
     this.#cells = cells;
@@ -75,13 +77,16 @@ export class PacketFilter {
     this.#generation = (this.#generation + GENERATION_STEP) | 0;
   }
 
-  /** `packet` stands in `buffer`, parsed; `peer` is the small integer of the peer that it goes to. */
-  outbound(buffer: PacketBuffer, packet: PacketRecord, peer: number, nowMs: number): Verdict {
-    return this.#pass(buffer, packet, peer, true, nowMs);
+  /**
+   * `packet` stands in `buffer`, parsed; `peer` is the small integer of the peer that it goes to. What goes by it as by an
+   * exit is tracked whatever the rules are: its answers alone may come back.
+   */
+  outbound(buffer: PacketBuffer, packet: PacketRecord, peer: number, isByExit: boolean, nowMs: number): Verdict {
+    return this.#pass(buffer, packet, peer, true, isByExit, nowMs);
   }
 
-  inbound(buffer: PacketBuffer, packet: PacketRecord, peer: number, nowMs: number): Verdict {
-    return this.#pass(buffer, packet, peer, false, nowMs);
+  inbound(buffer: PacketBuffer, packet: PacketRecord, peer: number, isByExit: boolean, nowMs: number): Verdict {
+    return this.#pass(buffer, packet, peer, false, isByExit, nowMs);
   }
 
   /** What would become of `packet`, which opens a connection: decided as above, but neither counted nor remembered. */
@@ -96,8 +101,16 @@ export class PacketFilter {
     return { verdict, slot, tracked };
   }
 
-  #pass(buffer: PacketBuffer, packet: PacketRecord, peer: number, isOutbound: boolean, nowMs: number): Verdict {
-    if (this.#isOpen) {
+  #pass(
+    buffer: PacketBuffer,
+    packet: PacketRecord,
+    peer: number,
+    isOutbound: boolean,
+    isByExit: boolean,
+    nowMs: number,
+  ): Verdict {
+    this.#isByExit = isByExit;
+    if (this.#isOpen && !isByExit) {
       if (packet.protocol === IpProtocol.tcp && (packet.tcpFlags & TCP_EVENTS) !== 0)
         this.#watch(buffer, packet, peer, isOutbound, secondsOf(nowMs));
       return Verdict.accept;
@@ -117,7 +130,8 @@ export class PacketFilter {
       const kind = icmpKind(packet);
       if (kind === IcmpKind.error && this.#isRelated(buffer, packet, peer, isOutbound, now)) return Verdict.accept;
       flow.take(buffer, packet, peer, isOutbound);
-      if (kind === IcmpKind.error || kind === IcmpKind.other) return this.#rules.judge(flow, buffer, isOutbound);
+      if (kind === IcmpKind.error || kind === IcmpKind.other)
+        return this.#isByExit && !isOutbound ? Verdict.unasked : this.#rules.judge(flow, buffer, isOutbound);
     } else {
       flow.take(buffer, packet, peer, isOutbound);
     }
@@ -135,6 +149,7 @@ export class PacketFilter {
     // Neither end may open anew what the other one has opened, nor what is over or was cut.
     if (flow.protocol === ProtocolClass.tcp && opensTcp(packet)) {
       if (!isFromStarter || (state & (State.over | State.cut)) !== 0) {
+        if (this.#isByExit && !isOutbound) return Verdict.unasked;
         const verdict = this.#rules.judge(flow, buffer, isOutbound);
         if (verdict === Verdict.accept) this.#begin(entry, isOutbound, packet, isOutbound, now);
         return verdict;
@@ -162,9 +177,11 @@ export class PacketFilter {
 
   /** Of a packet that belongs to no connection at hand. */
   #admit(buffer: PacketBuffer, packet: PacketRecord, isOutbound: boolean, now: number): Verdict {
+    if (this.#isByExit && !isOutbound) return Verdict.unasked;
     const flow = this.#flow;
     const isTcp = flow.protocol === ProtocolClass.tcp;
-    const isOlder = isTcp ? !opensTcp(packet) : flow.protocol === ProtocolClass.udp && now < this.#newUntilSeconds;
+    const isOld = isTcp ? !opensTcp(packet) : flow.protocol === ProtocolClass.udp && now < this.#newUntilSeconds;
+    const isOlder = isOld && !this.#isByExit;
     // Who opened what is older than our knowledge? Services have the lower port, mostly.
     const isTold = isOlder && flow.nearPort !== flow.farPort;
     let startedHere = isTold ? flow.nearPort > flow.farPort : isOutbound;

@@ -9,5 +9,7 @@ export const Verdict = {
   fragment: 4,
   /** A new connection that the full table has no room for. */
   tableFull: 5,
+  /** From an exit, and no answer to what was sent through it. */
+  unasked: 6,
 } as const;
 export type Verdict = (typeof Verdict)[keyof typeof Verdict];

@@ -16,9 +16,12 @@ const ROOT_V4 = 0;
 const ROOT_V6 = 1;
 const NO_VALUE = -1;
 
+/** The value of a prefix that is nobody's: a hole in a wider one. Lookups give it as it is, which is negative as well. */
+export const HOLE = -2;
+
 /**
  * Longest-prefix match over IPv4 and IPv6: a path-compressed trie with four bits a level, in typed arrays. A lookup reads
- * the address where it stands in a packet and allocates nothing. Values are integers ≥ 0.
+ * the address where it stands in a packet and allocates nothing. Values are integers ≥ 0, or `HOLE`.
  *
  * Cells hold `value + 1`, so that fresh (zero) memory means "none". A node at depth d decides by nibble d of the address,
  * and holds the prefixes of 4 d + 1 to 4 d + 4 bits; the results of its 16 slots are these prefixes expanded. Depths that
@@ -55,7 +58,7 @@ export class PrefixTrie {
     return this.#nodeCount - this.#freeNodes.length;
   }
 
-  /** The value of the most specific prefix that covers the address at `offset`, or −1. `version` is 4 or 6. */
+  /** The value of the most specific prefix that covers the address at `offset`; without one negative. `version` is 4 or 6. */
   lookup(buffer: PacketBuffer, offset: number, version: number): number {
     const bytes = buffer.bytes;
     const cells = this.#cells;
@@ -112,7 +115,7 @@ export class PrefixTrie {
     return doomed.length;
   }
 
-  /** Every prefix with its value, in no particular order. */
+  /** Every prefix with its value, holes apart, in no particular order. */
   *prefixes(): Generator<{ readonly cidr: Cidr; readonly value: number }, void, undefined> {
     if (this.#defaultV4 > 0) yield { cidr: { address: new Uint8Array(4), prefixBits: 0 }, value: this.#defaultV4 - 1 };
     if (this.#defaultV6 > 0) yield { cidr: { address: new Uint8Array(16), prefixBits: 0 }, value: this.#defaultV6 - 1 };

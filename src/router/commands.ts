@@ -1,9 +1,11 @@
 import type { FilterPreview } from "../filter/packet-filter.ts";
 import type { FilterProgram } from "../filter/program.ts";
+import type { Cidr } from "../packet/cidr.ts";
 import type { Endpoint } from "../packet/endpoint.ts";
 import type { UdpFamily } from "../transports/udp/udp-transport.ts";
 import type { EngineAction, EngineEvent } from "../wireguard/engine.ts";
 import type { Call } from "./call.ts";
+import type { AcceptedDestinations } from "./destinations.ts";
 import type { Inquiry } from "./inquiry.ts";
 
 /**
@@ -39,10 +41,23 @@ export type DataCommand =
     }
   /** Forgets the peer, its prefixes and its staged packets; its keypairs are removed by the engine's own actions. */
   | { readonly type: "remove-peer"; readonly peer: number }
-  /** Sends packets to this prefix to the peer, and takes packets from it from that peer only. */
-  | { readonly type: "allow"; readonly peer: number; readonly address: Uint8Array; readonly prefixBits: number }
+  /**
+   * Sends packets to this prefix to the peer, and takes packets from it from that peer only. `byExit`: of what comes from there
+   * only answers to what was sent.
+   */
+  | {
+      readonly type: "allow";
+      readonly peer: number;
+      readonly address: Uint8Array;
+      readonly prefixBits: number;
+      readonly byExit?: boolean;
+    }
   /** Takes the prefix away, unless another peer has got it since. */
   | { readonly type: "disallow"; readonly peer: number; readonly address: Uint8Array; readonly prefixBits: number }
+  /** Addresses in these are nobody's, but for narrower prefixes that peers have. */
+  | { readonly type: "reserve"; readonly prefixes: readonly Cidr[] }
+  /** What comes from peers and is for anybody else is dropped. */
+  | { readonly type: "accept-destinations"; readonly destinations: AcceptedDestinations }
   /** Puts the rules of the packet filter in force, and judges connections that there are by them. */
   | { readonly type: "use-filter"; readonly program: FilterProgram }
   /** Our own public key: MAC1 of handshake messages to us is made with it. Undefined: no message is meant for us. */

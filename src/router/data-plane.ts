@@ -4,7 +4,6 @@ import type { FilterCells } from "../filter/filter-cells.ts";
 import { PacketFilter } from "../filter/packet-filter.ts";
 import type { Endpoint } from "../packet/endpoint.ts";
 import { PacketBuffer } from "../packet/packet-buffer.ts";
-import { PrefixTrie } from "../packet/prefix-trie.ts";
 import { type DatagramTransport, SendOutcome } from "../transports/datagram-transport.ts";
 import { EndpointRecord } from "../transports/endpoint-record.ts";
 import type { TunDevice } from "../tun/tun-device.ts";
@@ -17,6 +16,7 @@ import { SessionTable } from "../wireguard/session-table.ts";
 import type { KeySlots, PeerCells } from "../wireguard/shared-state.ts";
 import type { DataCommand } from "./commands.ts";
 import type { Counters } from "./counters.ts";
+import { Destinations } from "./destinations.ts";
 import { IcmpResponder } from "./icmp-responder.ts";
 import { Inbound } from "./inbound.ts";
 import { Outbound } from "./outbound.ts";
@@ -25,6 +25,7 @@ import { type DataPath, type DataPeer, PeerTable } from "./peer-table.ts";
 import { Previewer } from "./preview.ts";
 import { ProbeFlag, ProbeRecord, ProbeType } from "./probe.ts";
 import { RejectAnswer } from "./reject-answer.ts";
+import { RouteTable } from "./route-table.ts";
 import { Triage } from "./triage.ts";
 import { Uplink, type UplinkGauge, type UplinkMessage } from "./uplink.ts";
 
@@ -57,7 +58,8 @@ export class DataPlane {
   readonly #pathCells: PathCells;
   readonly #crypto: HandshakeCrypto;
   readonly #peers: PeerTable;
-  readonly #routes = new PrefixTrie();
+  readonly #routes = new RouteTable();
+  readonly #destinations = new Destinations();
   readonly #uplink: Uplink;
   readonly #sessions: SessionTable;
   readonly #outbound: Outbound;
@@ -114,6 +116,7 @@ export class DataPlane {
       transport,
       peers,
       routes,
+      destinations: this.#destinations,
       sessions,
       cells,
       pathCells,
@@ -149,10 +152,16 @@ export class DataPlane {
         for (const destination of command.destinations) this.#send(command.bytes, destination);
         break;
       case "allow":
-        this.#routes.insert(command.address, command.prefixBits, command.peer);
+        this.#routes.allow(command, command.peer, command.byExit ?? false);
         break;
       case "disallow":
-        this.#disallow(command.address, command.prefixBits, command.peer);
+        this.#routes.disallow(command, command.peer);
+        break;
+      case "reserve":
+        this.#routes.reserve(command.prefixes);
+        break;
+      case "accept-destinations":
+        this.#destinations.use(command.destinations);
         break;
       case "forget-sources":
         this.#peers.forgetSources();
@@ -244,7 +253,7 @@ export class DataPlane {
         break;
       case "remove-peer":
         this.#dropStaged(peer);
-        this.#routes.removeValue(peer.index);
+        this.#routes.removePeer(peer.index);
         this.#peers.remove(peer.index);
         break;
       case "send-probe":
@@ -286,11 +295,6 @@ export class DataPlane {
       this.#uplink.post({ type: "probe-refused", peer: peer.index, path: path.number, id, sequence });
     // Path selection probes sessions that there are; whoever asks for the peer itself wants one.
     if (outcome === undefined && pathNumber === null) this.#outbound.askForHandshake(peer, probe.stampMs);
-  }
-
-  #disallow(address: Uint8Array, prefixBits: number, peer: number): void {
-    const owner = this.#routes.remove(address, prefixBits);
-    if (owner >= 0 && owner !== peer) this.#routes.insert(address, prefixBits, owner);
   }
 
   #dropStaged(peer: DataPeer): void {

@@ -42,6 +42,10 @@ export const DROP_REASONS = [
   "in-unknown-probe",
   "in-malformed",
   "in-spoofed-source",
+  /** For another machine, and this one does not forward there. */
+  "in-not-for-us",
+  /** From an exit, and no answer to what was sent through it. */
+  "in-exit-unasked",
   "in-filtered",
   "in-one-way",
   "in-fragment",
@@ -61,5 +65,7 @@ export function filterDrops(way: "in" | "out"): readonly (DropReason | undefined
     `${way}-one-way`,
     `${way}-fragment`,
     `${way}-connections-full`,
+    // Nobody asks for what this host sends.
+    way === "in" ? "in-exit-unasked" : undefined,
   ];
 }

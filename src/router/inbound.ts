@@ -4,7 +4,7 @@
  *   1. receive   one datagram, or a row of one flow; classify each
  *   2. open      consecutive messages with one receiver index as a run, in place; take their counters
  *   3. credit    authentic now: confirm the keypair, note the activity and the path; follow a stock peer to a new address
- *   4. check     keepalive, probe, or packet: parse it; its source must belong to the peer; filter
+ *   4. check     keepalive, probe, or packet: parse it; its source must belong to the peer, its destination be ours; filter
  *   5. join      packets of one flow into one frame, written to the TUN device
  *
  * What is no data message goes up to the control thread, through one bounded queue a class.
@@ -15,7 +15,6 @@ import { Verdict } from "../filter/verdict.ts";
 import { clampMss } from "../packet/mss-clamp.ts";
 import { IpProtocol, PacketRecord, TcpFlag } from "../packet/packet-record.ts";
 import { parsePacket } from "../packet/parse.ts";
-import type { PrefixTrie } from "../packet/prefix-trie.ts";
 import { type DatagramTransport, ReceivedRun } from "../transports/datagram-transport.ts";
 import { Joiner } from "../tun/join.ts";
 import type { TunDevice } from "../tun/tun-device.ts";
@@ -28,6 +27,7 @@ import type { PeerCells } from "../wireguard/shared-state.ts";
 import { readCall } from "./call.ts";
 import type { Counters } from "./counters.ts";
 import { CountingSink } from "./counting-sink.ts";
+import type { Destinations } from "./destinations.ts";
 import { filterDrops } from "./drop-reasons.ts";
 import { readInquiry } from "./inquiry.ts";
 import type { Outbound } from "./outbound.ts";
@@ -35,6 +35,7 @@ import { LARGE_BYTES, PathCell, type PathCells } from "./path-cells.ts";
 import type { DataPath, DataPeer, PeerTable } from "./peer-table.ts";
 import { ProbeFlag, ProbeRecord, ProbeType, readProbe } from "./probe.ts";
 import type { RejectAnswer } from "./reject-answer.ts";
+import { isByExit, peerOf, type RouteTable } from "./route-table.ts";
 import type { Triage } from "./triage.ts";
 import type { Uplink } from "./uplink.ts";
 
@@ -54,7 +55,8 @@ export interface InboundDeps {
   readonly tun: TunDevice;
   readonly transport: DatagramTransport;
   readonly peers: PeerTable;
-  readonly routes: PrefixTrie;
+  readonly routes: RouteTable;
+  readonly destinations: Destinations;
   readonly sessions: SessionTable;
   readonly cells: PeerCells;
   readonly pathCells: PathCells;
@@ -235,7 +237,7 @@ export class Inbound {
   }
 
   #deliver(peer: DataPeer, offset: number, sizeBytes: number): void {
-    const { counters, routes, filter } = this.#deps;
+    const { counters, routes, destinations, filter } = this.#deps;
     const { buffer } = this.#received;
     const packet = this.#packet;
     if (!isPacket(buffer.bytes[offset]!)) {
@@ -244,10 +246,15 @@ export class Inbound {
     }
     if (!parsePacket(buffer, offset, sizeBytes, packet)) {
       counters.drop("in-malformed");
-    } else if (routes.lookup(buffer, packet.sourceOffset, packet.version) !== peer.index) {
+      return;
+    }
+    const way = routes.lookup(buffer, packet.sourceOffset, packet.version);
+    if (way < 0 || peerOf(way) !== peer.index) {
       counters.drop("in-spoofed-source");
+    } else if (!destinations.accepts(buffer, packet)) {
+      counters.drop("in-not-for-us");
     } else {
-      const verdict = filter.inbound(buffer, packet, peer.index, this.#nowMs);
+      const verdict = filter.inbound(buffer, packet, peer.index, isByExit(way), this.#nowMs);
       if (verdict === Verdict.accept) this.#hand(peer, packet);
       else this.#refuse(peer, packet, verdict);
     }

@@ -20,7 +20,6 @@ import { MessageRun } from "../packet/message-run.ts";
 import { clampMss } from "../packet/mss-clamp.ts";
 import { PacketBuffer } from "../packet/packet-buffer.ts";
 import { IpProtocol, type PacketRecord, TcpFlag } from "../packet/packet-record.ts";
-import type { PrefixTrie } from "../packet/prefix-trie.ts";
 import { type DatagramTransport, SendOutcome } from "../transports/datagram-transport.ts";
 import type { EndpointRecord } from "../transports/endpoint-record.ts";
 import { Splitter } from "../tun/split.ts";
@@ -39,6 +38,7 @@ import { LARGE_BYTES, type PathCells } from "./path-cells.ts";
 import type { DataPath, DataPeer, PeerTable } from "./peer-table.ts";
 import { PROBE_BYTES, type ProbeRecord, writeProbe } from "./probe.ts";
 import type { RejectAnswer } from "./reject-answer.ts";
+import { isByExit, peerOf, type RouteTable } from "./route-table.ts";
 import type { Uplink } from "./uplink.ts";
 
 /**
@@ -68,7 +68,7 @@ export interface OutboundDeps {
   readonly tun: TunDevice;
   readonly transport: DatagramTransport;
   readonly peers: PeerTable;
-  readonly routes: PrefixTrie;
+  readonly routes: RouteTable;
   readonly sessions: SessionTable;
   readonly cells: PeerCells;
   readonly pathCells: PathCells;
@@ -201,8 +201,9 @@ export class Outbound {
       return;
     }
     const { packet } = splitter;
-    const peerIndex = routes.lookup(this.#frame, packet.destinationOffset, packet.version);
-    const peer = peerIndex < 0 ? undefined : peers.get(peerIndex);
+    const way = routes.lookup(this.#frame, packet.destinationOffset, packet.version);
+    const peerIndex = peerOf(way);
+    const peer = way < 0 ? undefined : peers.get(peerIndex);
     if (peer === undefined) {
       this.#refuse("out-no-route", "no-route");
       return;
@@ -211,7 +212,7 @@ export class Outbound {
       this.#refuse("out-loop", "no-route");
       return;
     }
-    const verdict = filter.outbound(this.#frame, packet, peerIndex, this.#nowMs);
+    const verdict = filter.outbound(this.#frame, packet, peerIndex, isByExit(way), this.#nowMs);
     if (verdict !== Verdict.accept) {
       counters.drop(DROP_REASON_OF[verdict]!, splitter.segmentCount);
       // Over a one-way association, programs of our own host fail at once.

@@ -23,7 +23,17 @@ interface ParsedPeer {
   readonly hasPaths: boolean;
   readonly preference: TransportPreference | undefined;
   /** By canonical text. */
-  readonly allowedIps: ReadonlyMap<string, Cidr>;
+  readonly allowedIps: ReadonlyMap<string, AllowedPrefix>;
+}
+
+interface Owner {
+  readonly peer: ActivePeer;
+  readonly byExit: boolean;
+}
+
+interface AllowedPrefix {
+  readonly cidr: Cidr;
+  readonly byExit: boolean;
 }
 
 /** The peers that the engine and the data plane have, and the way from there to the peers that are wanted. */
@@ -33,7 +43,7 @@ export class PeerSet {
   readonly #byKey = new Map<string, ActivePeer>();
   readonly #byId = new Map<number, ActivePeer>();
   /** Which peer has a prefix: the data plane knows, but cannot be asked. */
-  readonly #owners = new Map<string, ActivePeer>();
+  readonly #owners = new Map<string, Owner>();
 
   constructor(device: Device, logger: Logger) {
     this.#device = device;
@@ -54,7 +64,7 @@ export class PeerSet {
 
   /** The prefixes that lead to `peer` right now. */
   ownedPrefixes(peer: ActivePeer): string[] {
-    return [...peer.config.allowedIps.keys()].filter((prefix) => this.#owners.get(prefix) === peer);
+    return [...peer.config.allowedIps.keys()].filter((prefix) => this.#owners.get(prefix)?.peer === peer);
   }
 
   /**
@@ -110,25 +120,26 @@ export class PeerSet {
   #remove(peer: ActivePeer): DataCommand[] {
     this.#byKey.delete(peer.publicKey);
     this.#byId.delete(peer.id);
-    for (const [prefix, owner] of this.#owners) if (owner === peer) this.#owners.delete(prefix);
+    for (const [prefix, owner] of this.#owners) if (owner.peer === peer) this.#owners.delete(prefix);
     return [...this.#device.removePeer(peer.id), { type: "remove-peer", peer: peer.id }];
   }
 
   /** Each prefix belongs to the last peer, in the order of the desired set, that names it. */
   #assignPrefixes(): DataCommand[] {
-    const wanted = new Map<string, { readonly owner: ActivePeer; readonly cidr: Cidr }>();
-    for (const owner of this.#byKey.values())
-      for (const [prefix, cidr] of owner.config.allowedIps) wanted.set(prefix, { owner, cidr });
+    const wanted = new Map<string, Owner & AllowedPrefix>();
+    for (const peer of this.#byKey.values())
+      for (const [prefix, allowed] of peer.config.allowedIps) wanted.set(prefix, { peer, ...allowed });
     const commands: DataCommand[] = [];
-    for (const [prefix, owner] of [...this.#owners]) {
+    for (const [prefix, { peer }] of [...this.#owners]) {
       if (wanted.has(prefix)) continue;
       this.#owners.delete(prefix);
-      commands.push({ type: "disallow", peer: owner.id, ...parseCidr(prefix) });
+      commands.push({ type: "disallow", peer: peer.id, ...parseCidr(prefix) });
     }
-    for (const [prefix, { owner, cidr }] of wanted) {
-      if (this.#owners.get(prefix) === owner) continue;
-      this.#owners.set(prefix, owner);
-      commands.push({ type: "allow", peer: owner.id, ...cidr });
+    for (const [prefix, { peer, byExit, cidr }] of wanted) {
+      const owner = this.#owners.get(prefix);
+      if (owner?.peer === peer && owner.byExit === byExit) continue;
+      this.#owners.set(prefix, { peer, byExit });
+      commands.push({ type: "allow", peer: peer.id, ...cidr, byExit });
     }
     return commands;
   }
@@ -143,11 +154,13 @@ function parsePeer(peer: TunnelPeerConfig): ParsedPeer {
   const publicKey = new Uint8Array(Buffer.from(peer.publicKey, "base64"));
   const presharedKey = peer.presharedKey ?? new Uint8Array(KEY_BYTES);
   const candidates: Endpoint[] = [...peer.endpoints.map(parseEndpoint), ...(peer.pipes ?? [])];
-  const allowedIps = new Map<string, Cidr>();
-  for (const text of peer.allowedIps) {
+  const allowedIps = new Map<string, AllowedPrefix>();
+  const allow = (text: string, byExit: boolean) => {
     const cidr = parseCidr(text);
-    allowedIps.set(formatCidr(cidr), cidr);
-  }
+    allowedIps.set(formatCidr(cidr), { cidr, byExit });
+  };
+  for (const text of peer.exitIps ?? []) allow(text, true);
+  for (const text of peer.allowedIps) allow(text, false);
   const { persistentKeepaliveSeconds } = peer;
   const hasPaths = peer.hasPaths ?? false;
   const engine = { publicKey, presharedKey, candidates, persistentKeepaliveSeconds, answersCopies: hasPaths };

@@ -1,15 +1,16 @@
 import type { Clock } from "../base/clock.ts";
 import type { FilterPreview, PacketFilter } from "../filter/packet-filter.ts";
+import { Verdict } from "../filter/verdict.ts";
 import { PacketBuffer } from "../packet/packet-buffer.ts";
 import { PacketRecord } from "../packet/packet-record.ts";
 import { parsePacket } from "../packet/parse.ts";
-import type { PrefixTrie } from "../packet/prefix-trie.ts";
 import type { DataCommand, DataEvent } from "./commands.ts";
+import { isByExit, peerOf, type RouteTable } from "./route-table.ts";
 
 const MAX_PACKET_BYTES = 128;
 
 export interface PreviewDeps {
-  readonly routes: PrefixTrie;
+  readonly routes: RouteTable;
   readonly filter: PacketFilter;
   readonly clock: Clock;
 }
@@ -34,8 +35,12 @@ export class Previewer {
       buffer.bytes.set(bytes);
       if (parsePacket(buffer, 0, bytes.length, packet)) {
         const farOffset = isOutbound ? packet.destinationOffset : packet.sourceOffset;
-        peer = routes.lookup(buffer, farOffset, packet.version);
-        if (peer >= 0) decided = filter.preview(buffer, packet, peer, isOutbound, clock.monotonicMs());
+        const way = routes.lookup(buffer, farOffset, packet.version);
+        if (way >= 0) {
+          peer = peerOf(way);
+          decided = filter.preview(buffer, packet, peer, isOutbound, clock.monotonicMs());
+          if (isByExit(way) && !isOutbound) decided = { ...decided, verdict: Verdict.unasked, slot: -1 };
+        }
       }
     }
     return { type: "previewed", id, peer: peer < 0 ? null : peer, decided };

@@ -30,6 +30,11 @@ export interface TunnelPeerConfig {
   readonly presharedKey?: Uint8Array;
   /** `ADDRESS/BITS`; the latest peer to name a prefix has it. */
   readonly allowedIps: readonly string[];
+  /**
+   * Likewise, of an exit in use: `0.0.0.0/0`, `::/0`. Only answers to what went there come back; the mesh's own ranges and those
+   * that are not the internet are never among it.
+   */
+  readonly exitIps?: readonly string[];
   /** `ADDRESS:PORT` or `[V6]:PORT`, candidates in order; a first handshake goes to all of them. */
   readonly endpoints: readonly string[];
   /** 0 for off. */

@@ -8,6 +8,7 @@ import type { FilterPolicy } from "../filter/policy.ts";
 import * as libc from "../host/ffi/libc.ts";
 import { parseCidr } from "../packet/cidr.ts";
 import type { Endpoint, UdpEndpoint } from "../packet/endpoint.ts";
+import { LOCAL_RANGES } from "../packet/special-ranges.ts";
 import { openUdpSockets } from "../transports/udp/udp-transport.ts";
 import { openTun } from "../tun/open-tun.ts";
 import { selectAeadProvider } from "../wireguard/aead/select.ts";
@@ -20,6 +21,7 @@ import { KeySlots, PeerCells } from "../wireguard/shared-state.ts";
 import type { DataCommand, DataEvent } from "./commands.ts";
 import { Counters, type InterfaceCounter } from "./counters.ts";
 import { DataThread } from "./data-thread.ts";
+import type { AcceptedDestinations } from "./destinations.ts";
 import { PeerSet } from "./peer-set.ts";
 import { PingTracker } from "./ping-tracker.ts";
 import { TunnelFacts, type TunnelParts } from "./tunnel-facts.ts";
@@ -137,6 +139,7 @@ export class Tunnel implements AsyncDisposable {
         slots,
       },
     );
+    const ranges = (options.ranges ?? []).map(parseCidr);
     this.#peers = new PeerSet(this.#device, deps.logger);
     this.#filter = new TunnelFilter(this.#peers);
     this.paths = new TunnelPaths({
@@ -144,7 +147,7 @@ export class Tunnel implements AsyncDisposable {
       device: this.#device,
       peers: this.#peers,
       maxPeers: MAX_PEERS,
-      ranges: (options.ranges ?? []).map(parseCidr),
+      ranges,
       mtuBytes: options.mtu,
       wake: () => this.#thread.wake(),
       carryOut: (commands) => this.#carryOut(commands),
@@ -175,6 +178,8 @@ export class Tunnel implements AsyncDisposable {
     this.#pings = new PingTracker(randomBytes(4).readUInt32BE(), post, this.paths.describe);
     this.inquiries = new TunnelInquiries({ ...deps, peers: this.#peers, post });
     this.#announceIdentity();
+    // An exit leads to the internet alone.
+    post([{ type: "reserve", prefixes: [...ranges, ...LOCAL_RANGES.map(parseCidr)] }]);
   }
 
   get info(): TunnelInfo {
@@ -188,6 +193,11 @@ export class Tunnel implements AsyncDisposable {
     const commands = this.#peers.reconcile(withPipes, this.#nowMs());
     // At once with the peers: nothing of a new one is let through by rules that do not know it.
     this.#carryOut([...commands, ...this.#filter.configure(), ...this.paths.configure()]);
+  }
+
+  /** What comes from peers and is for anybody else is dropped. Before the first call, nothing is. */
+  acceptDestinations(destinations: AcceptedDestinations): void {
+    this.#carryOut([{ type: "accept-destinations", destinations }]);
   }
 
   /** Puts the rules of the packet filter in force; peers in them are public keys. */

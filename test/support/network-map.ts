@@ -61,6 +61,7 @@ export function networkMap(peers: readonly MapPeer[], fields: Partial<NetworkMap
     relays: [],
     cidrs: [],
     filterRules: [],
+    dns: { records: [], servers: [], splits: [] },
     peers: [...peers],
     ...fields,
   };

@@ -9,6 +9,7 @@ import { listEvents } from "../store/audit.ts";
 import { type Handler, RawAnswer } from "./app.ts";
 import { type AdminRoute, actorOf } from "./authorize.ts";
 import { cidrRoutes } from "./cidr-routes.ts";
+import { dnsRoutes } from "./dns-routes.ts";
 import { filterRoutes } from "./filter-routes.ts";
 import { offerRoutes } from "./offer-routes.ts";
 import { type PeerRoutesDeps, peerRoutes } from "./peer-routes.ts";
@@ -29,6 +30,7 @@ export function adminRoutes(deps: AdminRoutesDeps): Record<AdminRoute, Handler> 
     ...cidrRoutes(deps),
     ...filterRoutes(deps),
     ...policyRoutes(deps),
+    ...dnsRoutes(deps),
     "POST /v1/admin/tokens": async (call) => {
       const request = await call.body(tokenCreateSchema);
       const actor = actorOf(call.caller);

@@ -29,6 +29,8 @@ type Right =
   /** The request itself carries proofs, which its handler checks. */
   | "proof"
   | "admin"
+  /** As `admin`, and any peer for what is its own: which that is, the handler decides. */
+  | "own"
   /** The coordinator's own host. */
   | "host";
 
@@ -71,6 +73,11 @@ export type AdminRoute =
   | "POST /v1/admin/filter"
   | "POST /v1/admin/filter/remove"
   | "POST /v1/admin/policy/test"
+  | "GET /v1/admin/dns/records"
+  | "POST /v1/admin/dns/records"
+  | "POST /v1/admin/dns/records/remove"
+  | "GET /v1/admin/dns/servers"
+  | "POST /v1/admin/dns/servers"
   | "GET /v1/admin/audit"
   | "GET /v1/admin/backup"
   | "GET /v1/admin/relays"
@@ -114,6 +121,11 @@ const REQUIRED_RIGHT: Record<PublicRoute | AdminRoute, Right> = {
   "POST /v1/admin/filter": "admin",
   "POST /v1/admin/filter/remove": "admin",
   "POST /v1/admin/policy/test": "admin",
+  "GET /v1/admin/dns/records": "own",
+  "POST /v1/admin/dns/records": "own",
+  "POST /v1/admin/dns/records/remove": "own",
+  "GET /v1/admin/dns/servers": "admin",
+  "POST /v1/admin/dns/servers": "admin",
   "GET /v1/admin/audit": "admin",
   // The CA's private key is in it: not for admins elsewhere, whose right can be taken away again.
   "GET /v1/admin/backup": "host",
@@ -137,6 +149,8 @@ function refuse(caller: Caller, right: Right): MeshError | undefined {
       return undefined;
     case "admin":
       return isAdmin(caller) ? undefined : refuseAdmin(caller);
+    case "own":
+      return isAdmin(caller) || (caller.kind === "peer" && caller.enabled) ? undefined : refuseAdmin(caller);
     case "host":
       return caller.kind === "host" ? undefined : hostOnly();
   }

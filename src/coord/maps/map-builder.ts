@@ -1,9 +1,21 @@
-import type { MapCidr, MapDelta, MapPeer, MayStart, NetworkInfo, NetworkMap, SelfInfo } from "../../api/network-map.ts";
+import type {
+  MapCidr,
+  MapDelta,
+  MapDns,
+  MapFilterRule,
+  MapPeer,
+  MayStart,
+  NetworkInfo,
+  NetworkMap,
+  SelfInfo,
+} from "../../api/network-map.ts";
 import type { CidrTree } from "../cidr-tree.ts";
-import { ToldRules } from "../filter/told-rules.ts";
+import { DnsAudience } from "../dns/records-of-peer.ts";
+import { RuleAudience } from "../filter/rules-of-peer.ts";
 import { type Peer, RELAYS_CHANGED, type Registry } from "../registry.ts";
 import { type PolicySeat, relationOf } from "../visibility.ts";
 import type { View } from "./distribution.ts";
+import { Told } from "./told.ts";
 
 /** What one peer is told of the network: a whole map, or the difference to a version it has. Pure but for its caches. */
 export class MapBuilder {
@@ -14,12 +26,28 @@ export class MapBuilder {
   /** What is the same for all viewers of one CIDR: deltas to the current version. */
   #shared = new Map<string, SharedChanges>();
   #sharedVersion = -1;
-  #toldRules: ToldRules;
+  #toldRules: Told<readonly MapFilterRule[]>;
+  #toldDns: Told<MapDns>;
 
   constructor(network: NetworkInfo, registry: Registry) {
     this.#network = network;
     this.#registry = registry;
-    this.#toldRules = new ToldRules(registry);
+    this.#toldRules = new Told<readonly MapFilterRule[]>(registry, {
+      version: () => registry.filterRulesVersion,
+      audience: () => {
+        const audience = new RuleAudience(registry.filterRules, registry);
+        return (viewer) => audience.rulesOf(viewer);
+      },
+      nothing: [],
+    });
+    this.#toldDns = new Told<MapDns>(registry, {
+      version: () => registry.dnsVersion,
+      audience: () => {
+        const audience = new DnsAudience(registry.dns, registry);
+        return (viewer) => audience.dnsOf(viewer);
+      },
+      nothing: { records: [], servers: [], splits: [] },
+    });
   }
 
   /** What the peer of this id is told, as it is at each moment. */
@@ -52,6 +80,7 @@ export class MapBuilder {
       relays: [...this.#registry.relays],
       cidrs: [...this.#registry.tree.seenFrom(viewer.cidrId)],
       filterRules: [...this.#toldRules.whole(viewer)],
+      dns: this.#toldDns.whole(viewer),
     };
     return `{"type":"map","map":${JSON.stringify(head).slice(0, -1)},"peers":[${entries.join(",")}]}}`;
   }
@@ -81,7 +110,8 @@ export class MapBuilder {
     const relays = changed.has(RELAYS_CHANGED) ? [...this.#registry.relays] : undefined;
     const { cidrs } = changes;
     const filterRules = this.#toldRules.since(viewer, scannedVersion);
-    const isUnchanged = [self, relays, cidrs, filterRules].every((part) => part === undefined);
+    const dns = this.#toldDns.since(viewer, scannedVersion);
+    const isUnchanged = [self, relays, cidrs, filterRules, dns].every((part) => part === undefined);
     if (isUnchanged && removed === "" && upserted === "") return "nothing";
     const head: Omit<MapDelta, "removed" | "upserted"> = {
       fromVersion,
@@ -90,6 +120,7 @@ export class MapBuilder {
       ...(relays === undefined ? {} : { relays }),
       ...(cidrs === undefined ? {} : { cidrs: [...cidrs] }),
       ...(filterRules === undefined ? {} : { filterRules: [...filterRules] }),
+      ...(dns === undefined ? {} : { dns }),
     };
     const start = JSON.stringify(head).slice(0, -1);
     return `{"type":"delta","delta":${start},"removed":[${removed}],"upserted":[${upserted}]}}`;

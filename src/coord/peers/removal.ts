@@ -1,4 +1,5 @@
 import type { MeshError } from "../../base/errors.ts";
+import { deleteRecordsOfPeer } from "../dns/dns-records.ts";
 import { deleteRulesOfPeer } from "../filter/rule-records.ts";
 import type { Registry } from "../registry.ts";
 import { type Actor, auditedPeer, recordEvent } from "../store/audit.ts";
@@ -25,8 +26,8 @@ export interface Removal {
 /**
  * Takes a peer out of the network; the one way in which that happens. Its name and keys are free again; its address is
  * not, because others have it pinned to its keys. That of an ephemeral peer only rests, as its pins lapse, unless an admin
- * removed it: what a person has put out of the network is not met again at the same address. Filter rules that name it go
- * with it. The others learn of it by the delta that the change in the registry makes.
+ * removed it: what a person has put out of the network is not met again at the same address. Filter rules and DNS records
+ * that name it go with it. The others learn of it by the delta that the change in the registry makes.
  */
 export async function removePeer(
   writer: Writer,
@@ -41,6 +42,7 @@ export async function removePeer(
     .where("peer_id", "=", row.id)
     .execute();
   await deleteRulesOfPeer(writer, row.id, { registry, actor, nowMs });
+  await deleteRecordsOfPeer(writer, row.id, { registry, actor, nowMs });
   await writer.db.deleteFrom("peers").where("id", "=", row.id).execute();
   await recordEvent(writer, nowMs, { actor, action, subject: row.name, before: auditedPeer(row) });
   writer.afterCommit(() => {

@@ -66,6 +66,13 @@ export const MIGRATIONS: readonly Migration[] = [
       for (const column of OFFERS) await sql.raw(`ALTER TABLE peers ADD COLUMN ${column}`).execute(db);
     },
   },
+  {
+    id: 9,
+    name: "DNS records and servers",
+    async up(db) {
+      for (const statement of DNS) await sql.raw(statement).execute(db);
+    },
+  },
 ];
 
 const FIRST_TABLES = [
@@ -211,4 +218,23 @@ const OFFERS = [
   "advertised_routes TEXT NOT NULL DEFAULT '[]'",
   "exit_forbidden INTEGER NOT NULL DEFAULT 0 CHECK (exit_forbidden IN (0, 1))",
   "approved_routes TEXT NOT NULL DEFAULT '[]'",
+];
+
+const DNS = [
+  `CREATE TABLE dns_records (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    peer_id INTEGER REFERENCES peers (id),
+    name TEXT NOT NULL,
+    type TEXT NOT NULL CHECK (type IN ('A', 'AAAA', 'CNAME', 'TXT', 'SRV')),
+    data TEXT NOT NULL,
+    target_peer_id INTEGER REFERENCES peers (id),
+    ttl_seconds INTEGER CHECK (ttl_seconds >= 0),
+    created_at INTEGER NOT NULL
+  )`,
+  "CREATE INDEX dns_records_peer ON dns_records (peer_id)",
+  "CREATE INDEX dns_records_target_peer ON dns_records (target_peer_id)",
+  `CREATE TABLE dns_servers (
+    suffix TEXT PRIMARY KEY,
+    servers TEXT NOT NULL
+  )`,
 ];

@@ -1,4 +1,5 @@
 import type { Generated, Selectable } from "kysely";
+import type { DnsRecordType } from "../../api/dns-record.ts";
 import type { FilterAction, FilterProtocol } from "../../api/filter-rule.ts";
 
 /** The tables. Instants are milliseconds since 1970 UTC, flags 0 or 1, lists JSON text. */
@@ -13,6 +14,8 @@ export interface Schema {
   relays: RelaysTable;
   associations: AssociationsTable;
   filter_rules: FilterRulesTable;
+  dns_records: DnsRecordsTable;
+  dns_servers: DnsServersTable;
   events: EventsTable;
 }
 
@@ -164,6 +167,24 @@ interface FilterRulesTable {
   expires_at: number | null;
 }
 
+/** Records of the mesh domain; see `StoredRecord`. */
+interface DnsRecordsTable {
+  id: Generated<number>;
+  peer_id: number | null;
+  name: string;
+  type: DnsRecordType;
+  data: string;
+  target_peer_id: number | null;
+  ttl_seconds: number | null;
+  created_at: number;
+}
+
+/** Whom names below a suffix are asked of; the empty one is that of all names. */
+interface DnsServersTable {
+  suffix: string;
+  servers: string;
+}
+
 /** The audit log: who did what to what, and how it was before and after (JSON). */
 interface EventsTable {
   id: Generated<number>;
@@ -178,6 +199,7 @@ interface EventsTable {
 export type NetworkRow = Selectable<NetworkTable>;
 export type AssociationRow = Selectable<AssociationsTable>;
 export type FilterRuleRow = Selectable<FilterRulesTable>;
+export type DnsRecordRow = Selectable<DnsRecordsTable>;
 export type CidrRow = Selectable<CidrsTable>;
 export type PeerRow = Selectable<PeersTable>;
 export type RelayRow = Selectable<RelaysTable>;

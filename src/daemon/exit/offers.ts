@@ -1,9 +1,14 @@
+import { isDeepStrictEqual } from "node:util";
 import type { OffersMessage } from "../../api/control-channel.ts";
 import type { ExitOffer, RouteView } from "../../api/local-exit.ts";
 import type { NetworkMap, SelfInfo } from "../../api/network-map.ts";
 import type { IpFamily } from "../../api/primitives.ts";
 import { advertisableRoute } from "../../exit/advertised-route.ts";
+import { DEFAULT_ROUTES, type Forwarding, forwardedNetworks } from "../../exit/forwarded.ts";
 import type { IpRoute } from "../../host/ip-route.ts";
+import { parseAddress } from "../../packet/address.ts";
+import { parseCidr } from "../../packet/cidr.ts";
+import type { Tunnel } from "../../router/tunnel.ts";
 import type { Settings } from "../network-state.ts";
 import type { Warnings } from "../warnings.ts";
 
@@ -12,31 +17,38 @@ export type OfferSettings = Pick<Settings, "allowExitTraffic" | "advertiseRoutes
 interface OffersOptions {
   readonly settings: OfferSettings;
   readonly self: SelfInfo;
+  /** Of this machine inside the mesh, as its interface has them. */
+  readonly addresses: readonly string[];
   /** The ranges of the mesh. */
   readonly ranges: readonly string[];
 }
 
 interface OffersDeps {
   readonly ipRoute: Pick<IpRoute, "routes">;
+  readonly tunnel: Pick<Tunnel, "acceptDestinations">;
   readonly warnings: Warnings;
 }
 
 type Announcement = Omit<OffersMessage, "type">;
 
-const DEFAULT_ROUTES: Readonly<Record<IpFamily, string>> = { ipv4: "0.0.0.0/0", ipv6: "::/0" };
-
 /** What this machine would carry for its peers: to the internet as an exit, and to networks behind it. */
 export class Offers {
   readonly #deps: OffersDeps;
+  readonly #addresses: readonly string[];
+  readonly #ranges: readonly string[];
   readonly #routes: readonly string[];
   #isExit: boolean;
   /** In which this host has a way to the internet. */
   #families: readonly IpFamily[] = [];
   #self: SelfInfo;
+  /** Where packets from peers may go on to; undefined before that is in force. */
+  #forwarded: readonly string[] | undefined;
   #announce: (offers: Announcement) => void = () => undefined;
 
-  private constructor({ settings, self, ranges }: OffersOptions, deps: OffersDeps) {
+  private constructor({ settings, self, addresses, ranges }: OffersOptions, deps: OffersDeps) {
     this.#deps = deps;
+    this.#addresses = addresses;
+    this.#ranges = ranges;
     this.#isExit = settings.allowExitTraffic;
     this.#routes = settings.advertiseRoutes.map((route) => advertisableRoute(route, ranges));
     this.#self = self;
@@ -68,6 +80,7 @@ export class Offers {
   /** What admins say to it. */
   setNetwork({ self }: Pick<NetworkMap, "self">): void {
     this.#self = self;
+    this.#open();
     this.#warn();
   }
 
@@ -75,6 +88,7 @@ export class Offers {
   async refresh(): Promise<void> {
     const destinations = new Set((await this.#deps.ipRoute.routes()).map(({ destination }) => destination));
     this.#families = (["ipv4", "ipv6"] as const).filter((family) => destinations.has(DEFAULT_ROUTES[family]));
+    this.#open();
     this.#announce(this.#announcement);
     this.#warn();
   }
@@ -92,6 +106,27 @@ export class Offers {
 
   get #announcement(): Announcement {
     return { exit: this.#isExit ? [...this.#families] : [], routes: [...this.#routes] };
+  }
+
+  /** What is carried: offered, and let be by the admins. */
+  get #forwarding(): Forwarding {
+    const { approvedRoutes } = this.#self;
+    return {
+      exit: this.isExit ? this.#families : [],
+      routes: this.#routes.filter((one) => approvedRoutes.includes(one)),
+    };
+  }
+
+  /** Lets in what is for this machine and for where it carries. */
+  #open(): void {
+    const { forwarded, spared } = forwardedNetworks(this.#forwarding, this.#ranges);
+    if (isDeepStrictEqual(forwarded, this.#forwarded)) return;
+    this.#forwarded = forwarded;
+    this.#deps.tunnel.acceptDestinations({
+      own: this.#addresses.map(parseAddress),
+      forwarded: forwarded.map(parseCidr),
+      spared: spared.map(parseCidr),
+    });
   }
 
   #warn(): void {

@@ -2,7 +2,8 @@ import { lookup } from "node:dns/promises";
 import { readFile } from "node:fs/promises";
 import { isIP } from "node:net";
 import { errnoOf } from "../../base/errors.ts";
-import { type DnsQueryDeps, queryAddresses } from "./dns-query.ts";
+import type { DnsSockets } from "../dns-exchange.ts";
+import { queryAddresses } from "./dns-query.ts";
 import { addressesInHosts, namesToAsk, parseResolvConf, type ResolvConf } from "./resolv-conf.ts";
 
 /**
@@ -24,7 +25,7 @@ const SYSTEM_FILES: ResolverFiles = { hosts: "/etc/hosts", resolvConf: "/etc/res
  * Resolves by `/etc/hosts` and the name servers of `/etc/resolv.conf`, over sockets of our own: those of the C library, which
  * `dns.lookup` uses, cannot be marked. Both files are read anew each time.
  */
-export function ownResolver(deps: DnsQueryDeps, files: ResolverFiles = SYSTEM_FILES): Resolve {
+export function ownResolver(deps: DnsSockets, files: ResolverFiles = SYSTEM_FILES): Resolve {
   return async (host, signal) => {
     if (isIP(host) !== 0) return [host];
     // RFC 6761 §6.3.
@@ -44,7 +45,7 @@ export function ownResolver(deps: DnsQueryDeps, files: ResolverFiles = SYSTEM_FI
 async function askServers(
   name: string,
   { servers, attempts, timeoutMs }: ResolvConf,
-  deps: DnsQueryDeps,
+  deps: DnsSockets,
   signal: AbortSignal | undefined,
 ): Promise<readonly string[]> {
   let failure: unknown;

@@ -79,9 +79,21 @@ const wrongRoutes = (path: string): Case[] => [
   [path, { route: "192.168.50.1/24" }, "bad-cidr"],
 ];
 
+const RECORD = { name: "git", type: "CNAME", data: "bob.mesh", ttlSeconds: null };
+const recorded = (fields: object, code: string): Case => [
+  "/v1/admin/dns/records",
+  { record: { ...RECORD, name: "fresh", ...fields } },
+  code,
+];
+const served = (suffix: unknown, servers: unknown, code: string): Case => [
+  "/v1/admin/dns/servers",
+  { suffix, servers },
+  code,
+];
+
 /**
  * In the network there are the peers alice (the only admin) and bob (in desk), carol, who is invited, the CIDRs desk and lab, which
- * are associated, and floor, which holds room. A route that is not in here does not compile.
+ * are associated, and floor, which holds room. `git` is an alias for bob, `web` has an address. A route that is not in here does not compile.
  */
 const CASES: Record<AdminRoute, readonly Case[]> = {
   "GET /v1/admin/tokens": [],
@@ -273,6 +285,76 @@ const CASES: Record<AdminRoute, readonly Case[]> = {
       return ["/v1/admin/policy/test", { text: "accept any -> any", proposed }, "bad-changes"];
     }),
   ],
+  "GET /v1/admin/dns/records": [],
+  "POST /v1/admin/dns/records": [
+    ...wrongBody("/v1/admin/dns/records", { record: RECORD }),
+    ...[
+      "x".repeat(64),
+      "x; y",
+      "'); DROP",
+      "a b",
+      "naïve",
+      "-x",
+      "x-",
+      "a..b",
+      ".",
+      "*",
+      "*.web",
+      "\u0000",
+      `${"a.".repeat(125)}a`,
+    ].map((name) => recorded({ name }, "bad-dns-record")),
+    ...[null, 7, [], "", "x".repeat(301)].map((name) => recorded({ name }, "bad-request")),
+    ...["MX", "ANY", "SOA", "NS", "*", "65"].map((type) => recorded({ type }, "bad-dns-record")),
+    ...["10.86.64", "fd00::1", "bob", "", "127.0.0.1 "].map((data) => recorded({ type: "A", data }, "bad-dns-record")),
+    ...["10.86.64.1", "fd00::g", "::1%lo"].map((data) => recorded({ type: "AAAA", data }, "bad-dns-record")),
+    ...["", "two words", "a..b", "x".repeat(64)].map((data) => recorded({ data }, "bad-dns-record")),
+    ...["bob.mesh", "0 5 bob.mesh", "0 5 0 bob.mesh", "0 5 65536 bob.mesh", "-1 5 1 bob.mesh", "0 5 1 a b"].map(
+      (data) => recorded({ type: "SRV", data }, "bad-dns-record"),
+    ),
+    recorded({ type: "TXT", data: "é".repeat(513) }, "bad-dns-record"),
+    ...[-1, 1.5, 1e9, "60"].map((ttlSeconds) => recorded({ ttlSeconds }, "bad-request")),
+    recorded({ data: "nobody.mesh" }, "not-found"),
+    recorded({ data: "mesh" }, "not-found"),
+    recorded({ data: "bob.lab.mesh" }, "not-found"),
+    recorded({ data: "x.bob.mesh" }, "not-found"),
+    recorded({ type: "SRV", data: "0 5 1 nobody.mesh" }, "not-found"),
+    recorded({ name: "git" }, "dns-record-exists"),
+    recorded({ name: "GIT.Mesh.", data: "BOB.mesh." }, "dns-record-exists"),
+    recorded({ name: "git", data: "alice.mesh" }, "dns-conflict"),
+    recorded({ name: "git", type: "TXT", data: "beside an alias" }, "dns-conflict"),
+    recorded({ name: "web" }, "dns-conflict"),
+    recorded({ name: "bob" }, "dns-conflict"),
+    recorded({ name: "bob", type: "A", data: "192.0.2.1" }, "dns-conflict"),
+    recorded({ name: "bob.desk", type: "A", data: "192.0.2.1" }, "dns-conflict"),
+    recorded({ name: "x.bob.desk", type: "A", data: "192.0.2.1" }, "dns-conflict"),
+    recorded({ name: "mesh" }, "dns-conflict"),
+    recorded({ name: "loop", data: "loop.mesh" }, "dns-conflict"),
+  ],
+  "POST /v1/admin/dns/records/remove": [
+    ...wrongBody("/v1/admin/dns/records/remove", { name: "git", type: null, data: null }),
+    ...[...UNKNOWN.filter(({ length }) => length <= 300), "bob", "git.bob"].map(
+      (name): Case => ["/v1/admin/dns/records/remove", { name, type: null, data: null }, "not-found"],
+    ),
+    ["/v1/admin/dns/records/remove", { name: "git", type: "A", data: null }, "not-found"],
+    ["/v1/admin/dns/records/remove", { name: "git", type: "CNAME", data: "alice.mesh" }, "not-found"],
+    ["/v1/admin/dns/records/remove", { name: "", type: null, data: null }, "bad-name"],
+    ["/v1/admin/dns/records/remove", { name: "x.desk", type: null, data: null }, "dns-conflict"],
+  ],
+  "GET /v1/admin/dns/servers": [],
+  "POST /v1/admin/dns/servers": [
+    ...wrongBody("/v1/admin/dns/servers", { suffix: null, servers: ["192.0.2.53"] }),
+    ...["192.0.2", "ns.example.com", "192.0.2.53:53", "192.0.2.53#0", "192.0.2.53#1#2", "fe80::1%eth0", ""].map(
+      (server) => served(null, [server], "bad-dns-server"),
+    ),
+    ...["127.0.0.1", "0.0.0.0", "::1", "224.0.0.1", "255.255.255.255"].map((server) =>
+      served(null, ["192.0.2.53", server], "bad-dns-server"),
+    ),
+    ...["a b", "*.corp", "mesh", "Mesh.", "sub.mesh", "..", "\u0000"].map((suffix) =>
+      served(suffix, ["192.0.2.53"], "bad-dns-server"),
+    ),
+    served(null, "192.0.2.53", "bad-request"),
+    served(null, new Array(9).fill("192.0.2.53"), "bad-request"),
+  ],
   "GET /v1/admin/audit": ["since=yesterday", "since=%00", "after=-1", "after=x", "limit=0", "limit=1001", "who=me"].map(
     (query) => [`/v1/admin/audit?${query}`, undefined, "bad-request"],
   ),
@@ -303,6 +385,8 @@ beforeAll(async () => {
   await client.register(makeKeys(), "alice", coordinator.firstToken?.token);
   await client.register(makeKeys(), "bob", (await admin.createToken({ cidr: "desk" })).token);
   await made("/v1/admin/filter", { rule: RULE, ttlSeconds: null });
+  await made("/v1/admin/dns/records", { record: RECORD });
+  await made("/v1/admin/dns/records", { record: { name: "web", type: "A", data: "192.0.2.80", ttlSeconds: 60 } });
   await admin.createToken({ name: "carol", cidr: "desk", autoIp: true });
   await coordinator.close();
   before = readStore();

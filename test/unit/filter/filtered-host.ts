@@ -56,21 +56,21 @@ export class FilteredHost {
   }
 
   /** What becomes of a packet, in words. */
-  send(packet: Uint8Array, peer = 3): keyof typeof Verdict {
-    return this.#ask(packet, peer, true);
+  send(packet: Uint8Array, peer = 3, isByExit = false): keyof typeof Verdict {
+    return this.#ask(packet, peer, isByExit, true);
   }
 
-  receive(packet: Uint8Array, peer = 3): keyof typeof Verdict {
-    return this.#ask(packet, peer, false);
+  receive(packet: Uint8Array, peer = 3, isByExit = false): keyof typeof Verdict {
+    return this.#ask(packet, peer, isByExit, false);
   }
 
-  #ask(packet: Uint8Array, peer: number, isOutbound: boolean): keyof typeof Verdict {
+  #ask(packet: Uint8Array, peer: number, isByExit: boolean, isOutbound: boolean): keyof typeof Verdict {
     this.#buffer.bytes.set(packet, 16);
     if (!parsePacket(this.#buffer, 16, packet.length, this.#record))
       throw new Error(`no packet: ${this.#record.failure}`);
     const verdict = isOutbound
-      ? this.filter.outbound(this.#buffer, this.#record, peer, this.nowMs)
-      : this.filter.inbound(this.#buffer, this.#record, peer, this.nowMs);
+      ? this.filter.outbound(this.#buffer, this.#record, peer, isByExit, this.nowMs)
+      : this.filter.inbound(this.#buffer, this.#record, peer, isByExit, this.nowMs);
     return (Object.keys(Verdict) as (keyof typeof Verdict)[]).find((name) => Verdict[name] === verdict)!;
   }
 }

@@ -78,7 +78,9 @@ describe("a preview", () => {
           const [buffer, record, from, nowMs] = packet;
           const preview = filter.preview(buffer, record, from, isOutbound, nowMs);
           expect([hits().some(Boolean), asked.cells.connections]).toEqual([false, 0]);
-          const real = isOutbound ? filter.outbound(...packet) : filter.inbound(...packet);
+          const real = isOutbound
+            ? filter.outbound(buffer, record, from, false, nowMs)
+            : filter.inbound(buffer, record, from, false, nowMs);
           expect(preview.verdict).toBe(real);
           expect(hits()).toEqual(wanted.rules.map(({ slot }) => (slot === preview.slot ? 1 : 0)));
         },

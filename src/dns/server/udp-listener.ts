@@ -1,0 +1,78 @@
+import { createSocket, type Socket } from "node:dgram";
+import { isIPv6 } from "node:net";
+import { udpLimitOf } from "../message/reply.ts";
+import type { Asker, Responder } from "../responder.ts";
+import { MAX_UDP_UNDER_WAY } from "./constants.ts";
+
+export interface ListenerOptions {
+  readonly address: string;
+  readonly port: number;
+  readonly responder: Pick<Responder, "answer">;
+  /** Undefined: an address that gets no answer. */
+  readonly askerAt: (address: string) => Asker | undefined;
+}
+
+/** Answers DNS over UDP on one address. */
+export class UdpListener implements AsyncDisposable {
+  readonly #socket: Socket;
+  readonly #options: ListenerOptions;
+  #underWay = 0;
+
+  private constructor(socket: Socket, options: ListenerOptions) {
+    this.#socket = socket;
+    this.#options = options;
+    socket.on("message", (bytes, { address, port }) => this.#receive(bytes, address, port));
+    // What the kernel reports of one asker is no matter of the others'.
+    socket.on("error", () => {});
+  }
+
+  /** Rejects with the system's error. */
+  static open(options: ListenerOptions): Promise<UdpListener> {
+    const { address, port } = options;
+    const socket = createSocket(isIPv6(address) ? { type: "udp6", ipv6Only: true } : { type: "udp4" });
+    return new Promise((resolve, reject) => {
+      socket.once("error", (failure) => {
+        socket.close();
+        reject(failure);
+      });
+      socket.bind({ address, port, exclusive: true }, () => {
+        socket.removeAllListeners("error");
+        resolve(new UdpListener(socket, options));
+      });
+    });
+  }
+
+  get port(): number {
+    return this.#socket.address().port;
+  }
+
+  #receive(bytes: Buffer, address: string, port: number): void {
+    const { askerAt, responder } = this.#options;
+    const asker = askerAt(address);
+    // An answer to port 0 goes nowhere.
+    if (asker === undefined || port === 0 || this.#underWay >= MAX_UDP_UNDER_WAY) return;
+    const answer = responder.answer(bytes, asker, udpLimitOf);
+    if (!(answer instanceof Promise)) {
+      if (answer !== undefined) this.#send(answer, address, port);
+      return;
+    }
+    this.#underWay++;
+    void answer
+      .then((reply) => reply && this.#send(reply, address, port))
+      .finally(() => {
+        this.#underWay--;
+      });
+  }
+
+  #send(answer: Buffer, address: string, port: number): void {
+    try {
+      this.#socket.send(answer, port, address, () => {});
+    } catch {
+      // The listener was closed meanwhile.
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await new Promise<void>((resolve) => this.#socket.close(() => resolve()));
+  }
+}
