@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { cidrSchema, ip4Schema, ip6Schema, ipFamilySchema, nameSchema } from "./primitives.ts";
+import { exitNodesSchema } from "./exit-node.ts";
+import { cidrSchema, instantSchema, ip4Schema, ip6Schema, ipFamilySchema, nameSchema } from "./primitives.ts";
 
 /** Exits and routes as this machine sees them and has them: `mesh exit …`, `mesh routes`. Routes: `local.ts`. */
 
@@ -26,7 +27,30 @@ export const exitOfferSchema = z.object({
 });
 export type ExitOffer = z.infer<typeof exitOfferSchema>;
 
-export const exitViewSchema = z.object({ offer: exitOfferSchema, exits: z.array(exitPeerSchema) });
+/** This machine as one that sends by others. */
+export const exitUseSchema = z.object({
+  /** What was asked for, in order; empty for no exit: then nothing of the rest counts. */
+  nodes: exitNodesSchema,
+  /** The one in use. Null while none can be: what would go through it is kept in. */
+  using: nameSchema.nullable(),
+  /** Those in which traffic goes through it; what is of another is kept in. */
+  families: z.array(ipFamilySchema),
+  /** The local network stays within reach. */
+  allowLan: z.boolean(),
+  /** Unless `mesh exit confirm` comes before, what was before holds again then. */
+  confirmBy: instantSchema.nullable(),
+});
+export type ExitUseView = z.infer<typeof exitUseSchema>;
+
+export const exitUseRequestSchema = z.strictObject({
+  nodes: exitNodesSchema,
+  /** Left out: as it was. */
+  allowLan: z.boolean().optional(),
+  confirmWithinSeconds: z.number().int().min(1).max(86_400).nullable().default(null),
+});
+export type ExitUseRequest = z.input<typeof exitUseRequestSchema>;
+
+export const exitViewSchema = z.object({ offer: exitOfferSchema, use: exitUseSchema, exits: z.array(exitPeerSchema) });
 export type ExitView = z.infer<typeof exitViewSchema>;
 
 export const exitOfferRequestSchema = z.strictObject({ offer: z.boolean() });

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { exitUseSchema } from "./local-exit.ts";
 import { peerPreferenceSchema, transportNameSchema } from "./path-preference.ts";
 import { endpointSchema, instantSchema, ip4Schema, ip6Schema, key32Schema, nameSchema } from "./primitives.ts";
 
@@ -21,6 +22,8 @@ import { endpointSchema, instantSchema, ip4Schema, ip6Schema, key32Schema, nameS
  *     POST /v1/filter/default    filterDefaultRequestSchema → filterDefaultsSchema
  *     GET  /v1/exit              → exitViewSchema       who is an exit, this machine among them (`local-exit.ts`)
  *     POST /v1/exit/offer        exitOfferRequestSchema → exitOfferSchema
+ *     POST /v1/exit/use          exitUseRequestSchema → exitUseSchema
+ *     POST /v1/exit/confirm      → exitUseSchema
  *     GET  /v1/routes            → routesViewSchema     networks behind peers, and behind this machine
  *     POST /v1/explain           explainRequestSchema → explanationSchema (`explain.ts`)
  *     POST /v1/netcheck          → netcheckReplySchema  measures anew, which takes some seconds
@@ -141,7 +144,7 @@ export const statusSchema = z.object({
     })
     .nullable(),
   relays: z.array(relayStatusSchema),
-  exit: z.object({ using: nameSchema.nullable(), offering: z.boolean() }),
+  exit: exitUseSchema.extend({ offering: z.boolean() }),
   /** How packets are moved and sealed on this machine. */
   dataPlane: z
     .object({

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { MAX_ADVERTISED_ROUTES } from "./control-channel.ts";
+import { writtenExitNodesSchema } from "./exit-node.ts";
 import { filterDefaultSchema, filterRuleSchema, writtenFilterRuleSchema } from "./filter-rule.ts";
 import { joiningShape } from "./joining-config.ts";
 import { transportOrderSchema, writtenPreferenceSchema } from "./path-preference.ts";
@@ -84,6 +85,8 @@ export const peerConfigSchema = z
     advertise_routes: advertiseRoutesSchema.optional(),
     snat_routes: z.boolean().optional(),
     accept_routes: z.boolean().optional(),
+    exit_node: writtenExitNodesSchema.optional(),
+    exit_allow_lan: z.boolean().optional(),
     detach: z.boolean().optional(),
     log_format: z.enum(["pretty", "json"]).optional(),
     verbose: z.boolean().optional(),
@@ -109,6 +112,8 @@ export const peerConfigSchema = z
     advertiseRoutes: file.advertise_routes,
     snatRoutes: file.snat_routes,
     acceptRoutes: file.accept_routes,
+    exitNodes: file.exit_node,
+    exitAllowLan: file.exit_allow_lan,
     detach: file.detach,
     logFormat: file.log_format,
     verbose: file.verbose,

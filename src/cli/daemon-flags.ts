@@ -2,7 +2,14 @@ import type { Command } from "commander";
 import { MAX_ADVERTISED_ROUTES } from "../api/control-channel.ts";
 import { MAX_SSH_PORTS } from "../api/peer-config.ts";
 import { TRANSPORT_NAMES, type TransportName } from "../base/transports.ts";
-import { fwmarkOption, integerOption, networksOption, portsOption, transportsOption } from "./option-parsers.ts";
+import {
+  exitNodesOption,
+  fwmarkOption,
+  integerOption,
+  networksOption,
+  portsOption,
+  transportsOption,
+} from "./option-parsers.ts";
 
 /** Flags of `join` and `up` that say how the daemon runs. */
 export interface DaemonFlags {
@@ -17,6 +24,8 @@ export interface DaemonFlags {
   readonly advertiseRoutes?: string[];
   readonly snatRoutes?: boolean;
   readonly acceptRoutes?: boolean;
+  readonly exitNode?: string[];
+  readonly exitAllowLan?: boolean;
   readonly detach?: boolean;
 }
 
@@ -56,5 +65,12 @@ export function addDaemonOptions(command: Command): Command {
     .option("--no-snat-routes", "what goes there bears the peer's address in the mesh: that network needs a way back")
     .option("--accept-routes", "reach the networks behind other peers through these")
     .option("--no-accept-routes", "leave them aside (default)")
+    .option(
+      "--exit-node <peers>",
+      "send to the internet through this peer alone; several, with commas, in order; tag:T; off for none (docs/exit-use.md)",
+      exitNodesOption("--exit-node"),
+    )
+    .option("--exit-allow-lan", "with an exit, keep the local network within reach")
+    .option("--no-exit-allow-lan", "cut it off (default)")
     .option("--detach", "run in the background");
 }

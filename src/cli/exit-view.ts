@@ -1,12 +1,28 @@
 import type { AdvertisedRoute } from "../api/admin-offers.ts";
-import type { ExitOffer, ExitPeer, ExitView, RouteView } from "../api/local-exit.ts";
+import type { ExitOffer, ExitPeer, ExitUseView, ExitView, RouteView } from "../api/local-exit.ts";
 import { renderTable } from "./table.ts";
 
 const FAMILY_NAMES = { ipv4: "IPv4", ipv6: "IPv6" } as const;
 
-export function renderExits({ offer, exits }: ExitView): string {
-  const table = exits.length === 0 ? "no peer is an exit for this machine" : renderTable(EXIT_COLUMNS, exits);
-  return offer.offered ? `${table}\n${renderOffer(offer)}` : table;
+export function renderExits({ offer, use, exits }: ExitView): string {
+  const lines = [exits.length === 0 ? "no peer is an exit for this machine" : renderTable(EXIT_COLUMNS, exits)];
+  if (use.nodes.length > 0) lines.push(renderUse(use));
+  if (offer.offered) lines.push(renderOffer(offer));
+  return lines.join("\n");
+}
+
+/** In one line. */
+export function renderUse({ nodes, using, families, allowLan, confirmBy }: ExitUseView): string {
+  if (nodes.length === 0) return `no exit is used${confirmText(confirmBy)}`;
+  const way =
+    using === null || families.length === 0
+      ? `none of ${nodes.join(", ")} can be used: nothing leaves this machine but to peers`
+      : `${using} carries ${familiesInWords(families)} to the internet`;
+  return `${way}${allowLan ? "; the local network stays within reach" : ""}${confirmText(confirmBy)}`;
+}
+
+function confirmText(confirmBy: string | null): string {
+  return confirmBy === null ? "" : `; until ${confirmBy}, unless mesh exit confirm comes before`;
 }
 
 export function renderOffer({ offered, families, forbidden }: ExitOffer): string {

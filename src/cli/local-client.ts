@@ -23,8 +23,11 @@ import {
 } from "../api/local.ts";
 import {
   type ExitOffer,
+  type ExitUseRequest,
+  type ExitUseView,
   type ExitView,
   exitOfferSchema,
+  exitUseSchema,
   exitViewSchema,
   type RoutesView,
   routesViewSchema,
@@ -116,6 +119,14 @@ export class LocalClient {
 
   offerExit(offer: boolean): Promise<ExitOffer> {
     return this.#http.call({ method: "POST", path: "/v1/exit/offer", body: { offer } }, exitOfferSchema);
+  }
+
+  useExit(request: ExitUseRequest): Promise<ExitUseView> {
+    return this.#http.call({ method: "POST", path: "/v1/exit/use", body: request }, exitUseSchema);
+  }
+
+  confirmExit(): Promise<ExitUseView> {
+    return this.#http.call({ method: "POST", path: "/v1/exit/confirm", body: {} }, exitUseSchema);
   }
 
   routes(): Promise<RoutesView> {

@@ -21,6 +21,8 @@ export interface PeerSettings {
   readonly advertiseRoutes: string[] | undefined;
   readonly snatRoutes: boolean | undefined;
   readonly acceptRoutes: boolean | undefined;
+  readonly exitNodes: string[] | undefined;
+  readonly exitAllowLan: boolean | undefined;
   readonly detach: boolean;
 }
 
@@ -60,6 +62,8 @@ export async function resolvePeerSettings(flags: DaemonFlags, command: Command):
     advertiseRoutes: flags.advertiseRoutes ?? config.advertiseRoutes,
     snatRoutes: flags.snatRoutes ?? config.snatRoutes,
     acceptRoutes: flags.acceptRoutes ?? config.acceptRoutes,
+    exitNodes: flags.exitNode ?? config.exitNodes,
+    exitAllowLan: flags.exitAllowLan ?? config.exitAllowLan,
     detach: flags.detach ?? config.detach ?? false,
   };
 }
@@ -85,6 +89,8 @@ const EMPTY_CONFIG: PeerConfig = {
   advertiseRoutes: undefined,
   snatRoutes: undefined,
   acceptRoutes: undefined,
+  exitNodes: undefined,
+  exitAllowLan: undefined,
   detach: undefined,
   logFormat: undefined,
   verbose: undefined,

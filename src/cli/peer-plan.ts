@@ -52,6 +52,8 @@ export function peerPlan(mode: PeerPlan["mode"], settings: PeerSettings, joining
     advertiseRoutes: settings.advertiseRoutes,
     snatRoutes: settings.snatRoutes,
     acceptRoutes: settings.acceptRoutes,
+    exitNodes: settings.exitNodes,
+    exitAllowLan: settings.exitAllowLan,
     isService: isServiceProcess(),
   };
 }

@@ -1,4 +1,5 @@
 import type { Status, StatusPeer } from "../api/local.ts";
+import { renderUse } from "./exit-view.ts";
 import { formatAgo, formatBytes, formatRtt } from "./format.ts";
 import { describeRelay } from "./netcheck-view.ts";
 import { paint } from "./output.ts";
@@ -56,6 +57,7 @@ function renderSelf(status: Status): string {
     fields.push(["coordinator", `${coordinator.url} ${coordinator.connected ? "connected" : `not connected${why}`}`]);
   }
   for (const relay of status.relays) fields.push(["relay", describeRelay(relay)]);
+  if (status.exit.nodes.length > 0) fields.push(["exit", renderUse(status.exit)]);
   if (dataPlane !== null) {
     fields.push(["encryption", `${dataPlane.aeadProvider} (${dataPlane.aeadWhy})`]);
     fields.push(["offloads", offloadsText(dataPlane.offloads)], ["underlay", underlayText(dataPlane)]);

@@ -11,7 +11,14 @@ import type {
   Preferences,
   Status,
 } from "../api/local.ts";
-import type { ExitOffer, ExitView, RoutesView } from "../api/local-exit.ts";
+import {
+  type ExitOffer,
+  type ExitUseRequest,
+  type ExitUseView,
+  type ExitView,
+  exitUseRequestSchema,
+  type RoutesView,
+} from "../api/local-exit.ts";
 import type { Clock } from "../base/clock.ts";
 import { DisposeStack } from "../base/dispose.ts";
 import { MeshError } from "../base/errors.ts";
@@ -23,6 +30,8 @@ import { underlaySockets } from "../host/underlay/underlay-sockets.ts";
 import type { AeadProviderName } from "../wireguard/aead/provider.ts";
 import { type AdminCall, callAsAdmin } from "./admin-call.ts";
 import { deregister } from "./deregister.ts";
+import { ExitTrials } from "./exit/exit-trial.ts";
+import type { ExitUseSettings } from "./exit/exit-use.ts";
 import type { FilterKeeper } from "./filter/filter-keeper.ts";
 import type { Home, NetworkPaths } from "./home.ts";
 import { LocalApi, type LocalApiTarget } from "./local-api.ts";
@@ -68,6 +77,7 @@ export class Daemon implements LocalApiTarget, AsyncDisposable {
   #intent: Intent;
   #session: PeerSession | undefined;
   #starting = false;
+  #exitTrials: ExitTrials | undefined;
   /** Ups, downs and leaves come one after the other. */
   #turn: Promise<void> = Promise.resolve();
 
@@ -93,6 +103,14 @@ export class Daemon implements LocalApiTarget, AsyncDisposable {
     const intent = options.keepsIntent ? ((await deps.state.intent.read())?.intent ?? "up") : "up";
     const daemon = new Daemon(options, deps, intent);
     try {
+      const onOver = () =>
+        void daemon
+          .#inTurn(() => daemon.#endTrial())
+          .catch((failure: unknown) => {
+            deps.logger.error({ err: failure }, "an exit that nobody has confirmed cannot be left");
+          });
+      daemon.#exitTrials = daemon.#resources.use(await ExitTrials.open(deps.state.exitTrial, onOver));
+      await daemon.#endTrial();
       daemon.#resources.use(await LocalApi.open(options.paths.socketPath, daemon, deps));
       if (intent === "up") await daemon.up();
       return daemon;
@@ -116,6 +134,7 @@ export class Daemon implements LocalApiTarget, AsyncDisposable {
       self: session?.map?.self ?? enrolment.self,
       coordinatorUrl: enrolment.urls[0],
       warnings: this.#warnings.list(),
+      confirmExitBy: this.#exitTrials?.confirmBy ?? null,
       session,
     });
   }
@@ -200,7 +219,8 @@ export class Daemon implements LocalApiTarget, AsyncDisposable {
   }
 
   exits(): ExitView {
-    return this.#running().exits();
+    const { use, ...others } = this.#running().exits();
+    return { ...others, use: { ...use, confirmBy: this.#trials.confirmBy } };
   }
 
   /** In force first, then kept: what cannot be done is not asked for again at the next start. */
@@ -211,6 +231,32 @@ export class Daemon implements LocalApiTarget, AsyncDisposable {
       await this.#changeSettings({ allowExitTraffic: offer });
       this.#changed();
       return offers.view();
+    });
+  }
+
+  /** On the disk first: whatever ends us meanwhile, the next start keeps the traffic in. */
+  useExit(request: ExitUseRequest): Promise<ExitUseView> {
+    return this.#inTurn(async () => {
+      const { nodes, allowLan, confirmWithinSeconds } = exitUseRequestSchema.parse(request);
+      const session = this.#running();
+      const { exitNodes, exitAllowLan } = this.#options.settings;
+      const [before, wanted] = [
+        { exitNodes, exitAllowLan },
+        { exitNodes: nodes, exitAllowLan: allowLan ?? exitAllowLan },
+      ];
+      await session.requireExits(nodes);
+      if (confirmWithinSeconds === null) await this.#trials.end();
+      else await this.#trials.begin(before, confirmWithinSeconds * 1000);
+      await this.#changeExit(session, before, wanted);
+      return this.exits().use;
+    });
+  }
+
+  confirmExit(): Promise<ExitUseView> {
+    return this.#inTurn(async () => {
+      await this.#trials.confirm();
+      this.#changed();
+      return this.exits().use;
     });
   }
 
@@ -234,6 +280,11 @@ export class Daemon implements LocalApiTarget, AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  get #trials(): ExitTrials {
+    if (this.#exitTrials === undefined) throw new Error("the daemon has not started");
+    return this.#exitTrials;
   }
 
   #dial(): Dial {
@@ -272,6 +323,30 @@ export class Daemon implements LocalApiTarget, AsyncDisposable {
   /** The guard of an exit as well, which stays when a session ends otherwise. */
   async #takeBackHostChanges(): Promise<void> {
     await takeBackHostChanges(this.#options.paths.journalFile, this.#deps);
+  }
+
+  async #changeExit(session: PeerSession, before: ExitUseSettings, wanted: ExitUseSettings): Promise<void> {
+    const isOff = wanted.exitNodes.length === 0;
+    if (!isOff) await this.#changeSettings(wanted);
+    try {
+      await session.exitUse.change(wanted);
+    } catch (failure) {
+      if (!isOff) await this.#changeSettings(before);
+      throw failure;
+    }
+    if (isOff) await this.#changeSettings(wanted);
+    this.#changed();
+  }
+
+  /** Nobody has confirmed the exit in time. */
+  async #endTrial(): Promise<void> {
+    const before = this.#trials.due;
+    if (before === undefined) return;
+    this.#deps.logger.warn({ exit: before.exitNodes }, "nobody has confirmed the exit: back to what was before");
+    const { exitNodes, exitAllowLan } = this.#options.settings;
+    if (this.#session === undefined) await this.#changeSettings(before);
+    else await this.#changeExit(this.#session, { exitNodes, exitAllowLan }, before);
+    await this.#trials.end();
   }
 
   async #changeSettings(changes: Partial<Settings>): Promise<void> {

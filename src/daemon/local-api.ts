@@ -17,7 +17,15 @@ import {
   preferenceRequestSchema,
   type Status,
 } from "../api/local.ts";
-import { type ExitOffer, type ExitView, exitOfferRequestSchema, type RoutesView } from "../api/local-exit.ts";
+import {
+  type ExitOffer,
+  type ExitUseRequest,
+  type ExitUseView,
+  type ExitView,
+  exitOfferRequestSchema,
+  exitUseRequestSchema,
+  type RoutesView,
+} from "../api/local-exit.ts";
 import {
   type FilterAdd,
   type FilterDefaultRequest,
@@ -63,6 +71,8 @@ export interface LocalApiTarget {
   readonly filter: FilterTarget;
   exits(): ExitView;
   offerExit(offer: boolean): Promise<ExitOffer>;
+  useExit(request: ExitUseRequest): Promise<ExitUseView>;
+  confirmExit(): Promise<ExitUseView>;
   routes(): RoutesView;
   /** Has the coordinator do it, in the name of this machine. */
   admin(call: AdminCall): Promise<object>;
@@ -113,6 +123,10 @@ const ROUTES: Readonly<Record<string, Handler>> = {
     const { offer } = parseWith(exitOfferRequestSchema, await readJson(request));
     sendJson(response, 200, await target.offerExit(offer));
   },
+  "POST /v1/exit/use": async ({ request, response, target }) => {
+    sendJson(response, 200, await target.useExit(parseWith(exitUseRequestSchema, await readJson(request))));
+  },
+  "POST /v1/exit/confirm": async ({ response, target }) => sendJson(response, 200, await target.confirmExit()),
   "GET /v1/routes": async ({ response, target }) => sendJson(response, 200, target.routes()),
   "POST /v1/explain": async ({ request, response, target }) => {
     sendJson(response, 200, await target.explain(parseWith(explainRequestSchema, await readJson(request))));

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { z } from "zod";
 import { MAX_ADVERTISED_ROUTES } from "../api/control-channel.ts";
+import { exitNodesSchema } from "../api/exit-node.ts";
 import { networkInfoSchema, selfInfoSchema } from "../api/network-map.ts";
 import { peerPreferenceSchema, transportOrderSchema } from "../api/path-preference.ts";
 import { filterSettingsSchema, MAX_SSH_PORTS } from "../api/peer-config.ts";
@@ -53,6 +54,10 @@ export const settingsSchema = z.strictObject({
   snatRoutes: z.boolean().default(true),
   /** Networks behind other peers are reached through them. */
   acceptRoutes: z.boolean().default(false),
+  /** The exits that this machine sends by, in order; none: no exit. */
+  exitNodes: exitNodesSchema.default([]),
+  /** With an exit, the local network stays within reach. */
+  exitAllowLan: z.boolean().default(false),
 });
 export type Settings = z.output<typeof settingsSchema>;
 
@@ -71,6 +76,8 @@ export const DEFAULT_SETTINGS: Settings = {
   advertiseRoutes: [],
   snatRoutes: true,
   acceptRoutes: false,
+  exitNodes: [],
+  exitAllowLan: false,
 };
 
 const intentSchema = z.strictObject({ version: z.literal(1), intent: z.enum(["up", "down"]) });
@@ -83,6 +90,14 @@ const preferencesSchema = z.strictObject({
   keys: z.record(nameSchema, key32Schema).default({}),
 });
 
+/** An exit that nobody has confirmed yet, and what was before. */
+const exitTrialSchema = z.strictObject({
+  version: z.literal(1),
+  until: instantSchema,
+  before: settingsSchema.pick({ exitNodes: true, exitAllowLan: true }),
+});
+export type ExitTrial = z.output<typeof exitTrialSchema>;
+
 /** The state files of one network, apart from keys, map and pins. */
 export class NetworkState {
   readonly enrolment: StateFile<typeof enrolmentSchema>;
@@ -90,6 +105,7 @@ export class NetworkState {
   readonly intent: StateFile<typeof intentSchema>;
   readonly preferences: StateFile<typeof preferencesSchema>;
   readonly filter: StateFile<typeof localFilterSchema>;
+  readonly exitTrial: StateFile<typeof exitTrialSchema>;
 
   constructor(directory: string) {
     this.enrolment = new StateFile(join(directory, "enrolment.json"), enrolmentSchema);
@@ -97,5 +113,6 @@ export class NetworkState {
     this.intent = new StateFile(join(directory, "intent.json"), intentSchema);
     this.preferences = new StateFile(join(directory, "preferences.json"), preferencesSchema);
     this.filter = new StateFile(join(directory, "filter.json"), localFilterSchema);
+    this.exitTrial = new StateFile(join(directory, "exit-trial.json"), exitTrialSchema);
   }
 }

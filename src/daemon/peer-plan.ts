@@ -35,6 +35,9 @@ export interface PeerPlan {
   readonly advertiseRoutes: string[] | undefined;
   readonly snatRoutes: boolean | undefined;
   readonly acceptRoutes: boolean | undefined;
+  /** Exits to use, in order; none: no exit. */
+  readonly exitNodes: string[] | undefined;
+  readonly exitAllowLan: boolean | undefined;
   /** A service stays, `stopped`, after `mesh down`; any other daemon ends. */
   readonly isService: boolean;
 }

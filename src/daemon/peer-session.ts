@@ -22,7 +22,9 @@ import type { Tunnel } from "../router/tunnel.ts";
 import { callAsAdmin } from "./admin-call.ts";
 import { CallBatch } from "./call-batch.ts";
 import type { AcceptedRoutes } from "./exit/accepted-routes.ts";
+import { requireExits } from "./exit/exit-nodes.ts";
 import { exitPeers } from "./exit/exit-peers.ts";
+import type { ExitUse } from "./exit/exit-use.ts";
 import type { Offers } from "./exit/offers.ts";
 import { Explainer } from "./explain/explainer.ts";
 import type { FilterKeeper } from "./filter/filter-keeper.ts";
@@ -54,6 +56,7 @@ export interface PeerSessionDeps extends SessionPartsDeps {
 export class PeerSession implements AsyncDisposable {
   readonly filter: FilterKeeper;
   readonly offers: Offers;
+  readonly exitUse: ExitUse;
   readonly explainer: Explainer;
   readonly #options: SessionOptions;
   readonly #deps: PeerSessionDeps;
@@ -78,6 +81,7 @@ export class PeerSession implements AsyncDisposable {
     this.#view = view;
     this.filter = parts.filter;
     this.offers = parts.offers;
+    this.exitUse = parts.exitUse;
     this.explainer = new Explainer({
       tunnel: parts.tunnel,
       filter: parts.filter,
@@ -144,6 +148,12 @@ export class PeerSession implements AsyncDisposable {
     const { clock, logger } = deps;
     const session = new PeerSession(options, deps, parts, resources);
     if (view.map !== undefined) session.#applyMap(view.map);
+    await parts.exitUse.start({
+      device: parts.device,
+      families: parts.families,
+      ping: (publicKey, options) => tunnel.ping(publicKey, options),
+      onChange: () => session.#applyMapAgain(),
+    });
     await session.#openUapi();
     session.#announceEndpoints();
     resources.use(session.#channel);
@@ -178,6 +188,7 @@ export class PeerSession implements AsyncDisposable {
       relays: this.#underlay.relays,
       nat: this.#underlay.nat,
       isExit: this.offers.isExit,
+      exitUse: this.exitUse.view(),
       preferenceOf: (peer) => this.#preferences.of(peer),
       sshAttemptsOf: (peer) => this.#underlay.sshAttemptsOf(peer),
     };
@@ -221,8 +232,13 @@ export class PeerSession implements AsyncDisposable {
     return { peer: name, preference: this.#preferences.of(name) };
   }
 
-  exits(): ExitView {
-    return { offer: this.offers.view(), exits: exitPeers(this.#view.map) };
+  exits(): Omit<ExitView, "use"> & { readonly use: Omit<ExitView["use"], "confirmBy"> } {
+    return { offer: this.offers.view(), use: this.exitUse.view(), exits: exitPeers(this.#view.map) };
+  }
+
+  /** @throws MeshError see `requireExits` */
+  requireExits(nodes: readonly string[]): void {
+    requireExits(nodes, this.#view.map);
   }
 
   routes(): RouteView[] {
@@ -272,10 +288,12 @@ export class PeerSession implements AsyncDisposable {
     this.filter.setNetwork(map);
     this.offers.setNetwork(map);
     this.#routes.setNetwork(map);
+    this.exitUse.setNetwork(map);
     const context = {
       overridesOf: ({ overrideEndpoint }: MapPeer) => this.#overrides.endpointsOf(overrideEndpoint),
       preferenceOf: (peer: string) => this.#preferences.effective(peer),
       routesOf: ({ wireguardKey }: MapPeer) => this.#routes.of(wireguardKey),
+      exitIpsOf: ({ wireguardKey }: MapPeer) => this.exitUse.carriedBy(wireguardKey),
     };
     this.#tunnel.configurePeers(peersToTunnel(map, context));
   }
@@ -327,6 +345,7 @@ export class PeerSession implements AsyncDisposable {
     this.#underlay.networkChanged();
     this.#refreshOffers();
     this.#routes.refresh();
+    this.exitUse.networkChanged();
     this.#overrides.networkChanged();
     this.#announceEndpoints();
     this.#tunnel.paths.networkChanged();

@@ -7,6 +7,8 @@ export interface TunnelPeersContext {
   readonly overridesOf: (peer: MapPeer) => readonly string[];
   /** Networks behind it that are reached through it. */
   readonly routesOf: (peer: MapPeer) => readonly string[];
+  /** What is reached through it as the exit in use. */
+  readonly exitIpsOf: (peer: MapPeer) => readonly string[];
   /** By a peer's name. */
   readonly preferenceOf: (peer: string) => TransportPreference;
 }
@@ -18,6 +20,7 @@ export function peersToTunnel(map: NetworkMap, context: TunnelPeersContext): Tun
     .map((peer) => ({
       publicKey: peer.wireguardKey,
       allowedIps: [...peer.allowedIps, ...context.routesOf(peer)],
+      exitIps: context.exitIpsOf(peer),
       endpoints: [...new Set([...context.overridesOf(peer), ...peer.endpoints])],
       // Path selection keeps mappings open, for those peers that there was traffic with.
       persistentKeepaliveSeconds: 0,

@@ -68,9 +68,17 @@ async function startPeer(plan: PeerPlan, deps: RunPeerDeps, resources: DisposeSt
   await requireFreePort(settings.listenPort);
   const ranges = existing === undefined ? [] : [existing.network.cidr4, existing.network.cidr6];
   for (const route of settings.advertiseRoutes) advertisableRoute(route, ranges);
+  if (settings.exitNodes.length > 0 && settings.fwmark === 0) {
+    throw new MeshError("exit-needs-mark", "an exit needs the firewall mark, which is switched off (--fwmark off)");
+  }
   if (settings.sshJump !== null && settings.transports.includes("ssh")) requireUsableJump(settings.sshJump);
   const { keys, enrolment } = await membershipOf(plan, paths.directory, existing, settings, deps);
   await state.enrolment.write(enrolment);
+  const { self } = enrolment;
+  if (settings.exitNodes.includes(self.name))
+    throw new MeshError("exit-is-self", `${self.name} is this machine itself`);
+  // What a person or a file says now is no trial.
+  if (plan.exitNodes !== undefined) await state.exitTrial.remove();
   await state.settings.write(settings);
   if (plan.mode === "join") await writeFileAtomic(currentNetworkFile(plan.home), `${network}\n`, { mode: 0o600 });
 
@@ -171,6 +179,8 @@ function settingsOf(plan: PeerPlan, stored: Settings | undefined): Settings {
     advertiseRoutes: plan.advertiseRoutes ?? base.advertiseRoutes,
     snatRoutes: plan.snatRoutes ?? base.snatRoutes,
     acceptRoutes: plan.acceptRoutes ?? base.acceptRoutes,
+    exitNodes: plan.exitNodes ?? base.exitNodes,
+    exitAllowLan: plan.exitAllowLan ?? base.exitAllowLan,
   };
 }
 

@@ -1,15 +1,18 @@
+import type { IpFamily } from "../api/primitives.ts";
 import type { Clock } from "../base/clock.ts";
 import type { DisposeStack } from "../base/dispose.ts";
 import type { MeshError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { MapCache } from "../control/map-cache.ts";
 import type { PeerKeys } from "../control/peer-keys.ts";
+import type { InterfaceIdentity } from "../host/changes/host-change.ts";
 import { HostChanges } from "../host/changes/host-changes.ts";
-import { configureInterface, type NoIpv6Reason, requireUsableHost } from "../host/interface-setup.ts";
+import { configureInterface, identityOf, type NoIpv6Reason, requireUsableHost } from "../host/interface-setup.ts";
 import { type UnderlaySockets, underlaySockets } from "../host/underlay/underlay-sockets.ts";
 import type { Tunnel } from "../router/tunnel.ts";
 import type { AeadProviderName } from "../wireguard/aead/provider.ts";
 import { AcceptedRoutes } from "./exit/accepted-routes.ts";
+import { ExitUse } from "./exit/exit-use.ts";
 import { Offers } from "./exit/offers.ts";
 import { FilterKeeper } from "./filter/filter-keeper.ts";
 import type { NetworkPaths } from "./home.ts";
@@ -52,6 +55,10 @@ export interface SessionParts {
   readonly filter: FilterKeeper;
   readonly offers: Offers;
   readonly routes: AcceptedRoutes;
+  readonly exitUse: ExitUse;
+  readonly device: InterfaceIdentity;
+  /** Those in which this machine has an address inside the mesh. */
+  readonly families: readonly IpFamily[];
   readonly sockets: UnderlaySockets;
   readonly underlay: Underlay;
 }
@@ -75,6 +82,11 @@ export async function openSessionParts(
   const host = { interfaceName: settings.interface, mtuBytes: settings.mtu, ranges: [cidr4, cidr6] };
   const changes = resources.use(await HostChanges.open(paths.journalFile, { logger }));
   await changes.takeBackLeftovers();
+  // Before all else: from now on nothing leaves around an exit, whatever fails.
+  const exitUse = await ExitUse.open(
+    { settings, network: paths.network, meshRanges: [cidr4, cidr6] },
+    { changes, clock, logger, warnings },
+  );
   await requireUsableHost(host, changes);
   const tunnel = resources.use(await openTunnel({ enrolment, settings, keys, aeadProvider }, { logger, clock }));
   tunnel.onFatal(onFatal);
@@ -97,6 +109,8 @@ export async function openSessionParts(
   warnings.clear("address");
   const { ip4, ip6 } = view.map?.self ?? enrolment.self;
   const noIpv6 = await configureInterface(host, [ip4, ip6], changes);
+  const device = await identityOf(settings.interface, changes);
+  resources.use(exitUse);
   if (noIpv6 !== undefined) warnings.set("ipv6", `no IPv6 in the mesh here: ${NO_IPV6_TEXT[noIpv6]}`);
 
   const ownLink = new OwnLink(settings.interface, changes, { warnings, logger });
@@ -117,5 +131,19 @@ export async function openSessionParts(
     { isAccepting: settings.acceptRoutes, interfaceName: settings.interface, ranges: host.ranges },
     { changes, warnings, logger },
   );
-  return { changes, tunnel, ownLink, view, preferences, filter, offers, routes, sockets, underlay };
+  return {
+    changes,
+    tunnel,
+    ownLink,
+    view,
+    preferences,
+    filter,
+    offers,
+    routes,
+    exitUse,
+    device,
+    families: noIpv6 === undefined ? ["ipv4", "ipv6"] : ["ipv4"],
+    sockets,
+    underlay,
+  };
 }

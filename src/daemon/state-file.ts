@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync, renameSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import type { z } from "zod";
 import { errnoOf, MeshError } from "../base/errors.ts";
 import { writeFileAtomic } from "../host/atomic-file.ts";
@@ -34,6 +34,11 @@ export class StateFile<Schema extends z.ZodType> {
 
   async write(value: z.input<Schema>): Promise<void> {
     await writeFileAtomic(this.path, `${JSON.stringify(value, null, 2)}\n`, { mode: 0o600 });
+  }
+
+  /** One that is not there is as good as removed. */
+  async remove(): Promise<void> {
+    await rm(this.path, { force: true });
   }
 
   /** Moves a damaged file out of the way and returns where it went. */

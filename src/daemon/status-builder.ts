@@ -1,4 +1,5 @@
 import type { ActivePreference, DaemonState, RelayStatus, Status, StatusPeer } from "../api/local.ts";
+import type { ExitUseView } from "../api/local-exit.ts";
 import type { MapPeer, NetworkMap, SelfInfo } from "../api/network-map.ts";
 import { softwareVersion } from "../base/version.ts";
 import type { ControlChannelState } from "../control/control-channel-types.ts";
@@ -15,6 +16,8 @@ export interface StatusSources {
   readonly self: SelfInfo | undefined;
   readonly coordinatorUrl: string | undefined;
   readonly warnings: readonly string[];
+  /** When an exit that nobody has confirmed by then is left. */
+  readonly confirmExitBy?: string | null;
   readonly session: SessionSources | undefined;
 }
 
@@ -30,10 +33,13 @@ export interface SessionSources {
   readonly nat: NatReport | undefined;
   /** It offers to be an exit, and no admin forbids it. */
   readonly isExit: boolean;
+  readonly exitUse: Omit<ExitUseView, "confirmBy">;
   readonly preferenceOf: (peer: string) => ActivePreference | null;
   /** What came of the endpoints of the latest SSH dial to a peer (WireGuard key). */
   readonly sshAttemptsOf: (peer: string) => readonly DialAttempt[];
 }
+
+const NO_EXIT = { nodes: [], using: null, families: [], allowLan: false };
 
 export function buildStatus(sources: StatusSources): Status {
   const { state, network, self, session } = sources;
@@ -46,7 +52,11 @@ export function buildStatus(sources: StatusSources): Status {
     self: self === undefined ? null : selfStatus(self, session),
     coordinator: coordinatorStatus(sources),
     relays: (session?.relays ?? []).map(relayStatus),
-    exit: { using: null, offering: session?.isExit ?? false },
+    exit: {
+      ...(session?.exitUse ?? NO_EXIT),
+      confirmBy: sources.confirmExitBy ?? null,
+      offering: session?.isExit ?? false,
+    },
     dataPlane:
       session === undefined
         ? null

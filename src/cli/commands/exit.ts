@@ -1,4 +1,6 @@
 import type { Command } from "commander";
+import type { ExitUseView } from "../../api/local-exit.ts";
+import { parseDurationSeconds } from "../../base/duration.ts";
 import { MeshError } from "../../base/errors.ts";
 import { globalOptions } from "../globals.ts";
 import { printJson, printLine } from "../output.ts";
@@ -9,6 +11,17 @@ async function clientOf(command: Command) {
   const options = await peerGlobals(command);
   const { localClient } = await import("../local-client.ts");
   return { client: localClient(options), json: options.json };
+}
+
+interface UseFlags {
+  readonly exitAllowLan?: boolean;
+  readonly confirmWithin?: string;
+}
+
+async function printUse(use: ExitUseView, json: boolean): Promise<void> {
+  const { renderUse } = await import("../exit-view.ts");
+  if (json) printJson(use);
+  else printLine(renderUse(use));
 }
 
 export function registerExit(program: Command): void {
@@ -25,6 +38,35 @@ export function registerExit(program: Command): void {
       const { renderExits } = await import("../exit-view.ts");
       if (json) printJson(view);
       else printLine(renderExits(view));
+    });
+
+  exit
+    .command("use <exits>")
+    .description(
+      "send to the internet through this peer alone (or several, with commas, tried in order; tag:T; off for none): " +
+        "nothing leaves this machine around it until `mesh exit use off` or `mesh down`",
+    )
+    .option("--exit-allow-lan", "keep the local network within reach")
+    .option("--no-exit-allow-lan", "cut it off (default)")
+    .option(
+      "--confirm-within <duration>",
+      "go back to what was before, unless `mesh exit confirm` comes within 60s or so",
+    )
+    .action(async (exits: string, flags: UseFlags, command: Command) => {
+      const { exitNodesOption } = await import("../option-parsers.ts");
+      const nodes = exitNodesOption("exit use")(exits);
+      const { confirmWithin, exitAllowLan } = flags;
+      const confirmWithinSeconds = confirmWithin === undefined ? null : parseDurationSeconds(confirmWithin);
+      const { client, json } = await clientOf(command);
+      await printUse(await client.useExit({ nodes, allowLan: exitAllowLan, confirmWithinSeconds }), json);
+    });
+
+  exit
+    .command("confirm")
+    .description("keep the exit that `mesh exit use … --confirm-within` tries")
+    .action(async (_flags: object, command: Command) => {
+      const { client, json } = await clientOf(command);
+      await printUse(await client.confirmExit(), json);
     });
 
   exit

@@ -1,4 +1,5 @@
 import { type HostRouteChange, type HostRuleChange, MAIN_TABLE } from "../../host/changes/host-change.ts";
+import { DEFAULT_ROUTES } from "../forwarded.ts";
 import type { StandingConnection } from "./standing-connections.ts";
 
 /** Holds the ways of what may leave by the tunnel alone: clear of the tables that the system and wg-quick (51820) use. */
@@ -11,7 +12,6 @@ const PRIORITIES = { standing: 5209, moreSpecific: 5210, exit: 5211 } as const;
 const LAST_METRIC = 0xffff_ffff;
 
 export type Family = HostRuleChange["family"];
-const DEFAULT_ROUTES = { ipv4: "0.0.0.0/0", ipv6: "::/0" } as const satisfies Record<Family, string>;
 
 export interface GuardPlanOptions {
   readonly fwmark: number;

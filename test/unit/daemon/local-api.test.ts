@@ -18,6 +18,7 @@ import {
   type Status,
   statusSchema,
 } from "../../../src/api/local.ts";
+import { type ExitUseRequest, exitUseSchema } from "../../../src/api/local-exit.ts";
 import { type FilterAdd, filterEntrySchema, filterViewSchema } from "../../../src/api/local-filter.ts";
 import { MeshError } from "../../../src/base/errors.ts";
 import { silentLogger } from "../../../src/base/logger.ts";
@@ -31,6 +32,8 @@ const DEFAULTS = {
   in: { verdict: "allow", from: "built-in" },
   out: { verdict: "allow", from: "built-in" },
 } as const;
+
+const NO_EXIT = { nodes: [], using: null, families: [], allowLan: false, confirmBy: null };
 
 class FakeDaemon implements LocalApiTarget {
   readonly filter = {
@@ -93,7 +96,14 @@ class FakeDaemon implements LocalApiTarget {
     }
   }
   exits() {
-    return { offer: { offered: false, families: [], forbidden: false }, exits: [] };
+    return { offer: { offered: false, families: [], forbidden: false }, use: NO_EXIT, exits: [] };
+  }
+  async useExit({ nodes, allowLan = false, confirmWithinSeconds }: ExitUseRequest) {
+    this.calls.push(`use ${nodes.join()} within ${confirmWithinSeconds}`);
+    return { ...NO_EXIT, nodes, allowLan };
+  }
+  async confirmExit() {
+    return NO_EXIT;
   }
   async offerExit(offer: boolean) {
     this.calls.push(`offer ${offer}`);
@@ -145,6 +155,16 @@ describe("the local API", () => {
   });
 
   const post = (route: string, body: object) => client.call({ method: "POST", path: route, body }, z.unknown());
+
+  it("takes an exit to use, with how long it may wait for a word", async () => {
+    const use = (body: object) => client.call({ method: "POST", path: "/v1/exit/use", body }, exitUseSchema);
+    expect(await use({ nodes: ["bob", "tag:far"], allowLan: true })).toMatchObject({ allowLan: true, using: null });
+    await use({ nodes: [], confirmWithinSeconds: 60 });
+    expect(daemon.calls).toEqual(["use bob,tag:far within null", "use  within 60"]);
+    for (const body of [{ nodes: ["off"] }, { nodes: ["bob"], confirmWithinSeconds: 0 }, {}]) {
+      await expect(use(body)).rejects.toMatchObject({ code: "bad-request" });
+    }
+  });
 
   it("tells of the packet filter, and takes changes whose shape is right only", async () => {
     const view = await client.call({ method: "GET", path: "/v1/filter" }, filterViewSchema);

@@ -1,0 +1,174 @@
+import { fileURLToPath } from "node:url";
+import { eventually } from "./eventually.ts";
+import { Lab } from "./lab.ts";
+import type { LabHost } from "./lab-host.ts";
+import { MeshPeer } from "./mesh-peer.ts";
+import { MeshServer } from "./mesh-server.ts";
+
+const whoAsks = fileURLToPath(new URL("./who-asks.mjs", import.meta.url));
+const leakLoad = fileURLToPath(new URL("./leak-load.mjs", import.meta.url));
+
+export const WEB = { ipv4: "203.0.113.80", ipv6: "2001:db8:80::80" } as const;
+const SERVER_URL = "https://203.0.113.8:8443";
+/** The router, as the network of its customers knows it. */
+const ROUTER = { ipv4: "192.168.7.1", ipv6: "2001:db8:7::1" } as const;
+
+/**
+ * A host behind a router, and an internet on the other side with exits, a coordinator and a web server (a name server as
+ * well) that tells the caller's address.
+ *
+ *     alice eth0 192.168.7.2, 2001:db8:7::2 ── router ──┬── web 203.0.113.80, 2001:db8:80::80
+ *                                                       ├── server .8
+ *                                                       └── exits .11, .12 …
+ *
+ * What comes to the router from alice for the web server, or for any name server, has gone around the tunnel.
+ */
+export class ExitNetwork implements AsyncDisposable {
+  readonly lab: Lab;
+  readonly alice: LabHost;
+  readonly router: LabHost;
+  readonly web: LabHost;
+  readonly server: MeshServer;
+  readonly exits: ReadonlyMap<string, MeshPeer>;
+
+  private constructor(parts: Pick<ExitNetwork, "lab" | "alice" | "router" | "web" | "server" | "exits">) {
+    this.lab = parts.lab;
+    this.alice = parts.alice;
+    this.router = parts.router;
+    this.web = parts.web;
+    this.server = parts.server;
+    this.exits = parts.exits;
+  }
+
+  /** @param exits their names */
+  static async open(...exits: string[]): Promise<ExitNetwork> {
+    const lab = await Lab.open();
+    try {
+      return await ExitNetwork.#build(lab, exits);
+    } catch (failure) {
+      await lab[Symbol.asyncDispose]();
+      throw failure;
+    }
+  }
+
+  static async #build(lab: Lab, names: readonly string[]): Promise<ExitNetwork> {
+    const [alice, router, web, serverHost] = [
+      await lab.host("alice"),
+      await lab.host("router"),
+      await lab.host("web"),
+      await lab.host("server"),
+    ];
+    await lab.connect(
+      { host: alice, device: "eth0", addresses: ["192.168.7.2/24", "2001:db8:7::2/64"] },
+      { host: router, device: "in0", addresses: [`${ROUTER.ipv4}/24`, `${ROUTER.ipv6}/64`] },
+    );
+    await routesBy(alice, ROUTER);
+    const internet = await lab.segment("internet");
+    const attach = async (host: LabHost, device: string, number: number) => {
+      await internet.attach(host, device, [`203.0.113.${number}/24`, `2001:db8:80::${number}/64`]);
+      if (host !== router) await routesBy(host, { ipv4: "203.0.113.1", ipv6: "2001:db8:80::1" });
+    };
+    await attach(router, "out0", 1);
+    await attach(web, "eth0", 80);
+    await attach(serverHost, "eth0", 8);
+    await forwards(router);
+    await watchEdge(router);
+    for (const host of [web, router]) {
+      const service = await host.start(process.execPath, [whoAsks]);
+      await eventually("the web server listens", () => service.stdout.includes("listening"));
+    }
+    const server = await MeshServer.start(serverHost, { publicUrl: SERVER_URL });
+    const exits = new Map<string, MeshPeer>();
+    for (const [index, name] of names.entries()) {
+      const host = await lab.host(name);
+      await attach(host, "eth0", 11 + index);
+      await forwards(host);
+      await host.must(
+        "nft",
+        "table inet way-out { chain post { type nat hook postrouting priority srcnat; oifname eth0 masquerade; }; }",
+      );
+      const args = ["--allow-exit-traffic"];
+      exits.set(name, await MeshPeer.join(host, { server: server.url, ...(await server.createToken()), args }));
+    }
+    return new ExitNetwork({ lab, alice, router, web, server, exits });
+  }
+
+  exit(name: string): MeshPeer {
+    const found = this.exits.get(name);
+    if (found === undefined) throw new Error(`there is no exit ${name} here`);
+    return found;
+  }
+
+  async join(...args: string[]): Promise<MeshPeer> {
+    return MeshPeer.join(this.alice, { server: this.server.url, ...(await this.server.createToken()), args });
+  }
+
+  /** Programs on alice's host that try everything all the time. */
+  async startLoad(): Promise<void> {
+    await this.alice.start(process.execPath, [leakLoad, ...Object.values(WEB), ...Object.values(ROUTER)]);
+  }
+
+  /** The address that the web server sees of alice's host; undefined where it is not reached. */
+  async seenBy(family: "ipv4" | "ipv6"): Promise<string | undefined> {
+    const host = family === "ipv4" ? WEB.ipv4 : `[${WEB.ipv6}]`;
+    const { status, stdout } = await this.alice.run("curl", "-s", "--max-time", "2", `http://${host}/`);
+    return status === 0 ? stdout : undefined;
+  }
+
+  /** Waits until the web server sees this exit, in both families. */
+  async leavesBy(exit: string): Promise<void> {
+    const number = 11 + [...this.exits.keys()].indexOf(exit);
+    for (const [family, address] of [
+      ["ipv4", `203.0.113.${number}`],
+      ["ipv6", `2001:db8:80::${number}`],
+    ] as const) {
+      await eventually(`${family} leaves by ${exit}`, async () => (await this.seenBy(family)) === address, {
+        timeoutMs: 30_000,
+        intervalMs: 100,
+      });
+    }
+  }
+
+  /** Packets that went around the tunnel, by kind, since this was asked for last. */
+  async leaked(): Promise<Readonly<Record<string, number>>> {
+    const listed = await this.router.must("nft", "reset", "counters", "table", "inet", "edge");
+    const found = listed.matchAll(/counter (\w+) \{\s*packets (\d+)/g);
+    return Object.fromEntries([...found].map(([, kind, packets]) => [kind, Number(packets)]));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.lab[Symbol.asyncDispose]();
+  }
+}
+
+/** What `ExitNetwork.leaked` says where nothing did. */
+export const NOTHING = { web4: 0, web6: 0, dns: 0 } as const;
+
+async function routesBy(host: LabHost, gateways: { readonly ipv4: string; readonly ipv6: string }): Promise<void> {
+  await host.ip("route", "add", "default", "via", gateways.ipv4);
+  await host.ip("-6", "route", "add", "default", "via", gateways.ipv6);
+}
+
+async function forwards(host: LabHost): Promise<void> {
+  await host.sysctl("net.ipv4.ip_forward", 1);
+  await host.sysctl("net.ipv6.conf.all.forwarding", 1);
+}
+
+/** Before anything else of the router looks at it. */
+function watchEdge(router: LabHost): Promise<string> {
+  return router.must(
+    "nft",
+    `table inet edge {
+      counter web4 { }
+      counter web6 { }
+      counter dns { }
+      chain from_alice {
+        type filter hook prerouting priority raw;
+        iifname != "in0" return
+        meta l4proto { tcp, udp } th dport { 53, 853 } counter name dns
+        ip daddr ${WEB.ipv4} tcp dport 80 counter name web4
+        ip6 daddr ${WEB.ipv6} tcp dport 80 counter name web6
+      }
+    }`,
+  );
+}
