@@ -17,6 +17,8 @@ const BESIDE = [
   "test/lab/coordinator-kill.test.ts",
   "test/lab/coordinator-listen.test.ts",
   "test/lab/daemon-life.test.ts",
+  "test/lab/exit-guard.test.ts",
+  "test/lab/exit-leaks.test.ts",
   "test/lab/explain.test.ts",
   "test/lab/failing-parts.test.ts",
   "test/lab/filter-evasion.test.ts",

@@ -2,6 +2,8 @@ import { fileURLToPath } from "node:url";
 import { eventually } from "./eventually.ts";
 import { Lab } from "./lab.ts";
 import type { LabHost } from "./lab-host.ts";
+import type { LabProcess } from "./lab-process.ts";
+import { meshJson } from "./mesh-command.ts";
 import { MeshPeer } from "./mesh-peer.ts";
 import { MeshServer } from "./mesh-server.ts";
 
@@ -30,6 +32,8 @@ export class ExitNetwork implements AsyncDisposable {
   readonly web: LabHost;
   readonly server: MeshServer;
   readonly exits: ReadonlyMap<string, MeshPeer>;
+  #isAway = false;
+  #load: LabProcess | undefined;
 
   private constructor(parts: Pick<ExitNetwork, "lab" | "alice" | "router" | "web" | "server" | "exits">) {
     this.lab = parts.lab;
@@ -73,7 +77,7 @@ export class ExitNetwork implements AsyncDisposable {
     await attach(serverHost, "eth0", 8);
     await forwards(router);
     await watchEdge(router);
-    for (const host of [web, router]) {
+    for (const host of [web, router, alice]) {
       const service = await host.start(process.execPath, [whoAsks]);
       await eventually("the web server listens", () => service.stdout.includes("listening"));
     }
@@ -105,7 +109,26 @@ export class ExitNetwork implements AsyncDisposable {
 
   /** Programs on alice's host that try everything all the time. */
   async startLoad(): Promise<void> {
-    await this.alice.start(process.execPath, [leakLoad, ...Object.values(WEB), ...Object.values(ROUTER)]);
+    this.#load = await this.alice.start(process.execPath, [leakLoad, ...Object.values(WEB), ...Object.values(ROUTER)]);
+  }
+
+  /** Waits until the load has tried everything a few times over, and been patient with it. */
+  async tried(): Promise<void> {
+    const turn = () => Number(/turn (\d+)\n[^\n]*$/.exec(this.#load?.stdout ?? "")?.[1] ?? 0);
+    const wanted = turn() + 25;
+    await eventually("the load has tried everything", () => turn() >= wanted, { timeoutMs: 20_000, intervalMs: 50 });
+  }
+
+  /** Alice's host loses its network, and gets addresses and gateway of another; the next time those that it had. */
+  async roam(): Promise<void> {
+    const number = this.#isAway ? 2 : 3;
+    this.#isAway = !this.#isAway;
+    await this.alice.ip("address", "flush", "dev", "eth0", "scope", "global");
+    await this.alice.ip("link", "set", "eth0", "down");
+    await this.alice.ip("link", "set", "eth0", "up");
+    await this.alice.ip("address", "add", `192.168.7.${number}/24`, "dev", "eth0");
+    await this.alice.ip("address", "add", `2001:db8:7::${number}/64`, "dev", "eth0");
+    await routesBy(this.alice, ROUTER);
   }
 
   /** The address that the web server sees of alice's host; undefined where it is not reached. */
@@ -127,6 +150,11 @@ export class ExitNetwork implements AsyncDisposable {
         intervalMs: 100,
       });
     }
+  }
+
+  /** An admin's word on an exit. */
+  async admin(word: "allow" | "forbid", exit: string): Promise<void> {
+    await meshJson(this.server.host, this.server.home, "exit", word, exit);
   }
 
   /** Packets that went around the tunnel, by kind, since this was asked for last. */

@@ -2,7 +2,7 @@
  * Tries without a pause to reach the given addresses on the web (TCP 80) and as name servers (UDP 53), each time by a socket
  * of its own; every other one is bound to the address that this host has on `eth0`, as of a program that chooses its way.
  *
- *     node leak-load.mjs ADDRESS…
+ *     node leak-load.mjs ADDRESS…         says `turn N` as it goes on
  */
 import { createSocket } from "node:dgram";
 import { connect } from "node:net";
@@ -21,6 +21,7 @@ function ownAddress(family) {
 
 setInterval(() => {
   turn += 1;
+  process.stdout.write(`turn ${turn}\n`);
   for (const address of addresses) {
     const [family, type] = address.includes(":") ? ["IPv6", "udp6"] : ["IPv4", "udp4"];
     const bound = turn % 2 === 0 ? ownAddress(family) : undefined;
