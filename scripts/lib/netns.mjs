@@ -1,4 +1,13 @@
-import { mkdirSync, readFileSync, rmSync } from "node:fs";
+import {
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { mustRun, run } from "./process.mjs";
 
@@ -41,7 +50,22 @@ export async function addNamespace(label) {
   // Duplicate address detection would keep v6 addresses, link-local ones too, unusable for a second or two.
   await setSysctl(name, "net.ipv6.conf.default.accept_dad", "0");
   mkdirSync(`${namespaceScratch(name)}/wireguard`, { recursive: true, mode: 0o700 });
+  makeEtc(`${namespaceScratch(name)}/etc`);
   return name;
+}
+
+/** An /etc in which all is the machine's but resolv.conf, a plain file: our daemons change it. The machine's is mounted at .machine. */
+function makeEtc(etc) {
+  mkdirSync(`${etc}/.machine`, { recursive: true });
+  for (const entry of readdirSync("/etc", { withFileTypes: true })) {
+    const { name } = entry;
+    if (name === "resolv.conf") continue;
+    symlinkSync(entry.isSymbolicLink() ? readlinkSync(`/etc/${name}`) : `.machine/${name}`, `${etc}/${name}`);
+  }
+  writeFileSync(`${etc}/resolv.conf`, "nameserver 192.0.2.53\n");
+  // Also for those who are not root, whatever our own umask.
+  chmodSync(etc, 0o755);
+  chmodSync(`${etc}/resolv.conf`, 0o644);
 }
 
 /** Sets a kernel parameter of the namespace; `key` in sysctl's dotted form. Without IPv6 in the kernel, v6 ones are moot. */
@@ -118,8 +142,8 @@ export async function configureDevice({ namespace, device, addresses = [] }, { m
 const PROXY_VARIABLES = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"];
 
 /**
- * The program and arguments that run `command` inside the namespace, with a mount namespace in which
- * /var/run/wireguard (one directory for all network namespaces otherwise) is the namespace's own.
+ * The program and arguments that run `command` inside the namespace, with a mount namespace in which /var/run/wireguard and
+ * /etc/resolv.conf (one for all network namespaces otherwise) are the namespace's own.
  * The process that is spawned is `command` itself in the end: the wrappers replace themselves.
  * @param {string} name
  * @param {string} command
@@ -129,6 +153,12 @@ const PROXY_VARIABLES = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", 
 export function insideNamespace(name, command, args) {
   // The machine's own proxy is out of reach from here, and the daemons would take their way through it.
   const unset = `unset ${PROXY_VARIABLES.join(" ")}`;
-  const enter = `${unset}; mkdir -p /var/run/wireguard && mount --bind "$0" /var/run/wireguard && exec "$@"`;
-  return ["ip", ["netns", "exec", name, "sh", "-c", enter, `${namespaceScratch(name)}/wireguard`, command, ...args]];
+  const mounts = [
+    "mkdir -p /var/run/wireguard",
+    'mount --bind "$0/wireguard" /var/run/wireguard',
+    'mount --bind /etc "$0/etc/.machine"',
+    'mount --rbind "$0/etc" /etc',
+  ];
+  const enter = `${unset}; ${mounts.join(" && ")} && exec "$@"`;
+  return ["ip", ["netns", "exec", name, "sh", "-c", enter, namespaceScratch(name), command, ...args]];
 }

@@ -25,6 +25,7 @@ import { endpointSchema, instantSchema, ip4Schema, ip6Schema, key32Schema, nameS
  *     POST /v1/exit/use          exitUseRequestSchema → exitUseSchema
  *     POST /v1/exit/confirm      → exitUseSchema
  *     GET  /v1/routes            → routesViewSchema     networks behind peers, and behind this machine
+ *     GET  /v1/host              → hostViewSchema       what is changed on this host (`local-host.ts`)
  *     POST /v1/explain           explainRequestSchema → explanationSchema (`explain.ts`)
  *     POST /v1/netcheck          → netcheckReplySchema  measures anew, which takes some seconds
  *     …    /v1/admin/…           as in `admin.ts`       passed on to the coordinator, signed by this machine

@@ -43,6 +43,7 @@ import {
   filterEntrySchema,
   filterViewSchema,
 } from "../api/local-filter.ts";
+import { type HostView, hostViewSchema } from "../api/local-host.ts";
 import { MeshError } from "../base/errors.ts";
 import { type Home, networkPaths, resolveHome, selectNetwork } from "../daemon/home.ts";
 import type { GlobalOptions } from "./globals.ts";
@@ -131,6 +132,10 @@ export class LocalClient {
 
   routes(): Promise<RoutesView> {
     return this.#http.call({ method: "GET", path: "/v1/routes" }, routesViewSchema);
+  }
+
+  hostChanges(): Promise<HostView> {
+    return this.#http.call({ method: "GET", path: "/v1/host" }, hostViewSchema);
   }
 
   netcheck(): Promise<NetcheckReply> {

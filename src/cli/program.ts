@@ -25,6 +25,7 @@ import { registerRoute } from "./commands/route.ts";
 import { registerServe } from "./commands/serve.ts";
 import { registerStatus } from "./commands/status.ts";
 import { registerToken } from "./commands/token.ts";
+import { registerUndo } from "./commands/undo.ts";
 import { registerUp } from "./commands/up.ts";
 import { registerVersion } from "./commands/version.ts";
 import { announceToParent, isDetachedChild } from "./detached-child.ts";
@@ -72,6 +73,7 @@ function buildProgram(exit: ExitHolder): Command {
   registerJoin(program);
   registerUp(program);
   registerDown(program);
+  registerUndo(program);
   registerLeave(program);
   registerStatus(program, exit);
   registerPolicy(program, exit);

@@ -19,12 +19,13 @@ import {
   exitUseRequestSchema,
   type RoutesView,
 } from "../api/local-exit.ts";
+import type { HostView } from "../api/local-host.ts";
 import type { Clock } from "../base/clock.ts";
 import { DisposeStack } from "../base/dispose.ts";
 import { MeshError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import type { PeerKeys } from "../control/peer-keys.ts";
-import { takeBackHostChanges } from "../host/changes/host-changes.ts";
+import { readHostChanges, takeBackHostChanges } from "../host/changes/host-changes.ts";
 import type { Dial } from "../host/tcp.ts";
 import { underlaySockets } from "../host/underlay/underlay-sockets.ts";
 import type { AeadProviderName } from "../wireguard/aead/provider.ts";
@@ -34,6 +35,7 @@ import { ExitTrials } from "./exit/exit-trial.ts";
 import type { ExitUseSettings } from "./exit/exit-use.ts";
 import type { FilterKeeper } from "./filter/filter-keeper.ts";
 import type { Home, NetworkPaths } from "./home.ts";
+import { hostView } from "./host-view.ts";
 import { LocalApi, type LocalApiTarget } from "./local-api.ts";
 import type { Enrolment, NetworkState, Settings } from "./network-state.ts";
 import { PeerSession } from "./peer-session.ts";
@@ -262,6 +264,10 @@ export class Daemon implements LocalApiTarget, AsyncDisposable {
 
   routes(): RoutesView {
     return { routes: this.#running().routes() };
+  }
+
+  async hostChanges(): Promise<HostView> {
+    return hostView(await readHostChanges(this.#options.paths.journalFile));
   }
 
   explain(request: ExplainRequest): Promise<Explanation> {

@@ -1,5 +1,6 @@
 import { MeshError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
+import { takeBackHostChanges } from "../host/changes/host-changes.ts";
 import { underlaySockets } from "../host/underlay/underlay-sockets.ts";
 import { deregister } from "./deregister.ts";
 import { type Home, listNetworks, networkPaths } from "./home.ts";
@@ -8,8 +9,13 @@ import { lockNetwork } from "./network-lock.ts";
 import { DEFAULT_SETTINGS, NetworkState } from "./network-state.ts";
 import { removeNetwork } from "./remove-network.ts";
 import { underlayDial } from "./underlay-dial.ts";
+import { requireAllTakenBack } from "./undo-host-changes.ts";
 
-/** Leaves a network for which no daemon runs. @throws MeshError `needs-join` where there is nothing to leave */
+/**
+ * Leaves a network for which no daemon runs.
+ * @throws MeshError `needs-join` where there is nothing to leave, `host-change-failed` where something of a killed daemon's
+ *   stays on this host: it is no leave then
+ */
 export async function forgetNetwork(
   home: Home,
   network: string,
@@ -21,6 +27,8 @@ export async function forgetNetwork(
   const paths = networkPaths(home, network);
   const lock = await lockNetwork(paths);
   try {
+    // Before the journal goes, by which alone they can be taken back.
+    requireAllTakenBack(await takeBackHostChanges(paths.journalFile, { logger }));
     const keys = await loadKeys(paths.directory);
     const state = new NetworkState(paths.directory);
     const enrolment = await state.enrolment.read();

@@ -37,6 +37,7 @@ import {
   filterDefaultRequestSchema,
   filterRemoveSchema,
 } from "../api/local-filter.ts";
+import type { HostView } from "../api/local-host.ts";
 import { ERROR_CODES } from "../base/error-codes.ts";
 import { asMeshError, MeshError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
@@ -74,6 +75,7 @@ export interface LocalApiTarget {
   useExit(request: ExitUseRequest): Promise<ExitUseView>;
   confirmExit(): Promise<ExitUseView>;
   routes(): RoutesView;
+  hostChanges(): Promise<HostView>;
   /** Has the coordinator do it, in the name of this machine. */
   admin(call: AdminCall): Promise<object>;
 }
@@ -128,6 +130,7 @@ const ROUTES: Readonly<Record<string, Handler>> = {
   },
   "POST /v1/exit/confirm": async ({ response, target }) => sendJson(response, 200, await target.confirmExit()),
   "GET /v1/routes": async ({ response, target }) => sendJson(response, 200, target.routes()),
+  "GET /v1/host": async ({ response, target }) => sendJson(response, 200, await target.hostChanges()),
   "POST /v1/explain": async ({ request, response, target }) => {
     sendJson(response, 200, await target.explain(parseWith(explainRequestSchema, await readJson(request))));
   },

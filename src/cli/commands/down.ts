@@ -11,7 +11,10 @@ export function registerDown(program: Command): void {
       const { localClient } = await import("../local-client.ts");
       const { waitUntilGone } = await import("../wait-until-gone.ts");
       const client = localClient(options);
-      const { state, ends } = await client.down();
+      const { state, ends } = await client.down().catch(async (failure: unknown) => {
+        const { withHintOfLeftovers } = await import("../show-host-changes.ts");
+        throw await withHintOfLeftovers(failure, options);
+      });
       if (ends) await waitUntilGone(client);
       if (options.json) printJson({ network: client.network, state });
       else printLine(`${client.network} is down`);

@@ -9,6 +9,7 @@ interface StatusFlags {
   readonly watch?: boolean;
   readonly peers?: boolean;
   readonly self?: boolean;
+  readonly host?: boolean;
 }
 
 export function registerStatus(program: Command, exit: ExitHolder): void {
@@ -18,10 +19,16 @@ export function registerStatus(program: Command, exit: ExitHolder): void {
     .option("--watch", "print again at every change")
     .option("--peers", "only the peers")
     .option("--self", "only this machine")
+    .option("--host", "only what is changed on this host: addresses, routes, rules, firewall, name resolution")
     .action(async (flags: StatusFlags, command: Command) => {
       const options = await peerGlobals(command);
-      if (flags.peers === true && flags.self === true) {
-        throw new MeshError("bad-usage", "--peers and --self exclude each other");
+      if ([flags.peers, flags.self, flags.host].filter((flag) => flag === true).length > 1) {
+        throw new MeshError("bad-usage", "--peers, --self and --host exclude each other");
+      }
+      if (flags.host === true) {
+        if (flags.watch === true) throw new MeshError("bad-usage", "--host is not watched");
+        const { showHostChanges } = await import("../show-host-changes.ts");
+        return showHostChanges(options, exit);
       }
       const part = flags.peers === true ? "peers" : flags.self === true ? "self" : "all";
       const { renderStatus } = await import("../status-view.ts");

@@ -7,6 +7,11 @@ import { z } from "zod";
 export const CHANGE_OWNERS = ["interface", "guard", "exit-use", "exit-offer", "subnet-routes", "dns"] as const;
 export type ChangeOwner = (typeof CHANGE_OWNERS)[number];
 
+/** Whether it stays in force when the daemon ends or is killed. */
+export function outlivesDaemon(owner: ChangeOwner): boolean {
+  return owner === "guard";
+}
+
 /** The routing protocol of our routes and rules (`ip route … proto`), by which they are told from others' (rtnetlink(7)). */
 export const ROUTE_PROTOCOL = 134;
 
@@ -21,7 +26,6 @@ const interfaceIdentitySchema = z.object({ name: z.string(), index: z.number().i
 export type InterfaceIdentity = z.output<typeof interfaceIdentitySchema>;
 
 const familySchema = z.enum(["ipv4", "ipv6"]);
-export type Family = z.output<typeof familySchema>;
 
 const addressSchema = z.object({
   kind: z.literal("address"),
@@ -66,7 +70,6 @@ const sysctlSchema = z.object({
   before: z.string(),
   after: z.string(),
 });
-export type SysctlChange = z.output<typeof sysctlSchema>;
 
 /** One change to the host, with all that it takes to make it (but for the text of a table) and to take it back. */
 export const hostChangeSchema = z.discriminatedUnion("kind", [

@@ -16,12 +16,10 @@ import {
   MAIN_TABLE,
   type NftTableChange,
   type OwnedChange,
+  outlivesDaemon,
   ownedChangeSchema,
 } from "./host-change.ts";
-import { UndoJournal } from "./undo-journal.ts";
-
-/** What stays in force when the daemon ends or is killed. */
-const OUTLIVING: readonly ChangeOwner[] = ["guard"];
+import { readJournal, UndoJournal } from "./undo-journal.ts";
 
 export interface HostChangesDeps {
   readonly logger: Logger;
@@ -125,7 +123,7 @@ export class HostChanges implements AsyncDisposable {
 
   /** All but what outlives the daemon. @returns as `takeBackAll` */
   takeBackLeftovers(): Promise<number> {
-    return this.#journal.undoAll(({ owner }) => !OUTLIVING.includes(owner));
+    return this.#journal.undoAll(({ owner }) => !outlivesDaemon(owner));
   }
 
   /** Takes back nothing. */
@@ -138,11 +136,27 @@ export class HostChanges implements AsyncDisposable {
   }
 }
 
-/** Takes back what any daemon of this network left, the guard too. @returns the changes that could not be taken back */
-export async function takeBackHostChanges(journalFile: string, deps: HostChangesDeps): Promise<readonly OwnedChange[]> {
+export interface TakenBack {
+  /** In the order in which they were made. */
+  readonly undone: readonly OwnedChange[];
+  /** Those that could not be taken back; they stay in the journal. */
+  readonly left: readonly OwnedChange[];
+}
+
+/** Takes back what any daemon of this network left, the guard too. */
+export async function takeBackHostChanges(journalFile: string, deps: HostChangesDeps): Promise<TakenBack> {
   await using changes = await HostChanges.open(journalFile, deps);
+  const before = changes.list();
   await changes.takeBackAll();
-  return changes.list();
+  const left = changes.list();
+  return { undone: before.filter((change) => !left.includes(change)), left };
+}
+
+/** What is in force by the journal, oldest first. Changes nothing, whoever has it open. */
+export async function readHostChanges(journalFile: string): Promise<readonly OwnedChange[]> {
+  const { pending } = await readJournal({ path: journalFile, stepSchema: ownedChangeSchema });
+  const boot = currentBoot();
+  return [...pending.values()].filter((step) => step.boot === boot);
 }
 
 /** The kernel's name for this boot. */

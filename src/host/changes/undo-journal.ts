@@ -139,7 +139,8 @@ export class UndoJournal<Step> {
   }
 }
 
-async function readJournal<Step>(
+/** Reads only: also while another process has it open. What it cannot understand is passed over. */
+export async function readJournal<Step>(
   options: UndoJournalOptions<Step>,
 ): Promise<{ pending: Map<number, Step>; isDamaged: boolean }> {
   const pending = new Map<number, Step>();

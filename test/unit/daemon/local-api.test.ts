@@ -20,6 +20,7 @@ import {
 } from "../../../src/api/local.ts";
 import { type ExitUseRequest, exitUseSchema } from "../../../src/api/local-exit.ts";
 import { type FilterAdd, filterEntrySchema, filterViewSchema } from "../../../src/api/local-filter.ts";
+import { hostViewSchema } from "../../../src/api/local-host.ts";
 import { MeshError } from "../../../src/base/errors.ts";
 import { silentLogger } from "../../../src/base/logger.ts";
 import { UnixHttp } from "../../../src/cli/unix-http.ts";
@@ -112,6 +113,9 @@ class FakeDaemon implements LocalApiTarget {
   routes() {
     return { routes: [{ cidr: "192.168.50.0/24", peer: "bob", inForce: true, detail: "accepted" }] };
   }
+  async hostChanges() {
+    return { changes: [{ owner: "guard", kind: "rule", what: "ipv4 rule 5210", outlivesDaemon: true }] };
+  }
   preferences(): Preferences {
     return { transports: ["udp"], peers: [{ peer: "bob", preference: null }] };
   }
@@ -164,6 +168,11 @@ describe("the local API", () => {
     for (const body of [{ nodes: ["off"] }, { nodes: ["bob"], confirmWithinSeconds: 0 }, {}]) {
       await expect(use(body)).rejects.toMatchObject({ code: "bad-request" });
     }
+  });
+
+  it("tells what is changed on the host", async () => {
+    const view = await client.call({ method: "GET", path: "/v1/host" }, hostViewSchema);
+    expect(view).toEqual(await daemon.hostChanges());
   });
 
   it("tells of the packet filter, and takes changes whose shape is right only", async () => {
