@@ -27,6 +27,7 @@ const TOOLS = [
   { command: "miniupnpd", package: "miniupnpd-nftables", for: ["test"] },
   { command: "nginx", package: "nginx", service: "nginx.service", for: ["test"] },
   { command: "dnsmasq", package: "dnsmasq-base", for: ["test"] },
+  { command: "dig", package: "bind9-dnsutils", for: ["test", "bench"] },
   { command: "tinyproxy", package: "tinyproxy-bin", for: ["test"] },
   { command: "git", package: "git", for: ["test"] },
   { command: "nebula", package: "nebula", for: ["bench"] },

@@ -20,6 +20,8 @@ import { endpointSchema, instantSchema, ip4Schema, ip6Schema, key32Schema, nameS
  *     POST /v1/filter/add        filterAddSchema → filterEntrySchema
  *     POST /v1/filter/remove     filterRemoveSchema → filterEntrySchema
  *     POST /v1/filter/default    filterDefaultRequestSchema → filterDefaultsSchema
+ *     GET  /v1/dns               → dnsStatusSchema      the name server (`local-dns.ts`)
+ *     POST /v1/dns/query         dnsQueryRequestSchema → dnsQueryReplySchema
  *     GET  /v1/exit              → exitViewSchema       who is an exit, this machine among them (`local-exit.ts`)
  *     POST /v1/exit/offer        exitOfferRequestSchema → exitOfferSchema
  *     POST /v1/exit/use          exitUseRequestSchema → exitUseSchema

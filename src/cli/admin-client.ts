@@ -22,6 +22,15 @@ import {
 } from "../api/admin-cidrs.ts";
 import { type AdvertisedRoute, advertisedRouteSchema, type PeerOffers, peerOffersSchema } from "../api/admin-offers.ts";
 import {
+  type DnsAdd,
+  type DnsEntry,
+  type DnsRemove,
+  type DnsServersEntry,
+  type DnsServersSet,
+  dnsEntrySchema,
+  dnsServersEntrySchema,
+} from "../api/network-dns.ts";
+import {
   type NetworkFilterAdd,
   type NetworkFilterEntry,
   type NetworkFilterRemove,
@@ -136,6 +145,27 @@ export class AdminClient {
   removeFilterRule(removal: NetworkFilterRemove): Promise<NetworkFilterEntry> {
     const path = "/v1/admin/filter/remove";
     return this.#http.call({ method: "POST", path, body: removal }, networkFilterEntrySchema);
+  }
+
+  listDnsRecords(): Promise<DnsEntry[]> {
+    return this.#http.call({ method: "GET", path: "/v1/admin/dns/records" }, z.array(dnsEntrySchema));
+  }
+
+  addDnsRecord(wanted: DnsAdd): Promise<DnsEntry> {
+    return this.#http.call({ method: "POST", path: "/v1/admin/dns/records", body: wanted }, dnsEntrySchema);
+  }
+
+  removeDnsRecords(removal: DnsRemove): Promise<DnsEntry[]> {
+    const path = "/v1/admin/dns/records/remove";
+    return this.#http.call({ method: "POST", path, body: removal }, z.array(dnsEntrySchema));
+  }
+
+  listDnsServers(): Promise<DnsServersEntry[]> {
+    return this.#http.call({ method: "GET", path: "/v1/admin/dns/servers" }, z.array(dnsServersEntrySchema));
+  }
+
+  setDnsServers(wanted: DnsServersSet): Promise<DnsServersEntry> {
+    return this.#http.call({ method: "POST", path: "/v1/admin/dns/servers", body: wanted }, dnsServersEntrySchema);
   }
 
   testPolicy(wanted: PolicyTest): Promise<PolicyReport> {

@@ -26,6 +26,7 @@ export interface DaemonFlags {
   readonly acceptRoutes?: boolean;
   readonly exitNode?: string[];
   readonly exitAllowLan?: boolean;
+  readonly dns?: boolean;
   readonly detach?: boolean;
 }
 
@@ -72,5 +73,7 @@ export function addDaemonOptions(command: Command): Command {
     )
     .option("--exit-allow-lan", "with an exit, keep the local network within reach")
     .option("--no-exit-allow-lan", "cut it off (default)")
+    .option("--dns", "have a name server for the mesh on this machine (default; docs/dns.md)")
+    .option("--no-dns", "have none")
     .option("--detach", "run in the background");
 }

@@ -22,6 +22,13 @@ import {
   statusSchema,
 } from "../api/local.ts";
 import {
+  type DnsQueryReply,
+  type DnsQueryRequest,
+  type DnsStatus,
+  dnsQueryReplySchema,
+  dnsStatusSchema,
+} from "../api/local-dns.ts";
+import {
   type ExitOffer,
   type ExitUseRequest,
   type ExitUseView,
@@ -112,6 +119,14 @@ export class LocalClient {
 
   explain(request: ExplainRequest): Promise<Explanation> {
     return this.#http.call({ method: "POST", path: "/v1/explain", body: request }, explanationSchema);
+  }
+
+  dns(): Promise<DnsStatus> {
+    return this.#http.call({ method: "GET", path: "/v1/dns" }, dnsStatusSchema);
+  }
+
+  dnsQuery(request: DnsQueryRequest): Promise<DnsQueryReply> {
+    return this.#http.call({ method: "POST", path: "/v1/dns/query", body: request }, dnsQueryReplySchema);
   }
 
   exits(): Promise<ExitView> {

@@ -23,6 +23,7 @@ export interface PeerSettings {
   readonly acceptRoutes: boolean | undefined;
   readonly exitNodes: string[] | undefined;
   readonly exitAllowLan: boolean | undefined;
+  readonly dns: boolean | undefined;
   readonly detach: boolean;
 }
 
@@ -64,6 +65,7 @@ export async function resolvePeerSettings(flags: DaemonFlags, command: Command):
     acceptRoutes: flags.acceptRoutes ?? config.acceptRoutes,
     exitNodes: flags.exitNode ?? config.exitNodes,
     exitAllowLan: flags.exitAllowLan ?? config.exitAllowLan,
+    dns: flags.dns ?? config.dns,
     detach: flags.detach ?? config.detach ?? false,
   };
 }
@@ -91,6 +93,7 @@ const EMPTY_CONFIG: PeerConfig = {
   acceptRoutes: undefined,
   exitNodes: undefined,
   exitAllowLan: undefined,
+  dns: undefined,
   detach: undefined,
   logFormat: undefined,
   verbose: undefined,

@@ -54,6 +54,7 @@ export function peerPlan(mode: PeerPlan["mode"], settings: PeerSettings, joining
     acceptRoutes: settings.acceptRoutes,
     exitNodes: settings.exitNodes,
     exitAllowLan: settings.exitAllowLan,
+    dns: settings.dns,
     isService: isServiceProcess(),
   };
 }

@@ -5,6 +5,7 @@ import { registerAssociation } from "./commands/association.ts";
 import { registerAudit } from "./commands/audit.ts";
 import { registerBackup } from "./commands/backup.ts";
 import { registerCidr } from "./commands/cidr.ts";
+import { registerDns } from "./commands/dns.ts";
 import { registerDown } from "./commands/down.ts";
 import { registerExit } from "./commands/exit.ts";
 import { registerExplain } from "./commands/explain.ts";
@@ -84,6 +85,7 @@ function buildProgram(exit: ExitHolder): Command {
   registerFilter(program, exit, openAdmin);
   registerExit(program);
   registerRoute(program);
+  registerDns(program);
   registerExplain(program, exit);
   registerNetcheck(program);
   registerKeys(program);

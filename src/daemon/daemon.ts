@@ -31,6 +31,7 @@ import { underlaySockets } from "../host/underlay/underlay-sockets.ts";
 import type { AeadProviderName } from "../wireguard/aead/provider.ts";
 import { type AdminCall, callAsAdmin } from "./admin-call.ts";
 import { deregister } from "./deregister.ts";
+import type { DnsKeeper } from "./dns/dns-keeper.ts";
 import { ExitTrials } from "./exit/exit-trial.ts";
 import type { ExitUseSettings } from "./exit/exit-use.ts";
 import type { FilterKeeper } from "./filter/filter-keeper.ts";
@@ -218,6 +219,10 @@ export class Daemon implements LocalApiTarget, AsyncDisposable {
 
   get filter(): FilterKeeper {
     return this.#running().filter;
+  }
+
+  get dns(): DnsKeeper {
+    return this.#running().dns;
   }
 
   exits(): ExitView {

@@ -17,6 +17,7 @@ import {
   preferenceRequestSchema,
   type Status,
 } from "../api/local.ts";
+import { type DnsQueryReply, type DnsQueryRequest, type DnsStatus, dnsQueryRequestSchema } from "../api/local-dns.ts";
 import {
   type ExitOffer,
   type ExitUseRequest,
@@ -54,6 +55,12 @@ export interface FilterTarget {
   setDefault(request: FilterDefaultRequest): Promise<FilterDefaults>;
 }
 
+/** What it asks of the name server. */
+export interface DnsTarget {
+  status(): DnsStatus;
+  query(request: DnsQueryRequest): Promise<DnsQueryReply>;
+}
+
 /** What the local API asks of the daemon. */
 export interface LocalApiTarget {
   status(): Status;
@@ -70,6 +77,7 @@ export interface LocalApiTarget {
   netcheck(signal: AbortSignal): Promise<NetcheckReply>;
   explain(request: ExplainRequest): Promise<Explanation>;
   readonly filter: FilterTarget;
+  readonly dns: DnsTarget;
   exits(): ExitView;
   offerExit(offer: boolean): Promise<ExitOffer>;
   useExit(request: ExitUseRequest): Promise<ExitUseView>;
@@ -119,6 +127,10 @@ const ROUTES: Readonly<Record<string, Handler>> = {
   "POST /v1/filter/default": async ({ request, response, target }) => {
     const wanted = parseWith(filterDefaultRequestSchema, await readJson(request));
     sendJson(response, 200, await target.filter.setDefault(wanted));
+  },
+  "GET /v1/dns": async ({ response, target }) => sendJson(response, 200, target.dns.status()),
+  "POST /v1/dns/query": async ({ request, response, target }) => {
+    sendJson(response, 200, await target.dns.query(parseWith(dnsQueryRequestSchema, await readJson(request))));
   },
   "GET /v1/exit": async ({ response, target }) => sendJson(response, 200, target.exits()),
   "POST /v1/exit/offer": async ({ request, response, target }) => {

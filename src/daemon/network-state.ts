@@ -58,6 +58,8 @@ export const settingsSchema = z.strictObject({
   exitNodes: exitNodesSchema.default([]),
   /** With an exit, the local network stays within reach. */
   exitAllowLan: z.boolean().default(false),
+  /** This machine has a name server for the mesh. */
+  dns: z.boolean().default(true),
 });
 export type Settings = z.output<typeof settingsSchema>;
 
@@ -78,6 +80,7 @@ export const DEFAULT_SETTINGS: Settings = {
   acceptRoutes: false,
   exitNodes: [],
   exitAllowLan: false,
+  dns: true,
 };
 
 const intentSchema = z.strictObject({ version: z.literal(1), intent: z.enum(["up", "down"]) });

@@ -38,6 +38,7 @@ export interface PeerPlan {
   /** Exits to use, in order; none: no exit. */
   readonly exitNodes: string[] | undefined;
   readonly exitAllowLan: boolean | undefined;
+  readonly dns: boolean | undefined;
   /** A service stays, `stopped`, after `mesh down`; any other daemon ends. */
   readonly isService: boolean;
 }

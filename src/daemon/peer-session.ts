@@ -21,13 +21,14 @@ import { parseEndpoint } from "../router/endpoint-text.ts";
 import type { Tunnel } from "../router/tunnel.ts";
 import { callAsAdmin } from "./admin-call.ts";
 import { CallBatch } from "./call-batch.ts";
+import type { DnsKeeper } from "./dns/dns-keeper.ts";
 import type { AcceptedRoutes } from "./exit/accepted-routes.ts";
 import { requireExits } from "./exit/exit-nodes.ts";
 import { exitPeers } from "./exit/exit-peers.ts";
 import type { ExitUse } from "./exit/exit-use.ts";
 import type { Offers } from "./exit/offers.ts";
 import { Explainer } from "./explain/explainer.ts";
-import type { FilterKeeper } from "./filter/filter-keeper.ts";
+import type { FilterKeeper, GivenRule } from "./filter/filter-keeper.ts";
 import { NetworkState } from "./network-state.ts";
 import type { NetworkView } from "./network-view.ts";
 import { NetworkWatch } from "./network-watch.ts";
@@ -49,6 +50,21 @@ export interface PeerSessionDeps extends SessionPartsDeps {
   readonly onChange: () => void;
 }
 
+/** What our name server needs where it answers others. */
+const NAMES_FOR_PEERS: GivenRule = {
+  id: "dns",
+  rule: {
+    action: "allow",
+    direction: "in",
+    protocol: "tcp,udp",
+    ports: "53",
+    source: "any",
+    destination: "any",
+    comment: "names, for those whose exit this is",
+  },
+  expiresAt: null,
+};
+
 /**
  * A running peer: tunnel, the host's interface and routes, the control channel and the UAPI socket, from `mesh up` to `mesh
  * down`. It starts from the cached map, so that the coordinator need not be there.
@@ -57,6 +73,7 @@ export class PeerSession implements AsyncDisposable {
   readonly filter: FilterKeeper;
   readonly offers: Offers;
   readonly exitUse: ExitUse;
+  readonly dns: DnsKeeper;
   readonly explainer: Explainer;
   readonly #options: SessionOptions;
   readonly #deps: PeerSessionDeps;
@@ -68,6 +85,7 @@ export class PeerSession implements AsyncDisposable {
   readonly #preferences: PathPreferences;
   readonly #overrides: OverrideEndpoints;
   readonly #routes: AcceptedRoutes;
+  #servesNames = false;
   #hasFreshMap = false;
   #wasConnected = false;
   /** The coordinator tells us of every change of the map in force. */
@@ -82,6 +100,7 @@ export class PeerSession implements AsyncDisposable {
     this.filter = parts.filter;
     this.offers = parts.offers;
     this.exitUse = parts.exitUse;
+    this.dns = parts.dns;
     this.explainer = new Explainer({
       tunnel: parts.tunnel,
       filter: parts.filter,
@@ -165,6 +184,8 @@ export class PeerSession implements AsyncDisposable {
     session.#tellOfPipes();
     const ticker = setInterval(() => {
       session.#tellOfPipes();
+      void session.dns.refresh();
+      session.#keepServiceRules();
       session.#keepPins();
       deps.onChange();
     }, STATUS_INTERVAL_MS);
@@ -287,6 +308,8 @@ export class PeerSession implements AsyncDisposable {
     this.#overrides.setPeers(map);
     this.filter.setNetwork(map);
     this.offers.setNetwork(map);
+    this.dns.setNetwork(map);
+    this.#keepServiceRules();
     this.#routes.setNetwork(map);
     this.exitUse.setNetwork(map);
     const context = {
@@ -344,6 +367,7 @@ export class PeerSession implements AsyncDisposable {
     this.filter.expire();
     this.#underlay.networkChanged();
     this.#refreshOffers();
+    void this.dns.refresh();
     this.#routes.refresh();
     this.exitUse.networkChanged();
     this.#overrides.networkChanged();
@@ -357,6 +381,14 @@ export class PeerSession implements AsyncDisposable {
     this.offers.refresh().catch((failure: unknown) => {
       this.#deps.logger.warn({ err: failure }, "what this machine can offer cannot be seen");
     });
+  }
+
+  /** Who may send through this machine may have names looked up here, whatever its filter says of the rest. */
+  #keepServiceRules(): void {
+    const servesNames = this.offers.isExit && this.dns.service !== undefined;
+    if (servesNames === this.#servesNames) return;
+    this.#servesNames = servesNames;
+    this.filter.setLayer("service", servesNames ? [NAMES_FOR_PEERS] : []);
   }
 
   #tellOfPipes(): void {

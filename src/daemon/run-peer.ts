@@ -181,6 +181,7 @@ function settingsOf(plan: PeerPlan, stored: Settings | undefined): Settings {
     acceptRoutes: plan.acceptRoutes ?? base.acceptRoutes,
     exitNodes: plan.exitNodes ?? base.exitNodes,
     exitAllowLan: plan.exitAllowLan ?? base.exitAllowLan,
+    dns: plan.dns ?? base.dns,
   };
 }
 

@@ -1,3 +1,4 @@
+import type { NetworkMap } from "../api/network-map.ts";
 import type { IpFamily } from "../api/primitives.ts";
 import type { Clock } from "../base/clock.ts";
 import type { DisposeStack } from "../base/dispose.ts";
@@ -11,6 +12,8 @@ import { configureInterface, identityOf, type NoIpv6Reason, requireUsableHost } 
 import { type UnderlaySockets, underlaySockets } from "../host/underlay/underlay-sockets.ts";
 import type { Tunnel } from "../router/tunnel.ts";
 import type { AeadProviderName } from "../wireguard/aead/provider.ts";
+import { DnsKeeper } from "./dns/dns-keeper.ts";
+import type { ExitState } from "./dns/upstream-plan.ts";
 import { AcceptedRoutes } from "./exit/accepted-routes.ts";
 import { ExitUse } from "./exit/exit-use.ts";
 import { Offers } from "./exit/offers.ts";
@@ -61,6 +64,14 @@ export interface SessionParts {
   readonly families: readonly IpFamily[];
   readonly sockets: UnderlaySockets;
   readonly underlay: Underlay;
+  readonly dns: DnsKeeper;
+}
+
+/** As a name server sees it. */
+function exitState(exitUse: ExitUse, map: NetworkMap | undefined): ExitState {
+  if (!exitUse.isAsked) return undefined;
+  const { using } = exitUse.view();
+  return map?.peers.find(({ name }) => name === using) ?? "awaited";
 }
 
 /** Opens them in order; what is to be given back goes to `resources`, which the caller closes when this fails. */
@@ -131,6 +142,18 @@ export async function openSessionParts(
     { isAccepting: settings.acceptRoutes, interfaceName: settings.interface, ranges: host.ranges },
     { changes, warnings, logger },
   );
+  // Before our addresses go.
+  const dns = resources.use(
+    await DnsKeeper.open(
+      {
+        enabled: settings.dns,
+        interfaceName: settings.interface,
+        network: enrolment.network,
+        self: view.map?.self ?? enrolment.self,
+      },
+      { sockets, clock, logger, warnings, exit: () => exitState(exitUse, view.map), servesPeers: () => offers.isExit },
+    ),
+  );
   return {
     changes,
     tunnel,
@@ -145,5 +168,6 @@ export async function openSessionParts(
     families: noIpv6 === undefined ? ["ipv4", "ipv6"] : ["ipv4"],
     sockets,
     underlay,
+    dns,
   };
 }

@@ -77,7 +77,8 @@ export class Forwarder {
     const underWay = this.#underWay.get(key);
     if (underWay !== undefined) return underWay;
     const route = routeOf(query.name, this.#routes);
-    if (route === undefined) return { ...NOBODY, failures: ["no server is known for this name"] };
+    if (route === undefined || route.servers.length === 0)
+      return { ...NOBODY, failures: ["no server is known for this name"] };
     if (this.#underWay.size >= MAX_UNDER_WAY) return { ...NOBODY, failures: ["too many questions are under way"] };
     const asking = this.#ask(query, route, this.#stop.signal).finally(() => {
       if (this.#underWay.get(key) === asking) this.#underWay.delete(key);

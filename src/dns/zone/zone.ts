@@ -109,11 +109,11 @@ export class Zone {
     const node = this.#nodes.get(owner);
     if (node === undefined) this.#nodes.set(owner, [...data]);
     else node.push(...data);
-    for (let dot = owner.indexOf("."); dot >= 0; ) {
-      const above = owner.slice(dot + 1);
-      if (this.apexOf(above) === undefined || this.#nonTerminals.has(above)) return;
+    const apex = this.apexOf(owner);
+    for (let above = owner; above !== apex; ) {
+      above = above.slice(above.indexOf(".") + 1);
+      if (this.#nonTerminals.has(above)) return;
       this.#nonTerminals.add(above);
-      dot = owner.indexOf(".", dot + 1);
     }
   }
 

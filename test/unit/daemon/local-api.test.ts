@@ -96,6 +96,19 @@ class FakeDaemon implements LocalApiTarget {
       await new Promise((resolve) => setImmediate(resolve));
     }
   }
+  dns = {
+    status: () => ({
+      enabled: false,
+      domain: "mesh",
+      listeners: [],
+      peers: 1,
+      records: 0,
+      routes: [],
+      servesPeers: false,
+      cached: 0,
+    }),
+    query: async () => ({ replies: [] }),
+  };
   exits() {
     return { offer: { offered: false, families: [], forbidden: false }, use: NO_EXIT, exits: [] };
   }

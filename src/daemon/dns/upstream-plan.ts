@@ -1,0 +1,40 @@
+import type { DnsRouteStatus } from "../../api/local-dns.ts";
+import type { MapDns } from "../../api/network-map.ts";
+
+/** The exit in use, as a name server. */
+export interface ExitServer {
+  readonly name: string;
+  readonly ip4: string;
+}
+
+/** `awaited`: an exit was asked for, and none can be used yet. Undefined: none was. */
+export type ExitState = ExitServer | "awaited" | undefined;
+
+export interface UpstreamSources {
+  readonly dns: MapDns;
+  /** What this host asked before we came. */
+  readonly system: { readonly servers: readonly string[]; readonly source: string };
+  readonly exit: ExitState;
+  /** Where we answer ourselves. */
+  readonly own: readonly string[];
+}
+
+/** Who is asked for which names. The suffixes stand side by side: each has its own servers, and takes none of another's. */
+export function planUpstreams({ dns, system, exit, own }: UpstreamSources): readonly DnsRouteStatus[] {
+  const route = (suffix: string | null, servers: readonly string[], reason: string): DnsRouteStatus => ({
+    suffix,
+    servers: servers.filter((server) => !own.includes(server)),
+    reason: `${reason}${throughExit(exit)}`,
+    skipped: servers.filter((server) => own.includes(server)),
+  });
+  const splits = dns.splits.map(({ suffix, servers }) => route(suffix, servers, "the network's for this suffix"));
+  if (dns.servers.length > 0) return [...splits, route(null, dns.servers, "the network's")];
+  // The local network's servers are not asked then: they would learn what the exit is to hide.
+  if (exit !== undefined) return [...splits, route(null, exit === "awaited" ? [] : [exit.ip4], "the exit's own")];
+  return [...splits, route(null, system.servers, `this host's own, of ${system.source}`)];
+}
+
+function throughExit(exit: ExitState): string {
+  if (exit === undefined) return "";
+  return exit === "awaited" ? ", once an exit can be used" : `, through the exit ${exit.name}`;
+}
