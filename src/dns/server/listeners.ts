@@ -1,15 +1,8 @@
+import type { DnsListenerStatus } from "../../api/local-dns.ts";
 import { errnoOf } from "../../base/errors.ts";
 import { DNS_PORT } from "../constants.ts";
 import { TcpListener } from "./tcp-listener.ts";
 import { type ListenerOptions, UdpListener } from "./udp-listener.ts";
-
-/** Where the name server listens, or would. */
-export interface ListenerState {
-  readonly address: string;
-  readonly port: number;
-  /** Why it does not; null where it does. */
-  readonly problem: string | null;
-}
 
 export interface ListenersOptions extends Omit<ListenerOptions, "address" | "port"> {
   /** On each of these. */
@@ -22,9 +15,9 @@ export interface ListenersOptions extends Omit<ListenerOptions, "address" | "por
 /** UDP and TCP on each address. One that cannot be had keeps none of the others from being served. */
 export class Listeners implements AsyncDisposable {
   readonly #open: AsyncDisposable[] = [];
-  readonly #states: ListenerState[] = [];
+  readonly #states: DnsListenerStatus[] = [];
 
-  get states(): readonly ListenerState[] {
+  get states(): readonly DnsListenerStatus[] {
     return this.#states;
   }
 
@@ -33,7 +26,7 @@ export class Listeners implements AsyncDisposable {
     for (const address of addresses) {
       listeners.#states.push({ address, port, problem: await listeners.#listen({ ...common, address, port }) });
     }
-    const problems: ListenerState[] = [];
+    const problems: DnsListenerStatus[] = [];
     for (const address of loopback) {
       const problem = await listeners.#listen({ ...common, address, port });
       if (problem === null) {
