@@ -302,7 +302,8 @@ export class PeerSession implements AsyncDisposable {
     });
   }
 
-  #applyMap(map: VerifiedMap): void {
+  #applyMap(verified: VerifiedMap): void {
+    const map = this.#routes.outside(verified);
     this.#followNames(map);
     this.#underlay.setPeers(map);
     this.#overrides.setPeers(map);

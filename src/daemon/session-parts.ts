@@ -132,11 +132,12 @@ export async function openSessionParts(
   const offers = await Offers.open(
     {
       settings,
+      interfaceName: settings.interface,
       self: view.map?.self ?? enrolment.self,
       addresses: noIpv6 === undefined ? [ip4, ip6] : [ip4],
       ranges: host.ranges,
     },
-    { ipRoute: changes.tools.ipRoute, tunnel, warnings },
+    { changes, tunnel, warnings, logger },
   );
   const routes = new AcceptedRoutes(
     { isAccepting: settings.acceptRoutes, interfaceName: settings.interface, ranges: host.ranges },

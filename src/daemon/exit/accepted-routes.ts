@@ -5,6 +5,8 @@ import type { Logger } from "../../base/logger.ts";
 import { routeRefusal } from "../../exit/accepted-route.ts";
 import type { HostChanges } from "../../host/changes/host-changes.ts";
 import { identityOf } from "../../host/interface-setup.ts";
+import { parseCidr } from "../../packet/cidr.ts";
+import { isReachableAddress } from "../../packet/reachable-address.ts";
 import type { Warnings } from "../warnings.ts";
 
 interface AcceptedRoutesOptions {
@@ -51,6 +53,22 @@ export class AcceptedRoutes {
   /** Of a peer (WireGuard key): those in force. */
   of(publicKey: string): readonly string[] {
     return this.#inForce.filter((route) => route.publicKey === publicKey).map(({ cidr }) => cidr);
+  }
+
+  /** Without the addresses of peers that are reached through the mesh itself: it would be carried by itself. */
+  outside<Map extends NetworkMap>(map: Map): Map {
+    if (this.#inForce.length === 0) return map;
+    const inner = this.#inForce.map(({ cidr }) => parseCidr(cidr));
+    const isOutside = (endpoint: string) => {
+      const host = endpoint.slice(0, endpoint.lastIndexOf(":")).replace(/^\[|\]$/g, "");
+      return isReachableAddress(host, inner);
+    };
+    const peers = map.peers.map((peer) => ({
+      ...peer,
+      endpoints: peer.endpoints.filter(isOutside),
+      sshEndpoints: peer.sshEndpoints.filter(isOutside),
+    }));
+    return { ...map, peers };
   }
 
   /** What peers offer by this map. */

@@ -3,19 +3,23 @@ import type { OffersMessage } from "../../api/control-channel.ts";
 import type { ExitOffer, RouteView } from "../../api/local-exit.ts";
 import type { NetworkMap, SelfInfo } from "../../api/network-map.ts";
 import type { IpFamily } from "../../api/primitives.ts";
+import { asMeshError, type MeshError } from "../../base/errors.ts";
+import type { Logger } from "../../base/logger.ts";
 import { advertisableRoute } from "../../exit/advertised-route.ts";
 import { DEFAULT_ROUTES, type Forwarding, forwardedNetworks } from "../../exit/forwarded.ts";
-import type { IpRoute } from "../../host/ip-route.ts";
+import type { HostChanges } from "../../host/changes/host-changes.ts";
 import { parseAddress } from "../../packet/address.ts";
 import { parseCidr } from "../../packet/cidr.ts";
 import type { Tunnel } from "../../router/tunnel.ts";
 import type { Settings } from "../network-state.ts";
 import type { Warnings } from "../warnings.ts";
+import { HostForwarding } from "./host-forwarding.ts";
 
 export type OfferSettings = Pick<Settings, "allowExitTraffic" | "advertiseRoutes" | "snatRoutes">;
 
 interface OffersOptions {
   readonly settings: OfferSettings;
+  readonly interfaceName: string;
   readonly self: SelfInfo;
   /** Of this machine inside the mesh, as its interface has them. */
   readonly addresses: readonly string[];
@@ -24,9 +28,10 @@ interface OffersOptions {
 }
 
 interface OffersDeps {
-  readonly ipRoute: Pick<IpRoute, "routes">;
+  readonly changes: HostChanges;
   readonly tunnel: Pick<Tunnel, "acceptDestinations">;
   readonly warnings: Warnings;
+  readonly logger: Logger;
 }
 
 type Announcement = Omit<OffersMessage, "type">;
@@ -37,24 +42,36 @@ export class Offers {
   readonly #addresses: readonly string[];
   readonly #ranges: readonly string[];
   readonly #routes: readonly string[];
+  readonly #host: HostForwarding;
   #isExit: boolean;
   /** In which this host has a way to the internet. */
   #families: readonly IpFamily[] = [];
   #self: SelfInfo;
   /** Where packets from peers may go on to; undefined before that is in force. */
   #forwarded: readonly string[] | undefined;
+  /** What the host carries; undefined where it refused. */
+  #settled: Forwarding | undefined = { exit: [], routes: [] };
+  #refusal: MeshError | undefined;
+  /** What of the host's stands in the way. */
+  #problems: readonly string[] = [];
+  #turn: Promise<void> = Promise.resolve();
   #announce: (offers: Announcement) => void = () => undefined;
 
-  private constructor({ settings, self, addresses, ranges }: OffersOptions, deps: OffersDeps) {
+  private constructor({ settings, interfaceName, self, addresses, ranges }: OffersOptions, deps: OffersDeps) {
     this.#deps = deps;
     this.#addresses = addresses;
     this.#ranges = ranges;
+    const { snatRoutes } = settings;
+    this.#host = new HostForwarding({ interfaceName, mesh: ranges, snatRoutes, addresses }, deps.changes);
     this.#isExit = settings.allowExitTraffic;
     this.#routes = settings.advertiseRoutes.map((route) => advertisableRoute(route, ranges));
     this.#self = self;
   }
 
-  /** @throws MeshError `route-overlap`, `default-route-advertised` for a network that cannot be behind a peer */
+  /**
+   * What the host refuses does not keep the machine out of the mesh: it offers nothing then, and says why.
+   * @throws MeshError `route-overlap`, `default-route-advertised` for a network that cannot be behind a peer
+   */
   static async open(options: OffersOptions, deps: OffersDeps): Promise<Offers> {
     const offers = new Offers(options, deps);
     await offers.refresh();
@@ -67,30 +84,43 @@ export class Offers {
     listener(this.#announcement);
   }
 
-  /** It is offered, and no admin forbids it. */
+  /** It is offered, no admin forbids it, and the host carries it. */
   get isExit(): boolean {
-    return this.#isExit && !this.#self.exitForbidden;
+    return this.#isExit && !this.#self.exitForbidden && this.#refusal === undefined;
   }
 
+  /** @throws MeshError `missing-tool`, `missing-capability`, `host-change-failed`; it is as before then */
   async setExit(isExit: boolean): Promise<void> {
+    const before = this.#isExit;
     this.#isExit = isExit;
     await this.refresh();
+    const refusal = this.#refusal;
+    if (refusal === undefined) return;
+    this.#isExit = before;
+    await this.refresh();
+    throw refusal;
   }
 
   /** What admins say to it. */
   setNetwork({ self }: Pick<NetworkMap, "self">): void {
     this.#self = self;
-    this.#open();
+    const wanted = this.#wanted;
+    const { forwarded } = forwardedNetworks(wanted, this.#ranges);
+    // What is allowed no more ends now; what is new waits for the host.
+    if (this.#forwarded !== undefined) this.#accept(this.#forwarded.filter((one) => forwarded.includes(one)));
+    if (!isDeepStrictEqual(wanted, this.#settled) && this.#refusal === undefined) void this.#settle();
     this.#warn();
   }
 
-  /** Looks anew where this host leads to. */
+  /** Looks anew where this host leads to, and at its firewalls. */
   async refresh(): Promise<void> {
-    const destinations = new Set((await this.#deps.ipRoute.routes()).map(({ destination }) => destination));
-    this.#families = (["ipv4", "ipv6"] as const).filter((family) => destinations.has(DEFAULT_ROUTES[family]));
-    this.#open();
-    this.#announce(this.#announcement);
-    this.#warn();
+    const routes = await this.#deps.changes.tools.ipRoute.routes();
+    const leads = (destination: string) =>
+      routes.some((route) => route.destination === destination && route.interfaceName !== undefined);
+    const isInMesh = (family: IpFamily) =>
+      this.#addresses.some((address) => address.includes(":") === (family === "ipv6"));
+    this.#families = (["ipv4", "ipv6"] as const).filter((family) => leads(DEFAULT_ROUTES[family]) && isInMesh(family));
+    await this.#settle();
   }
 
   view(): ExitOffer {
@@ -105,27 +135,51 @@ export class Offers {
   }
 
   get #announcement(): Announcement {
-    return { exit: this.#isExit ? [...this.#families] : [], routes: [...this.#routes] };
+    const isCarried = this.#refusal === undefined;
+    return { exit: this.#isExit && isCarried ? [...this.#families] : [], routes: isCarried ? [...this.#routes] : [] };
   }
 
-  /** What is carried: offered, and let be by the admins. */
-  get #forwarding(): Forwarding {
-    const { approvedRoutes } = this.#self;
+  /** What is to be carried: offered, and let be by the admins. */
+  get #wanted(): Forwarding {
+    const { approvedRoutes, exitForbidden } = this.#self;
     return {
-      exit: this.isExit ? this.#families : [],
+      exit: this.#isExit && !exitForbidden ? this.#families : [],
       routes: this.#routes.filter((one) => approvedRoutes.includes(one)),
     };
   }
 
+  /** One after the other, and the last one last. Never rejects: `#refusal` says what came of it. */
+  #settle(): Promise<void> {
+    this.#turn = this.#turn.then(async () => {
+      const wanted = this.#wanted;
+      const { forwarded, spared } = forwardedNetworks(wanted, this.#ranges);
+      try {
+        this.#problems = await this.#host.settle(wanted, spared);
+        this.#refusal = undefined;
+        this.#settled = wanted;
+        this.#accept(forwarded);
+      } catch (failure) {
+        this.#deps.logger.warn({ err: failure }, "this host cannot forward for peers");
+        this.#refusal = asMeshError(failure);
+        this.#problems = [];
+        this.#settled = undefined;
+        this.#accept([]);
+        await this.#deps.changes.takeBackAll("exit-offer");
+      }
+      this.#announce(this.#announcement);
+      this.#warn();
+    });
+    return this.#turn;
+  }
+
   /** Lets in what is for this machine and for where it carries. */
-  #open(): void {
-    const { forwarded, spared } = forwardedNetworks(this.#forwarding, this.#ranges);
+  #accept(forwarded: readonly string[]): void {
     if (isDeepStrictEqual(forwarded, this.#forwarded)) return;
     this.#forwarded = forwarded;
     this.#deps.tunnel.acceptDestinations({
       own: this.#addresses.map(parseAddress),
       forwarded: forwarded.map(parseCidr),
-      spared: spared.map(parseCidr),
+      spared: forwardedNetworks(this.#wanted, this.#ranges).spared.map(parseCidr),
     });
   }
 
@@ -136,6 +190,8 @@ export class Offers {
     } else if (this.#isExit && this.#families.length === 0) {
       lines.set("exit", "this machine offers to be an exit, but has no default route to the internet itself");
     }
+    if (this.#refusal !== undefined) lines.set("host", `nothing is carried for peers: ${this.#refusal.message}`);
+    for (const problem of this.#problems) lines.set(problem, problem);
     for (const { cidr, inForce, detail } of this.advertised()) {
       if (!inForce) lines.set(cidr, `the network ${cidr} behind this machine is reached by nobody: ${detail}`);
     }

@@ -82,7 +82,7 @@ export async function gatherEndFacts(
     },
     probeRttMs,
     mtuBytes: mtu,
-    hostFirewall: { ...hostFirewall },
+    hostFirewall: { state: hostFirewall.state, detail: hostFirewall.detail },
   };
 }
 

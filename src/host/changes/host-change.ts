@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { firewallRuleSchema } from "../firewall/firewall-rules.ts";
 
 /**
  * Who makes changes to this host. What an owner made is taken back together, newest first. `guard` keeps traffic from leaving
@@ -68,8 +69,11 @@ const sysctlSchema = z.object({
   /** `net.ipv4.ip_forward`; an interface's name in it may have dots, which stand as slashes. */
   key: z.string(),
   before: z.string(),
+  /** The same as before: only kept, for another change alters it as well. */
   after: z.string(),
 });
+
+const firewallRuleChangeSchema = firewallRuleSchema.extend({ kind: z.literal("firewall-rule") });
 
 /** One change to the host, with all that it takes to make it (but for the text of a table) and to take it back. */
 export const hostChangeSchema = z.discriminatedUnion("kind", [
@@ -78,6 +82,7 @@ export const hostChangeSchema = z.discriminatedUnion("kind", [
   ruleSchema,
   nftTableSchema,
   sysctlSchema,
+  firewallRuleChangeSchema,
 ]);
 export type HostChange = z.output<typeof hostChangeSchema>;
 
@@ -107,5 +112,9 @@ export function describeChange(change: HostChange): string {
       return `nftables table ${change.family} ${change.name}`;
     case "sysctl":
       return `${change.key} = ${change.after} (was ${change.before})`;
+    case "firewall-rule": {
+      const table = [change.family, change.table].filter((word) => word !== "").join(" ");
+      return `${change.tool} rule in table ${table}, chain ${change.chain}: ${change.words.join(" ")}`;
+    }
   }
 }

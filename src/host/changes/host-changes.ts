@@ -3,6 +3,8 @@ import { isDeepStrictEqual } from "node:util";
 import { MeshError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import { type CommandRunner, systemCommandRunner } from "../command.ts";
+import { FirewallRules } from "../firewall/firewall-rules.ts";
+import { HostFirewall } from "../firewall/host-firewall.ts";
 import { IpRoute } from "../ip-route.ts";
 import { Nft } from "../nft.ts";
 import { type Sysctls, systemSysctls } from "../sysctl.ts";
@@ -43,7 +45,13 @@ export class HostChanges implements AsyncDisposable {
 
   static async open(journalFile: string, deps: HostChangesDeps): Promise<HostChanges> {
     const run = deps.run ?? systemCommandRunner;
-    const tools = { ipRoute: new IpRoute(run), nft: new Nft(run), sysctls: deps.sysctls ?? systemSysctls };
+    const tools: HostTools = {
+      ipRoute: new IpRoute(run),
+      nft: new Nft(run),
+      sysctls: deps.sysctls ?? systemSysctls,
+      firewallRules: new FirewallRules(run),
+      firewall: new HostFirewall(run),
+    };
     const boot = currentBoot();
     const journal = await UndoJournal.open(
       { path: journalFile, stepSchema: ownedChangeSchema },
@@ -108,6 +116,12 @@ export class HostChanges implements AsyncDisposable {
   /** Makes what these owners made once more, where somebody else has taken it away. @throws MeshError as `make` */
   async renew(...owners: readonly ChangeOwner[]): Promise<void> {
     for (const step of this.list()) if (owners.includes(step.owner)) await renewChange(step.change, this.tools);
+  }
+
+  /** Another change alters it as well: it is as it was again when we go. One that this kernel does not have is none. */
+  async keepSysctl(owner: ChangeOwner, key: string): Promise<void> {
+    const before = await this.tools.sysctls.read(key);
+    if (before !== undefined) await this.make(owner, { kind: "sysctl", key, before, after: before });
   }
 
   /** Takes back the one change of this owner, if it is in force. @throws MeshError as `make` */

@@ -31,7 +31,7 @@ export interface UndoJournalDeps<Step> {
 /**
  * Remembers on disk how to take back each change to the host, before the change is made: whatever kills the process, at
  * whatever moment, the next one finds what was left and takes it back. Newest first, each step on its own: one that fails
- * is logged and stays in the journal, and the others are still undone.
+ * is logged and stays in the journal, and the others are still undone. Several may ask at once: one change follows the other.
  */
 export class UndoJournal<Step> {
   readonly #deps: UndoJournalDeps<Step>;
@@ -40,6 +40,7 @@ export class UndoJournal<Step> {
   #file: FileHandle | undefined;
   #nextId: number;
   #linesWritten = 0;
+  #turn: Promise<unknown> = Promise.resolve();
 
   private constructor(path: string, pending: Map<number, Step>, deps: UndoJournalDeps<Step>) {
     this.#path = path;
@@ -72,46 +73,65 @@ export class UndoJournal<Step> {
    *
    * @returns the id for `undo`
    */
-  async perform(step: Step, change: () => Promise<void>): Promise<number> {
-    const id = this.#nextId++;
-    await this.#append({ do: id, undo: step });
-    this.#pending.set(id, step);
-    try {
-      await change();
-    } catch (failure) {
-      await this.#settle(id);
-      throw failure;
-    }
-    return id;
+  perform(step: Step, change: () => Promise<void>): Promise<number> {
+    return this.#inTurn(async () => {
+      const id = this.#nextId++;
+      await this.#append({ do: id, undo: step });
+      this.#pending.set(id, step);
+      try {
+        await change();
+      } catch (failure) {
+        await this.#settle(id);
+        throw failure;
+      }
+      return id;
+    });
   }
 
   /** Takes one change back; one that is settled already is no error. */
-  async undo(id: number): Promise<void> {
-    const step = this.#pending.get(id);
-    if (step === undefined) return;
-    await this.#deps.undo(step);
-    await this.#settle(id);
+  undo(id: number): Promise<void> {
+    return this.#inTurn(() => this.#undo(id));
   }
 
   /**
    * Takes back everything, or what `isMeant`, newest first.
    * @returns how many steps could not be taken back; they stay in the journal
    */
-  async undoAll(isMeant: (step: Step) => boolean = () => true): Promise<number> {
-    let failures = 0;
-    for (const [id, step] of this.pending.filter(([, step]) => isMeant(step)).reverse()) {
-      try {
-        await this.undo(id);
-      } catch (failure) {
-        failures++;
-        this.#deps.logger.error({ step, failure }, "a change to the host could not be undone");
+  undoAll(isMeant: (step: Step) => boolean = () => true): Promise<number> {
+    return this.#inTurn(async () => {
+      let failures = 0;
+      for (const [id, step] of this.pending.filter(([, step]) => isMeant(step)).reverse()) {
+        try {
+          await this.#undo(id);
+        } catch (failure) {
+          failures++;
+          this.#deps.logger.error({ step, failure }, "a change to the host could not be undone");
+        }
       }
-    }
-    await this.#rewrite();
-    return failures;
+      await this.#rewrite();
+      return failures;
+    });
   }
 
-  async close(): Promise<void> {
+  /** After what was asked for before. */
+  close(): Promise<void> {
+    return this.#inTurn(() => this.#closeFile());
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#turn.then(work);
+    this.#turn = done.catch(() => undefined);
+    return done;
+  }
+
+  async #undo(id: number): Promise<void> {
+    const step = this.#pending.get(id);
+    if (step === undefined) return;
+    await this.#deps.undo(step);
+    await this.#settle(id);
+  }
+
+  async #closeFile(): Promise<void> {
     await this.#file?.close();
     this.#file = undefined;
   }
@@ -131,7 +151,7 @@ export class UndoJournal<Step> {
 
   /** Leaves one line for each pending step in the file, and nothing else: no torn last line, no damage, no history. */
   async #rewrite(): Promise<void> {
-    await this.close();
+    await this.#closeFile();
     const lines = [...this.#pending].map(([id, step]) => `${JSON.stringify({ do: id, undo: step })}\n`);
     await writeFileAtomic(this.#path, lines.join(""), { mode: 0o600 });
     this.#file = await open(this.#path, "a", 0o600);

@@ -1,7 +1,7 @@
 import { errnoOf } from "../../base/errors.ts";
 import { type CommandRunner, commandRunner } from "../command.ts";
 import type { ExplainedPacket } from "./nft-match.ts";
-import { type FirewallVerdict, verdictOfRuleset } from "./nft-verdict.ts";
+import { chainNames, type FirewallVerdict, verdictOfRuleset } from "./nft-verdict.ts";
 
 const TIMEOUT_MS = 2000;
 /** Several questions in a row read it once. */
@@ -24,15 +24,30 @@ export class HostFirewall {
     this.#run = run;
   }
 
+  /** The tables and chains that are there, as `FAMILY TABLE CHAIN`; none where it cannot be read. */
+  async chains(): Promise<ReadonlySet<string>> {
+    const reading = await this.#now();
+    return "ruleset" in reading ? chainNames(reading.ruleset) : new Set();
+  }
+
+  /** The next question reads it anew. */
+  forget(): void {
+    this.#reading = undefined;
+  }
+
   /** What it does with the packet, where that can be read and is plain. */
   async verdictOn(packet: ExplainedPacket): Promise<FirewallVerdict | UnreadableFirewall> {
+    const reading = await this.#now();
+    return "ruleset" in reading ? verdictOfRuleset(reading.ruleset, packet) : reading;
+  }
+
+  #now(): Promise<Reading> {
     const nowMs = performance.now();
     if (this.#reading === undefined || nowMs - this.#readAtMs > KEEP_MS) {
       this.#readAtMs = nowMs;
       this.#reading = this.#read();
     }
-    const reading = await this.#reading;
-    return "ruleset" in reading ? verdictOfRuleset(reading.ruleset, packet) : reading;
+    return this.#reading;
   }
 
   async #read(): Promise<Reading> {

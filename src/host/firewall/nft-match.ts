@@ -2,10 +2,14 @@ import { isIP } from "node:net";
 import { parseAddress } from "../../packet/address.ts";
 import { cidrContainsAddress, cidrOf } from "../../packet/cidr.ts";
 
-/** The first packet of a connection through an interface, as far as firewalls' rules speak of it. */
+/** A packet of a connection through an interface, the first one mostly, as far as firewalls' rules speak of it. */
 export interface ExplainedPacket {
   readonly isInbound: boolean;
   readonly interfaceName: string;
+  /** It comes in by `interfaceName` and is forwarded by this one. */
+  readonly forwardedTo?: string;
+  /** Absent: new. */
+  readonly connection?: "established";
   readonly family: 4 | 6;
   readonly source: string;
   readonly destination: string;
@@ -45,18 +49,19 @@ function fieldIn(left: unknown, packet: ExplainedPacket): Value {
   const { meta, payload, ct } = left;
   if (isRecord(meta)) return metaOf(meta.key, packet);
   if (isRecord(payload)) return fieldOf(payload.protocol, payload.field, packet);
-  if (isRecord(ct) && ct.key === "state") return ["new"];
+  if (isRecord(ct) && ct.key === "state") return [packet.connection ?? "new"];
   return undefined;
 }
 
 function metaOf(key: unknown, packet: ExplainedPacket): Value {
-  const { family, isInbound, interfaceName } = packet;
+  const { family, isInbound, interfaceName, forwardedTo } = packet;
   switch (key) {
     case "iif":
     case "iifname":
       return isInbound ? [interfaceName] : undefined;
     case "oif":
     case "oifname":
+      if (forwardedTo !== undefined) return [forwardedTo];
       return isInbound ? undefined : [interfaceName];
     case "l4proto":
       return l4Names(packet);

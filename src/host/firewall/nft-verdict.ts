@@ -5,6 +5,8 @@ export interface FirewallVerdict {
   readonly state: "clear" | "drops";
   /** Which rule or policy, or how much was read. */
   readonly detail: string;
+  /** Whose chain drops it; of `clear`, whose chain does unless a rule that we cannot judge lets it pass. */
+  readonly by?: { readonly family: string; readonly table: string };
 }
 
 interface Chain {
@@ -23,6 +25,7 @@ interface Rule {
 }
 
 const HOOKS = { in: ["prerouting", "input"], out: ["output", "postrouting"] } as const;
+const FORWARD_HOOKS = ["prerouting", "forward", "postrouting"];
 /** Deeper jumps than the kernel allows are a ring. */
 const MAX_JUMPS = 16;
 /** Change nothing about whether a packet passes. */
@@ -31,19 +34,32 @@ const NEUTRAL = new Set(["counter", "log", "mangle", "notrack", "ct count", "flo
 /** What the ruleset (the JSON of `nft -j list ruleset`) does with the packet, where that is plain. */
 export function verdictOfRuleset(ruleset: unknown, packet: ExplainedPacket): FirewallVerdict {
   const chains = chainsOf(ruleset);
-  const hooks: readonly string[] = HOOKS[packet.isInbound ? "in" : "out"];
+  const hooks: readonly string[] =
+    packet.forwardedTo === undefined ? HOOKS[packet.isInbound ? "in" : "out"] : FORWARD_HOOKS;
   const families = ["inet", packet.family === 4 ? "ip" : "ip6"];
   const bases = chains
     .filter(({ hook, family }) => hook !== undefined && hooks.includes(hook) && families.includes(family))
     .sort((a, b) => hooks.indexOf(a.hook!) - hooks.indexOf(b.hook!) || a.prio - b.prio);
+  let doubtful: Chain | undefined;
   for (const base of bases) {
     const walk = new Walk(chains, packet);
     const dropped =
       walk.through(base) ?? (walk.isOver || !base.dropsByPolicy ? undefined : `${nameOf(base)}: policy drop`);
-    if (dropped !== undefined && !walk.mayHavePassed) return { state: "drops", detail: dropped };
+    if (dropped === undefined) continue;
+    if (!walk.mayHavePassed) return { state: "drops", detail: dropped, by: tableOf(base) };
+    doubtful ??= base;
   }
   const read = bases.length === 1 ? "1 chain" : `${bases.length} chains`;
-  return { state: "clear", detail: `nothing found that drops it (nftables, ${read} read)` };
+  return {
+    state: "clear",
+    detail: `nothing found that drops it (nftables, ${read} read)`,
+    ...(doubtful === undefined ? {} : { by: tableOf(doubtful) }),
+  };
+}
+
+/** As `FAMILY TABLE CHAIN`. */
+export function chainNames(ruleset: unknown): ReadonlySet<string> {
+  return new Set(chainsOf(ruleset).map(({ family, table, name }) => `${family} ${table} ${name}`));
 }
 
 /** One packet's way through one base chain and what it jumps to. */
@@ -137,6 +153,10 @@ function chainOf(chain: Record<string, unknown>): Chain {
     dropsByPolicy: policy === "drop",
     rules: [],
   };
+}
+
+function tableOf({ family, table }: Chain): { readonly family: string; readonly table: string } {
+  return { family, table };
 }
 
 function nameOf({ family, table, name }: Chain): string {

@@ -63,10 +63,30 @@ describe("what nftables does with a packet", () => {
     expect(verdictOfRuleset(ruleset([], { policy: "drop" }), SYN)).toEqual({
       state: "drops",
       detail: "table inet fw, chain guard: policy drop",
+      by: { family: "inet", table: "fw" },
     });
     expect(stateOf([lets], {}, { policy: "drop" })).toBe("clear");
     expect(stateOf([lets], { port: 26 }, { policy: "drop" })).toBe("drops");
     expect(stateOf([lets], PING6, { policy: "drop" })).toBe("drops");
+  });
+
+  it("follows what is forwarded, from one interface to another, its answers as well", () => {
+    const there = { forwardedTo: "eth0" };
+    const meta = (key: string) => ({ meta: { key } });
+    const passes = [match(meta("iifname"), "mesh0"), match(meta("oifname"), "eth0"), ACCEPT];
+    const answers = [match({ ct: { key: "state" } }, ["established", "related"], "in"), ACCEPT];
+    const drops = { policy: "drop", hook: "forward" };
+    expect(stateOf([], there, drops)).toBe("drops");
+    expect(stateOf([], {}, drops)).toBe("clear");
+    expect(stateOf([passes], there, drops)).toBe("clear");
+    expect(stateOf([passes], { ...there, forwardedTo: "eth1" }, drops)).toBe("drops");
+    expect(stateOf([answers], there, drops)).toBe("drops");
+    expect(stateOf([answers], { ...there, connection: "established" }, drops)).toBe("clear");
+    // What cannot be judged is no drop, and yet it is told whose policy it would be.
+    expect(verdictOfRuleset(ruleset([[{ xt: null }, ACCEPT]], drops), { ...SYN, ...there })).toMatchObject({
+      state: "clear",
+      by: { family: "inet", table: "fw" },
+    });
   });
 
   it("reads addresses, interfaces, protocols and states", () => {
