@@ -5,6 +5,7 @@
 //   npm run bench -- idle            CPU and memory of tunnels at rest
 //   npm run bench -- connect         how quickly two peers come together, by what stands between them
 //   npm run bench -- filter          what the packet filter costs, with 1,000 rules and 50,000 connections
+//   npm run bench -- dns             how soon a peer's name server answers under load
 //   npm run bench -- coordinator     CPU and memory of a coordinator with many peers, and how soon changes reach them
 //   npm run bench -- micro [NAME…]   functions of the packet path and of the cryptography
 //   npm run bench -- --help          the options of the first; `connect --help` those of another
@@ -16,7 +17,7 @@ import { mustRun } from "./lib/process.mjs";
 import { cacheDirectory, projectRoot } from "./lib/project.mjs";
 import { setup } from "./setup.mjs";
 
-const SUITES = { throughput, idle, connect, filter, coordinator, micro };
+const SUITES = { throughput, idle, connect, filter, dns, coordinator, micro };
 
 async function throughput(args) {
   const suite = await import("../bench/throughput.mjs");
@@ -46,6 +47,12 @@ async function filter(args) {
   const status = await suite.filter(args);
   await micro(["filter"]);
   return status;
+}
+
+async function dns(args) {
+  await prepareLab();
+  const suite = await import("../bench/dns.mjs");
+  return suite.dns(args);
 }
 
 async function coordinator(args) {

@@ -178,6 +178,18 @@ describe("who may know a name", () => {
     }
   });
 
+  it("but for names of others, where we are its exit, whatever our filter denies beside", async () => {
+    await alice.mesh("filter", "default", "deny");
+    await alice.mesh("exit", "offer", "on");
+    await eventually("bob is answered", async () => {
+      const { answers } = await dig(bob.host, aliceIp, "www.example.com", "A");
+      return answers[0] === "www.example.com. A 203.0.113.80" ? true : undefined;
+    });
+    expect((await dig(bob.host, aliceIp, "bob.mesh", "A")).status).toBe("REFUSED");
+    await alice.mesh("exit", "offer", "off");
+    await alice.mesh("filter", "default", "--unset");
+  });
+
   it("a host asks its own name server whatever its filter denies", async () => {
     await alice.mesh("filter", "default", "deny");
     await alice.mesh("filter", "default", "deny", "--direction", "out");

@@ -13,3 +13,6 @@ export const TCP_LIMITS = {
 
 /** Answers over UDP that wait for others. */
 export const MAX_UDP_UNDER_WAY = 1024;
+
+/** So that a burst waits while the process does something else. The kernel gives as much of it as its `rmem_max` allows. */
+export const RECEIVE_BUFFER_BYTES = 1 << 20;

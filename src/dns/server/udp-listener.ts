@@ -2,7 +2,7 @@ import { createSocket, type Socket } from "node:dgram";
 import { isIPv6 } from "node:net";
 import { udpLimitOf } from "../message/reply.ts";
 import type { Asker, Responder } from "../responder.ts";
-import { MAX_UDP_UNDER_WAY } from "./constants.ts";
+import { MAX_UDP_UNDER_WAY, RECEIVE_BUFFER_BYTES } from "./constants.ts";
 
 export interface ListenerOptions {
   readonly address: string;
@@ -29,7 +29,8 @@ export class UdpListener implements AsyncDisposable {
   /** Rejects with the system's error. */
   static open(options: ListenerOptions): Promise<UdpListener> {
     const { address, port } = options;
-    const socket = createSocket(isIPv6(address) ? { type: "udp6", ipv6Only: true } : { type: "udp4" });
+    const family = isIPv6(address) ? ({ type: "udp6", ipv6Only: true } as const) : ({ type: "udp4" } as const);
+    const socket = createSocket({ ...family, recvBufferSize: RECEIVE_BUFFER_BYTES });
     return new Promise((resolve, reject) => {
       socket.once("error", (failure) => {
         socket.close();
