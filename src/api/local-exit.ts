@@ -50,6 +50,20 @@ export const exitUseRequestSchema = z.strictObject({
 });
 export type ExitUseRequest = z.input<typeof exitUseRequestSchema>;
 
+/** What a leak test looked at. */
+const exitCheckItemSchema = z.object({
+  what: z.string(),
+  /** Null where it says nothing for or against. */
+  ok: z.boolean().nullable(),
+  /** What was seen. */
+  evidence: z.string(),
+});
+export type ExitCheckItem = z.infer<typeof exitCheckItemSchema>;
+
+/** `ok`: nothing was seen to get around the exit. */
+export const exitCheckSchema = z.object({ ok: z.boolean(), checks: z.array(exitCheckItemSchema) });
+export type ExitCheck = z.infer<typeof exitCheckSchema>;
+
 export const exitViewSchema = z.object({ offer: exitOfferSchema, use: exitUseSchema, exits: z.array(exitPeerSchema) });
 export type ExitView = z.infer<typeof exitViewSchema>;
 

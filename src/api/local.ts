@@ -26,6 +26,7 @@ import { endpointSchema, instantSchema, ip4Schema, ip6Schema, key32Schema, nameS
  *     POST /v1/exit/offer        exitOfferRequestSchema → exitOfferSchema
  *     POST /v1/exit/use          exitUseRequestSchema → exitUseSchema
  *     POST /v1/exit/confirm      → exitUseSchema
+ *     POST /v1/exit/check        → exitCheckSchema      the leak test
  *     GET  /v1/routes            → routesViewSchema     networks behind peers, and behind this machine
  *     GET  /v1/host              → hostViewSchema       what is changed on this host (`local-host.ts`)
  *     POST /v1/explain           explainRequestSchema → explanationSchema (`explain.ts`)

@@ -217,6 +217,7 @@ export const ERROR_CODES = {
     http: 409,
     hint: "Have the other network let its exit go first: `mesh --network NAME exit use off`.",
   },
+  "exit-not-used": { exit: 6, http: 409, hint: "`mesh exit use PEER` begins to use one." },
   "exit-not-on-trial": { exit: 5, http: 404, hint: "`mesh exit use PEER --confirm-within 60s` begins a trial." },
   "bad-dns-record": {
     exit: 2,

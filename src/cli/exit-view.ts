@@ -1,5 +1,13 @@
 import type { AdvertisedRoute } from "../api/admin-offers.ts";
-import type { ExitOffer, ExitPeer, ExitUseView, ExitView, RouteView } from "../api/local-exit.ts";
+import type {
+  ExitCheck,
+  ExitCheckItem,
+  ExitOffer,
+  ExitPeer,
+  ExitUseView,
+  ExitView,
+  RouteView,
+} from "../api/local-exit.ts";
 import { renderTable } from "./table.ts";
 
 const FAMILY_NAMES = { ipv4: "IPv4", ipv6: "IPv6" } as const;
@@ -19,6 +27,19 @@ export function renderUse({ nodes, using, families, allowLan, confirmBy }: ExitU
       ? `none of ${nodes.join(", ")} can be used: nothing leaves this machine but to peers`
       : `${using} carries ${familiesInWords(families)} to the internet`;
   return `${way}${allowLan ? "; the local network stays within reach" : ""}${confirmText(confirmBy)}`;
+}
+
+export function renderCheck({ ok, checks }: ExitCheck): string {
+  const word = { true: "pass", false: "FAIL", null: "-" } as const;
+  const table = renderTable(
+    [
+      { title: "RESULT", cell: (item: ExitCheckItem) => word[`${item.ok}`] },
+      { title: "WHAT", cell: (item: ExitCheckItem) => item.what },
+      { title: "EVIDENCE", cell: (item: ExitCheckItem) => item.evidence },
+    ],
+    checks,
+  );
+  return `${table}\n${ok ? "pass: nothing gets around the exit" : "FAIL: something gets around the exit"}`;
 }
 
 function confirmText(confirmBy: string | null): string {

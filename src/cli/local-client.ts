@@ -29,10 +29,12 @@ import {
   dnsStatusSchema,
 } from "../api/local-dns.ts";
 import {
+  type ExitCheck,
   type ExitOffer,
   type ExitUseRequest,
   type ExitUseView,
   type ExitView,
+  exitCheckSchema,
   exitOfferSchema,
   exitUseSchema,
   exitViewSchema,
@@ -143,6 +145,10 @@ export class LocalClient {
 
   confirmExit(): Promise<ExitUseView> {
     return this.#http.call({ method: "POST", path: "/v1/exit/confirm", body: {} }, exitUseSchema);
+  }
+
+  checkExit(): Promise<ExitCheck> {
+    return this.#http.call({ method: "POST", path: "/v1/exit/check", body: {} }, exitCheckSchema);
   }
 
   routes(): Promise<RoutesView> {

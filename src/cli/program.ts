@@ -83,7 +83,7 @@ function buildProgram(exit: ExitHolder): Command {
   registerPing(program);
   registerPrefer(program);
   registerFilter(program, exit, openAdmin);
-  registerExit(program);
+  registerExit(program, exit);
   registerRoute(program);
   registerDns(program);
   registerExplain(program, exit);

@@ -12,6 +12,7 @@ import type {
   Status,
 } from "../api/local.ts";
 import {
+  type ExitCheck,
   type ExitOffer,
   type ExitUseRequest,
   type ExitUseView,
@@ -257,6 +258,10 @@ export class Daemon implements LocalApiTarget, AsyncDisposable {
       await this.#changeExit(session, before, wanted);
       return this.exits().use;
     });
+  }
+
+  checkExit(): Promise<ExitCheck> {
+    return this.#running().checkExit();
   }
 
   confirmExit(): Promise<ExitUseView> {

@@ -19,6 +19,7 @@ import {
 } from "../api/local.ts";
 import { type DnsQueryReply, type DnsQueryRequest, type DnsStatus, dnsQueryRequestSchema } from "../api/local-dns.ts";
 import {
+  type ExitCheck,
   type ExitOffer,
   type ExitUseRequest,
   type ExitUseView,
@@ -82,6 +83,7 @@ export interface LocalApiTarget {
   offerExit(offer: boolean): Promise<ExitOffer>;
   useExit(request: ExitUseRequest): Promise<ExitUseView>;
   confirmExit(): Promise<ExitUseView>;
+  checkExit(): Promise<ExitCheck>;
   routes(): RoutesView;
   hostChanges(): Promise<HostView>;
   /** Has the coordinator do it, in the name of this machine. */
@@ -141,6 +143,7 @@ const ROUTES: Readonly<Record<string, Handler>> = {
     sendJson(response, 200, await target.useExit(parseWith(exitUseRequestSchema, await readJson(request))));
   },
   "POST /v1/exit/confirm": async ({ response, target }) => sendJson(response, 200, await target.confirmExit()),
+  "POST /v1/exit/check": async ({ response, target }) => sendJson(response, 200, await target.checkExit()),
   "GET /v1/routes": async ({ response, target }) => sendJson(response, 200, target.routes()),
   "GET /v1/host": async ({ response, target }) => sendJson(response, 200, await target.hostChanges()),
   "POST /v1/explain": async ({ request, response, target }) => {

@@ -8,15 +8,17 @@ import {
   type Preferences,
   pingRequestSchema,
 } from "../api/local.ts";
-import type { ExitView, RouteView } from "../api/local-exit.ts";
+import type { ExitCheck, ExitView, RouteView } from "../api/local-exit.ts";
 import type { MapPeer, NetworkMap, SelfInfo } from "../api/network-map.ts";
 import { DisposeStack } from "../base/dispose.ts";
 import { asMeshError } from "../base/errors.ts";
 import { ControlChannel } from "../control/control-channel.ts";
 import type { IncomingCall } from "../control/control-channel-types.ts";
+import { hostAndPort } from "../control/coordinator-url.ts";
 import type { VerifiedMap } from "../control/map-verifier.ts";
 import { HostFirewall } from "../host/firewall/host-firewall.ts";
 import { IpRoute } from "../host/ip-route.ts";
+import type { UnderlaySockets } from "../host/underlay/underlay-sockets.ts";
 import { parseEndpoint } from "../router/endpoint-text.ts";
 import type { Tunnel } from "../router/tunnel.ts";
 import { callAsAdmin } from "./admin-call.ts";
@@ -74,6 +76,7 @@ export class PeerSession implements AsyncDisposable {
   readonly offers: Offers;
   readonly exitUse: ExitUse;
   readonly dns: DnsKeeper;
+  readonly #sockets: UnderlaySockets;
   readonly explainer: Explainer;
   readonly #options: SessionOptions;
   readonly #deps: PeerSessionDeps;
@@ -101,6 +104,7 @@ export class PeerSession implements AsyncDisposable {
     this.offers = parts.offers;
     this.exitUse = parts.exitUse;
     this.dns = parts.dns;
+    this.#sockets = parts.sockets;
     this.explainer = new Explainer({
       tunnel: parts.tunnel,
       filter: parts.filter,
@@ -255,6 +259,13 @@ export class PeerSession implements AsyncDisposable {
 
   exits(): Omit<ExitView, "use"> & { readonly use: Omit<ExitView["use"], "confirmBy"> } {
     return { offer: this.offers.view(), use: this.exitUse.view(), exits: exitPeers(this.#view.map) };
+  }
+
+  checkExit(): Promise<ExitCheck> {
+    const { url, services } = this.#channel.state;
+    const [port] = services?.stunPorts ?? [];
+    const stun = port === undefined ? undefined : { host: hostAndPort(url).host, port };
+    return this.exitUse.check({ sockets: this.#sockets, stun });
   }
 
   /** @throws MeshError see `requireExits` */

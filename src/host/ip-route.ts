@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { errnoOf, MeshError } from "../base/errors.ts";
-import { type HostRouteChange, type HostRuleChange, ROUTE_PROTOCOL } from "./changes/host-change.ts";
+import { type HostRouteChange, type HostRuleChange, MAIN_TABLE, ROUTE_PROTOCOL } from "./changes/host-change.ts";
 import { type CommandResult, type CommandRunner, systemCommandRunner } from "./command.ts";
 
 export interface HostLink {
@@ -145,7 +145,13 @@ export class IpRoute {
   async removeRoute(route: HostRouteChange): Promise<void> {
     const args = [family(route.destination), "route", "delete", ...routeWords(route)];
     // The answers to a removal of what is gone differ by kernel, family and version; so below.
-    await this.#remove(args, async () => (await this.#change(showRoute(route))).stdout.trim() !== "");
+    await this.#remove(args, () => this.hasRoute(route));
+  }
+
+  async hasRoute(route: HostRouteChange): Promise<boolean> {
+    const { status, stdout } = await this.#ip(showRoute(route));
+    // A table that nothing is in is not there (ENOENT) in some versions.
+    return status === 0 && stdout.trim() !== "";
   }
 
   /** Policy routing: which table decides on a packet. */
@@ -154,10 +160,13 @@ export class IpRoute {
   }
 
   async removeRule(rule: HostRuleChange): Promise<void> {
-    const show = [FAMILY_FLAG[rule.family], "rule", "show", "priority", String(rule.priority)];
-    await this.#remove([FAMILY_FLAG[rule.family], "rule", "delete", ...ruleWords(rule)], async () =>
-      (await this.#change(show)).stdout.includes(`lookup ${rule.table} proto ${ROUTE_PROTOCOL}`),
-    );
+    await this.#remove([FAMILY_FLAG[rule.family], "rule", "delete", ...ruleWords(rule)], () => this.hasRule(rule));
+  }
+
+  async hasRule({ family, priority, table }: HostRuleChange): Promise<boolean> {
+    const { stdout } = await this.#change([FAMILY_FLAG[family], "rule", "show", "priority", String(priority)]);
+    const name = table === MAIN_TABLE ? "main" : table;
+    return new RegExp(`lookup ${name}( suppress_prefixlength \\d+)? proto ${ROUTE_PROTOCOL}`).test(stdout);
   }
 
   async #query<Schema extends z.ZodType>(schema: Schema, args: readonly string[]): Promise<z.output<Schema>[]> {

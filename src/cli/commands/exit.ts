@@ -1,7 +1,8 @@
 import type { Command } from "commander";
 import type { ExitUseView } from "../../api/local-exit.ts";
 import { parseDurationSeconds } from "../../base/duration.ts";
-import { MeshError } from "../../base/errors.ts";
+import { ExitStatus, MeshError } from "../../base/errors.ts";
+import type { ExitHolder } from "../exit-holder.ts";
 import { globalOptions } from "../globals.ts";
 import { printJson, printLine } from "../output.ts";
 import { peerGlobals } from "../peer-globals.ts";
@@ -24,7 +25,7 @@ async function printUse(use: ExitUseView, json: boolean): Promise<void> {
   else printLine(renderUse(use));
 }
 
-export function registerExit(program: Command): void {
+export function registerExit(program: Command, holder: ExitHolder): void {
   const exit = program
     .command("exit")
     .description("exits: peers that carry others' traffic to the internet (docs/exit.md)");
@@ -67,6 +68,20 @@ export function registerExit(program: Command): void {
     .action(async (_flags: object, command: Command) => {
       const { client, json } = await clientOf(command);
       await printUse(await client.confirmExit(), json);
+    });
+
+  exit
+    .command("check")
+    .description(
+      "try to get around the exit in use, and tell what was seen; the exit status is 1 where something leaks",
+    )
+    .action(async (_flags: object, command: Command) => {
+      const { client, json } = await clientOf(command);
+      const check = await client.checkExit();
+      const { renderCheck } = await import("../exit-view.ts");
+      if (json) printJson(check);
+      else printLine(renderCheck(check));
+      if (!check.ok) holder.status = ExitStatus.failed;
     });
 
   exit

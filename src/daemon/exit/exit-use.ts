@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import type { ExitUseView } from "../../api/local-exit.ts";
+import type { ExitCheck, ExitUseView } from "../../api/local-exit.ts";
 import type { MapPeer, NetworkMap } from "../../api/network-map.ts";
 import type { IpFamily } from "../../api/primitives.ts";
 import type { Clock } from "../../base/clock.ts";
@@ -13,6 +13,7 @@ import type { InterfaceIdentity } from "../../host/changes/host-change.ts";
 import type { HostChanges } from "../../host/changes/host-changes.ts";
 import type { Settings } from "../network-state.ts";
 import type { Warnings } from "../warnings.ts";
+import { checkExit, type ExitCheckSources } from "./exit-check.ts";
 import { exitNodePeers, isExit } from "./exit-nodes.ts";
 
 export type ExitUseSettings = Pick<Settings, "exitNodes" | "exitAllowLan">;
@@ -146,6 +147,13 @@ export class ExitUse implements AsyncDisposable {
     clearInterval(this.#timer);
     this.#session = undefined;
     await this.#turn;
+  }
+
+  /** The leak test. @throws MeshError `exit-not-used` */
+  check(session: Pick<ExitCheckSources, "sockets" | "stun">): Promise<ExitCheck> {
+    const { ipRoute } = this.#deps.changes.tools;
+    const { interface: interfaceName } = this.#options.settings;
+    return checkExit({ ...session, use: this.view(), guard: this.#guard(), ipRoute, interfaceName });
   }
 
   async #guardAsAsked(): Promise<void> {

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { MeshError } from "../../base/errors.ts";
-import type { HostChange, InterfaceIdentity } from "../../host/changes/host-change.ts";
+import { describeChange, type HostChange, type InterfaceIdentity } from "../../host/changes/host-change.ts";
 import type { HostChanges } from "../../host/changes/host-changes.ts";
 import { exitRoutes, type Family, guardPlan } from "./guard-plan.ts";
 import { GUARD_COUNTERS, GUARD_TABLE, type GuardOptions, guardTable } from "./guard-table.ts";
@@ -98,6 +98,23 @@ export class ExitGuard {
     const packets = (name: string) =>
       Number(new RegExp(`counter ${name} \\{[^}]*packets (\\d+)`).exec(table)?.[1] ?? 0);
     return { ipv4: packets(GUARD_COUNTERS.ipv4), ipv6: packets(GUARD_COUNTERS.ipv6) };
+  }
+
+  /** Routes and rules of the guard that are not there any more, in words. */
+  async missing(): Promise<string[]> {
+    const { ipRoute } = this.#changes.tools;
+    const guard = this.#changes.list().filter(({ owner }) => owner === "guard");
+    const missing: string[] = [];
+    for (const { change } of guard) {
+      const isThere =
+        change.kind === "route"
+          ? await ipRoute.hasRoute(change)
+          : change.kind === "rule"
+            ? await ipRoute.hasRule(change)
+            : true;
+      if (!isThere) missing.push(describeChange(change));
+    }
+    return missing;
   }
 
   get #families(): readonly Family[] {

@@ -69,7 +69,7 @@ function setInt(fd: number, level: number, option: number, value: number): void 
 }
 
 /** `struct sockaddr_in { u16 family; u16 port; u8 address[4]; … }`, or `sockaddr_in6` with flow label and scope. */
-function socketAddress(text: string, port: number): NativeMemory {
+export function socketAddress(text: string, port: number): NativeMemory {
   const [address = "", zone] = text.split("%");
   const bytes = parseAddress(address);
   const isV6 = bytes.length === 16;

@@ -116,6 +116,9 @@ class FakeDaemon implements LocalApiTarget {
     this.calls.push(`use ${nodes.join()} within ${confirmWithinSeconds}`);
     return { ...NO_EXIT, nodes, allowLan };
   }
+  async checkExit() {
+    return { ok: true, checks: [] };
+  }
   async confirmExit() {
     return NO_EXIT;
   }
