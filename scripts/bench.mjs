@@ -6,6 +6,7 @@
 //   npm run bench -- connect         how quickly two peers come together, by what stands between them
 //   npm run bench -- filter          what the packet filter costs, with 1,000 rules and 50,000 connections
 //   npm run bench -- dns             how soon a peer's name server answers under load
+//   npm run bench -- exit            a stream through an exit, beside one that ends there
 //   npm run bench -- coordinator     CPU and memory of a coordinator with many peers, and how soon changes reach them
 //   npm run bench -- micro [NAME…]   functions of the packet path and of the cryptography
 //   npm run bench -- --help          the options of the first; `connect --help` those of another
@@ -17,7 +18,7 @@ import { mustRun } from "./lib/process.mjs";
 import { cacheDirectory, projectRoot } from "./lib/project.mjs";
 import { setup } from "./setup.mjs";
 
-const SUITES = { throughput, idle, connect, filter, dns, coordinator, micro };
+const SUITES = { throughput, idle, connect, filter, dns, exit, coordinator, micro };
 
 async function throughput(args) {
   const suite = await import("../bench/throughput.mjs");
@@ -53,6 +54,14 @@ async function dns(args) {
   await prepareLab();
   const suite = await import("../bench/dns.mjs");
   return suite.dns(args);
+}
+
+async function exit(args) {
+  const suite = await import("../bench/exit.mjs");
+  return suite.exit(args, async () => {
+    await prepareLab(["test"]);
+    return import(join(await compileBench("exit"), "bench/exit/lab.js"));
+  });
 }
 
 async function coordinator(args) {

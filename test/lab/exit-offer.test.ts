@@ -1,10 +1,10 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { fileURLToPath } from "node:url";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { eventually } from "../support/lab/eventually.ts";
 import type { LabHost } from "../support/lab/lab-host.ts";
 import { meshJson, runMesh } from "../support/lab/mesh-command.ts";
 import { MeshPeer } from "../support/lab/mesh-peer.ts";
 import { SmallNetwork } from "../support/lab/small-network.ts";
-import { callersAddress, serveCallersAddress } from "../support/lab/web-host.ts";
 
 // alice ── segment ── bob ─┬─ eth1, the internet: web 198.51.100.7, 2001:db8:100::7
 //                          └─ eth2, a network behind bob: printer 192.168.50.7, fd50::7
@@ -12,6 +12,12 @@ import { callersAddress, serveCallersAddress } from "../support/lab/web-host.ts"
 const LAN = { 4: "192.168.50.0/24", 6: "fd50::/64" } as const;
 const PRINTER = { 4: "192.168.50.7", 6: "fd50::7" } as const;
 const BOB_THERE = { 4: "192.168.50.1", 6: "fd50::1" } as const;
+
+const WEB = { 4: "198.51.100.7", 6: "2001:db8:100::7" } as const;
+const BOB_OUTSIDE = { 4: "198.51.100.1", 6: "2001:db8:100::1" } as const;
+const FAMILIES = [4, 6] as const;
+
+const whoAsks = fileURLToPath(new URL("../support/lab/who-asks.mjs", import.meta.url));
 
 let net: SmallNetwork;
 let bobHost: LabHost;
@@ -43,14 +49,40 @@ const routesOf = async (peer: MeshPeer) =>
   (await meshJson(peer.host, peer.home, "routes")) as { cidr: string; inForce: boolean; detail: string }[];
 const warnings = async (peer: MeshPeer) => (await peer.status()).warnings.join("\n");
 
+/** As whom alice comes to the web server at `address`; undefined where she does not. */
+async function seenAt(address: string): Promise<string | undefined> {
+  const host = address.includes(":") ? `[${address}]` : address;
+  const { status, stdout } = await alice.host.run("curl", "-s", "--max-time", "1", `http://${host}/`);
+  return status === 0 ? stdout : undefined;
+}
+
+const reaches = (address: string, as: string) =>
+  eventually(`alice comes to ${address} as ${as}`, async () => (await seenAt(address)) === as, { timeoutMs: 20_000 });
+
+/** A network behind bob with one host on it, which tells who asks. */
+async function behindBob(label: string, device: string, addresses: Record<"bob" | "host", readonly string[]>) {
+  const segment = await net.lab.segment(label);
+  const host = await net.lab.host(label);
+  await segment.attach(bobHost, device, addresses.bob);
+  await segment.attach(host, "eth0", addresses.host);
+  const service = await host.start(process.execPath, [whoAsks]);
+  await service.waitForOutput(/listening/);
+  return host;
+}
+
 beforeAll(async () => {
   net = await SmallNetwork.open("alice", "bob");
   bobHost = net.host("bob");
-  printer = await net.lab.host("printer");
-  const lan = await net.lab.segment("lan");
-  await lan.attach(bobHost, "eth2", ["192.168.50.1/24", "fd50::1/64"]);
-  await lan.attach(printer, "eth0", ["192.168.50.7/24", "fd50::7/64"]);
-  await serveCallersAddress(printer);
+  await behindBob("web", "eth1", {
+    bob: ["198.51.100.1/24", "2001:db8:100::1/64"],
+    host: ["198.51.100.7/24", "2001:db8:100::7/64"],
+  });
+  await bobHost.ip("route", "add", "default", "via", WEB[4]);
+  await bobHost.ip("-6", "route", "add", "default", "via", WEB[6]);
+  printer = await behindBob("printer", "eth2", {
+    bob: ["192.168.50.1/24", "fd50::1/64"],
+    host: ["192.168.50.7/24", "fd50::7/64"],
+  });
   before = await stateOf(bobHost);
   alice = await net.join("alice", { args: ["--accept-routes"] });
   bob = await net.join("bob", { args: ["--advertise-routes", `${LAN[4]},${LAN[6]}`] });
@@ -65,17 +97,57 @@ async function bobAgain(...args: string[]): Promise<void> {
   await alice.reaches("bob");
 }
 
-const reaches = (address: string, as: string) =>
-  eventually(`alice comes to ${address} as ${as}`, async () => (await callersAddress(alice.host, address)) === as, {
-    timeoutMs: 20_000,
+describe("an exit", () => {
+  /** Of bob's host, with a daemon that offers nothing. */
+  let idle: string;
+
+  it("is one as soon as it offers, and leads to the internet as itself, and to no network of its own", async () => {
+    expect(await fails(alice, "exit", "use", "bob")).toMatchObject({ code: "exit-not-offered" });
+    idle = await stateOf(bobHost);
+    await bob.mesh("exit", "offer", "on");
+    await eventually("alice knows", async () => (await alice.local.exits()).exits[0]?.families.length === 2);
+    await alice.mesh("exit", "use", "bob");
+    for (const family of FAMILIES) await reaches(WEB[family], BOB_OUTSIDE[family]);
+    for (const family of FAMILIES) expect(await seenAt(PRINTER[family])).toBeUndefined();
+    expect((await bob.status()).exit.offering).toBe(true);
+    expect(await stateOf(bobHost)).toContain("table inet mesh-exit-mesh0");
   });
+
+  it("lets in nothing that was not asked for", async () => {
+    const { ip4 } = (await alice.status()).self!;
+    // A host of the internet, by whatever way, and bob for it: no port of alice's is there for them.
+    await bobHost.ip("address", "add", "198.51.100.99/32", "dev", "lo");
+    const from = ["--interface", "198.51.100.99", "--max-time", "1", "-s"];
+    expect((await bobHost.run("curl", ...from, `http://${ip4}:51820/`)).status).not.toBe(0);
+    await eventually("it is counted", async () => {
+      const { dataPlane } = await alice.status();
+      return (dataPlane?.drops["in-exit-unasked"] ?? 0) > 0;
+    });
+    await bobHost.ip("address", "delete", "198.51.100.99/32", "dev", "lo");
+  });
+
+  it("is none within a second of an admin's word, and one again by another", async () => {
+    await admin("exit", "forbid", "bob");
+    const forbiddenAt = performance.now();
+    await eventually("bob is none", async () => !(await bob.local.status()).exit.offering);
+    expect(performance.now() - forbiddenAt).toBeLessThan(1000);
+    await eventually("the host is as it was", async () => (await stateOf(bobHost)) === idle);
+    expect(await seenAt(WEB[4])).toBeUndefined();
+    expect(await warnings(bob)).toContain("an admin forbids");
+    await admin("exit", "allow", "bob");
+    await reaches(WEB[4], BOB_OUTSIDE[4]);
+    await bob.mesh("exit", "offer", "off");
+    await eventually("the host is as it was", async () => (await stateOf(bobHost)) === idle);
+    await alice.mesh("exit", "use", "off");
+  });
+});
 
 describe("networks behind a peer", () => {
   it("are reached by nobody before an admin says so", async () => {
     await expect.poll(() => warnings(bob)).toContain(`mesh route approve bob ${LAN[4]}`);
     expect(await routesOf(alice)).toEqual([]);
     expect(await stateOf(bobHost)).toContain("ip_forward:0");
-    expect(await callersAddress(alice.host, PRINTER[4])).toBeUndefined();
+    expect(await seenAt(PRINTER[4])).toBeUndefined();
     for (const [args, code] of [
       [["route", "approve", "nobody", LAN[4]], "not-found"],
       [["route", "approve", "bob", "192.168.99.0/24"], "not-found"],
@@ -90,8 +162,8 @@ describe("networks behind a peer", () => {
   });
 
   it("are reached as the peer once they are approved, and no more at once when they are revoked", async () => {
-    for (const family of [4, 6] as const) await admin("route", "approve", "bob", LAN[family]);
-    for (const family of [4, 6] as const) await reaches(PRINTER[family], BOB_THERE[family]);
+    for (const family of FAMILIES) await admin("route", "approve", "bob", LAN[family]);
+    for (const family of FAMILIES) await reaches(PRINTER[family], BOB_THERE[family]);
     expect((await routesOf(alice)).map(({ cidr, inForce }) => [cidr, inForce])).toEqual([
       [LAN[4], true],
       [LAN[6], true],
@@ -101,7 +173,7 @@ describe("networks behind a peer", () => {
     expect(ownSide.stdout).not.toContain("mesh0");
     await admin("route", "revoke", "bob", LAN[4]);
     const revokedAt = performance.now();
-    await eventually("bob forwards no more", async () => (await callersAddress(alice.host, PRINTER[4])) === undefined);
+    await eventually("bob forwards no more", async () => (await seenAt(PRINTER[4])) === undefined);
     expect(performance.now() - revokedAt).toBeLessThan(3000);
     await admin("route", "approve", "bob", LAN[4]);
     await reaches(PRINTER[4], BOB_THERE[4]);
@@ -155,53 +227,47 @@ describe("networks behind a peer", () => {
 });
 
 describe("a host whose own firewall forwards nothing", () => {
-  const DOCKER_LIKE = `table ip filter {
-    chain DOCKER-USER { return; }
-    chain DOCKER { }
-    chain FORWARD { type filter hook forward priority filter; policy drop;
-      jump DOCKER-USER; oifname "docker0" ct state related,established accept; iifname "docker0" accept; }
-  }`;
-  const UFW_LIKE = `table ip filter {
-    chain ufw-user-forward { }
-    chain ufw-before-forward { ct state related,established accept; jump ufw-user-forward; }
-    chain ufw-reject-forward { reject; }
-    chain FORWARD { type filter hook forward priority filter; policy drop;
-      jump ufw-before-forward; jump ufw-reject-forward; }
-  }`;
+  const LEAVE_A_PLACE = `
+    table ip filter {
+      chain DOCKER-USER { return; }
+      chain FORWARD { type filter hook forward priority filter; policy drop;
+        jump DOCKER-USER; oifname "docker0" ct state related,established accept; iifname "docker0" accept; }
+    }
+    table ip6 filter {
+      chain ufw6-user-forward { }
+      chain ufw6-before-forward { ct state related,established accept; jump ufw6-user-forward; }
+      chain ufw6-reject-forward { reject; }
+      chain FORWARD { type filter hook forward priority filter; policy drop;
+        jump ufw6-before-forward; jump ufw6-reject-forward; }
+    }`;
   const STRANGER = `table ip guard {
     chain forward { type filter hook forward priority filter; policy drop; }
   }`;
 
-  beforeEach(() => bob.mesh("down"));
-  afterEach(async () => {
-    await bobHost.run("nft", "flush", "ruleset");
-    await bobAgain();
-    await reaches(PRINTER[4], BOB_THERE[4]);
-  });
+  beforeAll(() => bob.mesh("down"));
+  afterEach(() => bobHost.run("nft", "flush", "ruleset"));
 
-  it.each([
-    ["docker's", DOCKER_LIKE, "DOCKER-USER"],
-    ["ufw's", UFW_LIKE, "ufw-user-forward"],
-  ])("lets it pass where it leaves a place, as %s does, and is as it was afterwards", async (_, ruleset, chain) => {
-    await bobHost.runner("nft", ["-f", "-"], ruleset);
+  it("lets it pass where it leaves a place, as docker's and ufw's do, and is as it was afterwards", async () => {
+    await bobHost.runner("nft", ["-f", "-"], LEAVE_A_PLACE);
     const theirs = await stateOf(bobHost);
     bob = await MeshPeer.up(bob);
-    await reaches(PRINTER[4], BOB_THERE[4]);
-    expect(await bobHost.must("nft", "list", "chain", "ip", "filter", chain)).toContain('comment "mesh-exit-mesh0"');
+    for (const family of FAMILIES) await reaches(PRINTER[family], BOB_THERE[family]);
+    const tag = 'comment "mesh-exit-mesh0"';
+    expect(await bobHost.must("nft", "list", "chain", "ip", "filter", "DOCKER-USER")).toContain(tag);
+    expect(await bobHost.must("nft", "list", "chain", "ip6", "filter", "ufw6-user-forward")).toContain(tag);
     expect(await warnings(bob)).not.toContain("firewall");
     await bob.process.kill();
     bob = await MeshPeer.up(bob);
     await reaches(PRINTER[4], BOB_THERE[4]);
     await bob.mesh("down");
     expect(await stateOf(bobHost)).toBe(theirs);
-    bob = await MeshPeer.up(bob);
   });
 
   it("is named where it leaves none, and stays as it is", async () => {
     await bobHost.runner("nft", ["-f", "-"], STRANGER);
     bob = await MeshPeer.up(bob);
     await expect.poll(() => warnings(bob), { timeout: 10_000 }).toContain("table ip guard, chain forward: policy drop");
-    expect(await callersAddress(alice.host, PRINTER[4])).toBeUndefined();
+    expect(await seenAt(PRINTER[4])).toBeUndefined();
     await reaches(PRINTER[6], BOB_THERE[6]);
     expect(await bobHost.must("nft", "list", "table", "ip", "guard")).not.toContain("mesh0");
   });
