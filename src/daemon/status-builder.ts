@@ -18,6 +18,8 @@ export interface StatusSources {
   readonly warnings: readonly string[];
   /** When an exit that nobody has confirmed by then is left. */
   readonly confirmExitBy?: string | null;
+  /** What was asked for, where no session tells what became of it. */
+  readonly exit?: Pick<ExitUseView, "nodes" | "allowLan">;
   readonly session: SessionSources | undefined;
 }
 
@@ -53,7 +55,7 @@ export function buildStatus(sources: StatusSources): Status {
     coordinator: coordinatorStatus(sources),
     relays: (session?.relays ?? []).map(relayStatus),
     exit: {
-      ...(session?.exitUse ?? NO_EXIT),
+      ...(session?.exitUse ?? { ...NO_EXIT, ...sources.exit }),
       confirmBy: sources.confirmExitBy ?? null,
       offering: session?.isExit ?? false,
     },

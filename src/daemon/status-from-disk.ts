@@ -5,6 +5,9 @@ import { NetworkState } from "./network-state.ts";
 import { deriveState } from "./state.ts";
 import { buildStatus } from "./status-builder.ts";
 
+const EXIT_WAITS =
+  "an exit was asked for, and no daemon runs: where one has run since the machine started, nothing leaves it until `mesh up` or `mesh down`";
+
 /** What can be said of a network while no daemon runs for it. */
 export async function statusFromDisk(home: Home, wantedNetwork: string | undefined): Promise<Status> {
   const network = selectNetwork(home, wantedNetwork);
@@ -23,13 +26,16 @@ export async function statusFromDisk(home: Home, wantedNetwork: string | undefin
   const enrolment = await state.enrolment.read();
   const intent = (await state.intent.read())?.intent ?? "down";
   const hasKeys = (await loadKeys(directory)) !== undefined;
+  const settings = await state.settings.read();
+  const nodes = settings?.exitNodes ?? [];
   const membership = enrolment !== undefined ? "enrolled" : hasKeys ? "keys" : "none";
   return buildStatus({
     state: deriveState({ membership, intent, engine: "off" }),
     network,
     self: enrolment?.self,
     coordinatorUrl: enrolment?.urls[0],
-    warnings: [],
+    warnings: nodes.length > 0 && intent === "up" ? [EXIT_WAITS] : [],
+    exit: { nodes, allowLan: settings?.exitAllowLan ?? false },
     session: undefined,
   });
 }

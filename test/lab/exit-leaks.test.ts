@@ -134,7 +134,8 @@ it("a trial that nobody confirms goes back to what was before, over a daemon tha
   expect(await state()).toEqual(before);
   await alice.mesh("exit", "use", "dave", "--confirm-within", "2s");
   expect((await alice.status()).exit.confirmBy).not.toBeNull();
-  await eventually("it is off again", async () => (await alice.status()).exit.nodes.length === 0);
+  await eventually("the trial is over", async () => (await alice.status()).exit.confirmBy === null);
+  expect((await alice.status()).exit.nodes).toEqual([]);
   expect(await state()).toEqual(before);
   await alice.mesh("exit", "use", "dave", "--confirm-within", "60s");
   await alice.mesh("exit", "confirm");

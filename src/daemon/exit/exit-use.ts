@@ -162,6 +162,7 @@ export class ExitUse implements AsyncDisposable {
       return;
     }
     this.#use(undefined);
+    this.#warn();
     const failures = await this.#serially(() => this.#guard().takeOut());
     if (failures > 0) throw new MeshError("host-change-failed", "the guard of the exit could not be taken out");
   }
