@@ -1,15 +1,10 @@
 import dnsPacket, { type Answer } from "dns-packet";
+import type { Asker } from "./asker.ts";
 import { Flag, Rcode } from "./constants.ts";
 import type { Forwarded, Forwarder } from "./forward/forwarder.ts";
 import { type Query, readQuery, type UnreadableQuery } from "./message/query.ts";
 import { type Content, encodeReply, finish, passOn, refusal } from "./message/reply.ts";
 import type { Zone, ZoneAnswer } from "./zone/zone.ts";
-
-/**
- * Who asks. A program of this host may know what this machine knows. Another peer sees another part of the network than we
- * do, so it learns nothing from us about names of the mesh: it has a name server of its own for these.
- */
-export type Asker = "host" | "peer";
 
 /** Where an answer comes from. */
 export type AnsweredBy =
@@ -75,8 +70,9 @@ export class Responder {
     const refused = this.#refuse(query, asker);
     if (refused !== undefined) return refused;
     const found = asker === "host" ? this.#sources.zone()?.lookup(query.name, query.type) : undefined;
-    if (found === undefined) return this.#forward(query);
-    if (found.continuesAt !== undefined && isRecursive(query)) return this.#continue(query, found, found.continuesAt);
+    if (found === undefined) return this.#forward(query, asker);
+    if (found.continuesAt !== undefined && isRecursive(query))
+      return this.#continue(query, found, found.continuesAt, asker);
     return { message: encodeReply(query, found), by: { source: "mesh" } };
   }
 
@@ -96,19 +92,19 @@ export class Responder {
     return undefined;
   }
 
-  #forward(query: Query): Reply | Promise<Reply> {
+  #forward(query: Query, asker: Asker): Reply | Promise<Reply> {
     const replied = (forwarded: Forwarded): Reply => {
       const { answer, server = "", isCached, ageSeconds, failures } = forwarded;
       if (answer === undefined) return failed(query, Rcode.servFail, failures.join("; "));
       return { message: passOn(query, answer, ageSeconds), by: { source: "server", server, isCached } };
     };
-    const forwarded = this.#sources.forwarder.resolve(query);
+    const forwarded = this.#sources.forwarder.resolve(query, asker);
     return forwarded instanceof Promise ? forwarded.then(replied) : replied(forwarded);
   }
 
   /** An alias of ours for a name of others: programs expect the whole chain. */
-  async #continue(query: Query, found: ZoneAnswer, target: string): Promise<Reply> {
-    const { message } = await this.#forward(queryFor(target, query));
+  async #continue(query: Query, found: ZoneAnswer, target: string, asker: Asker): Promise<Reply> {
+    const { message } = await this.#forward(queryFor(target, query), asker);
     const told = readAnswers(message);
     if (told === undefined) return failed(query, Rcode.servFail, `nobody tells about ${target}`);
     return {

@@ -1,6 +1,7 @@
 import dnsPacket from "dns-packet";
 import type { Clock } from "../../base/clock.ts";
 import { type DnsServerAddress, exchangeDns } from "../../host/dns-exchange.ts";
+import type { Asker } from "../asker.ts";
 import { Flag, HEADER_BYTES, MAX_UDP_BYTES, Rcode } from "../constants.ts";
 import { readLayout } from "../message/layout.ts";
 import type { Query } from "../message/query.ts";
@@ -15,6 +16,8 @@ const TOTAL_TIMEOUT_MS = 4500;
 const SILENT_MS = 30_000;
 /** Different questions under way at once. */
 const MAX_UNDER_WAY = 512;
+/** Of these, those of other peers: they leave room for the host. */
+const MAX_UNDER_WAY_OF_PEERS = 384;
 
 export interface Forwarded {
   /** Undefined when nobody could tell. */
@@ -68,7 +71,7 @@ export class Forwarder {
     this.#stop = new AbortController();
   }
 
-  resolve(query: Query): Promise<Forwarded> | Forwarded {
+  resolve(query: Query, asker: Asker): Promise<Forwarded> | Forwarded {
     const hit = this.#cache.find(query);
     if (hit !== undefined) {
       return { answer: hit.message, ageSeconds: hit.ageSeconds, server: hit.server, isCached: true, failures: [] };
@@ -79,7 +82,8 @@ export class Forwarder {
     const route = routeOf(query.name, this.#routes);
     if (route === undefined || route.servers.length === 0)
       return { ...NOBODY, failures: ["no server is known for this name"] };
-    if (this.#underWay.size >= MAX_UNDER_WAY) return { ...NOBODY, failures: ["too many questions are under way"] };
+    if (this.#underWay.size >= (asker === "peer" ? MAX_UNDER_WAY_OF_PEERS : MAX_UNDER_WAY))
+      return { ...NOBODY, failures: ["too many questions are under way"] };
     const asking = this.#ask(query, route, this.#stop.signal).finally(() => {
       if (this.#underWay.get(key) === asking) this.#underWay.delete(key);
     });

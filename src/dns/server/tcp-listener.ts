@@ -1,6 +1,7 @@
 import { createServer, type Server, type Socket } from "node:net";
+import { SourceQuota } from "../../base/source-quota.ts";
+import type { Asker } from "../asker.ts";
 import { MAX_MESSAGE_BYTES } from "../constants.ts";
-import type { Asker } from "../responder.ts";
 import { TCP_LIMITS } from "./constants.ts";
 import type { ListenerOptions } from "./udp-listener.ts";
 
@@ -11,12 +12,19 @@ import type { ListenerOptions } from "./udp-listener.ts";
 export class TcpListener implements AsyncDisposable {
   readonly #server: Server;
   readonly #connections = new Set<Socket>();
+  readonly #ofPeers = new SourceQuota(TCP_LIMITS.connectionsOfPeers, TCP_LIMITS.connectionsOfPeer);
 
   private constructor(options: ListenerOptions) {
     this.#server = createServer({ allowHalfOpen: true }, (socket) => {
-      const asker = options.askerAt(socket.remoteAddress ?? "");
-      if (asker === undefined) socket.destroy();
-      else this.#serve(socket, asker, options);
+      const { remoteAddress = "" } = socket;
+      const asker = options.askerAt(remoteAddress);
+      const isRefused = asker === undefined || (asker === "peer" && !this.#ofPeers.hasRoomFor(remoteAddress));
+      if (isRefused) {
+        socket.destroy();
+        return;
+      }
+      if (asker === "peer") socket.once("close", this.#ofPeers.enter(remoteAddress));
+      this.#serve(socket, asker, options);
     });
     this.#server.maxConnections = TCP_LIMITS.connections;
   }

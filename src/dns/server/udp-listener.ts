@@ -1,8 +1,10 @@
 import { createSocket, type Socket } from "node:dgram";
 import { isIPv6 } from "node:net";
+import { SourceQuota } from "../../base/source-quota.ts";
+import type { Asker } from "../asker.ts";
 import { udpLimitOf } from "../message/reply.ts";
-import type { Asker, Responder } from "../responder.ts";
-import { MAX_UDP_UNDER_WAY, RECEIVE_BUFFER_BYTES } from "./constants.ts";
+import type { Responder } from "../responder.ts";
+import { MAX_UDP_OF_PEER, MAX_UDP_OF_PEERS, MAX_UDP_UNDER_WAY, RECEIVE_BUFFER_BYTES } from "./constants.ts";
 
 export interface ListenerOptions {
   readonly address: string;
@@ -17,6 +19,7 @@ export class UdpListener implements AsyncDisposable {
   readonly #socket: Socket;
   readonly #options: ListenerOptions;
   #underWay = 0;
+  readonly #ofPeers = new SourceQuota(MAX_UDP_OF_PEERS, MAX_UDP_OF_PEER);
 
   private constructor(socket: Socket, options: ListenerOptions) {
     this.#socket = socket;
@@ -52,16 +55,19 @@ export class UdpListener implements AsyncDisposable {
     const asker = askerAt(address);
     // An answer to port 0 goes nowhere.
     if (asker === undefined || port === 0 || this.#underWay >= MAX_UDP_UNDER_WAY) return;
+    if (asker === "peer" && !this.#ofPeers.hasRoomFor(address)) return;
     const answer = responder.answer(bytes, asker, udpLimitOf);
     if (!(answer instanceof Promise)) {
       if (answer !== undefined) this.#send(answer, address, port);
       return;
     }
     this.#underWay++;
+    const leave = asker === "peer" ? this.#ofPeers.enter(address) : () => {};
     void answer
       .then((reply) => reply && this.#send(reply, address, port))
       .finally(() => {
         this.#underWay--;
+        leave();
       });
   }
 

@@ -28,7 +28,7 @@ function forwarder(routes: Record<string, readonly DnsUpstream[]>, clock = new M
   return made;
 }
 async function told(from: Forwarder, name: string, type = "A"): Promise<string[]> {
-  const { answer, ageSeconds } = await from.resolve(query(name, type));
+  const { answer, ageSeconds } = await from.resolve(query(name, type), "host");
   return answer === undefined ? ["nobody"] : lines(decode(passOn(query(name, type), answer, ageSeconds)).answers);
 }
 const silent: Behaviour = () => undefined;
@@ -85,10 +85,10 @@ describe("fail-over", () => {
     const refusing = await upstream((asked) => replyTo(asked, { rcode: 2 }));
     const dead = await upstream(silent);
     const from = forwarder({ "": [refusing], "dead.example": [dead] });
-    const refused = await from.resolve(query("a.example", "A"));
+    const refused = await from.resolve(query("a.example", "A"), "host");
     expect(refused.answer!.readUInt16BE(2) & 0xf).toBe(2);
     expect(refusing.asked).toHaveLength(1);
-    const nobody = await from.resolve(query("dead.example", "A"));
+    const nobody = await from.resolve(query("dead.example", "A"), "host");
     expect(nobody.answer).toBeUndefined();
     expect(nobody.failures[0]).toMatch(/^127\.0\.0\.1#\d+: no answer in time$/);
     // Over UDP a question may be lost: it is asked again.
@@ -140,7 +140,7 @@ describe("whom it believes", () => {
     let back = 0;
     const mirror = await upstream((asked) => {
       back++;
-      void from.resolve(query(asked.questions?.[0]?.name ?? "", "A"));
+      void from.resolve(query(asked.questions?.[0]?.name ?? "", "A"), "host");
       return undefined;
     });
     from.use([{ suffix: "", servers: [mirror.server], sockets }]);
@@ -157,12 +157,12 @@ describe("the cache", () => {
     await told(from, "a.example");
     clock.advance(4_000);
     const asked = query("A.eXample", "A");
-    const hit = await from.resolve(asked);
+    const hit = await from.resolve(asked, "host");
     expect(hit).toMatchObject({ isCached: true, ageSeconds: 4 });
     const reply = decode(passOn(asked, hit.answer!, hit.ageSeconds));
     expect(reply).toMatchObject({ id: asked.id, questions: [{ name: "A.eXample" }], answers: [{ ttl: 6 }] });
     clock.advance(6_000);
-    expect((await from.resolve(query("a.example", "A"))).isCached).toBe(false);
+    expect((await from.resolve(query("a.example", "A"), "host")).isCached).toBe(false);
     expect(server.asked).toHaveLength(2);
   });
 
@@ -177,7 +177,7 @@ describe("the cache", () => {
     );
     const clock = new ManualClock();
     const from = forwarder({ "": [server] }, clock);
-    const isCached = async (name: string) => (await from.resolve(query(name, "A"))).isCached;
+    const isCached = async (name: string) => (await from.resolve(query(name, "A"), "host")).isCached;
     expect([await isCached("a.example"), await isCached("b.example")]).toEqual([false, false]);
     clock.advance(6_900);
     expect([await isCached("a.example"), await isCached("b.example")]).toEqual([true, false]);
@@ -193,22 +193,22 @@ describe("the cache", () => {
     });
     const from = forwarder({ "": [server] });
     for (const name of ["failed.example", "now.example", "signless.example"]) {
-      await from.resolve(query(name, "A"));
-      expect((await from.resolve(query(name, "A"))).isCached, name).toBe(false);
+      await from.resolve(query(name, "A"), "host");
+      expect((await from.resolve(query(name, "A"), "host")).isCached, name).toBe(false);
     }
     server.behaviour = (asked) => addressOf(asked, "192.0.2.1");
-    await from.resolve(query("a.example", "A"));
-    expect((await from.resolve(query("a.example", "A"))).isCached).toBe(true);
-    expect((await from.resolve(query("a.example", "A", { edns: { dnssecOk: true } }))).isCached).toBe(false);
-    expect((await from.resolve(query("a.example", "A", { flags: 0x0110 }))).isCached).toBe(false);
-    expect((await from.resolve(query("a.example", "AAAA"))).isCached).toBe(false);
+    await from.resolve(query("a.example", "A"), "host");
+    expect((await from.resolve(query("a.example", "A"), "host")).isCached).toBe(true);
+    expect((await from.resolve(query("a.example", "A", { edns: { dnssecOk: true } }), "host")).isCached).toBe(false);
+    expect((await from.resolve(query("a.example", "A", { flags: 0x0110 }), "host")).isCached).toBe(false);
+    expect((await from.resolve(query("a.example", "AAAA"), "host")).isCached).toBe(false);
   });
 
   it("is bounded, and is forgotten when others are asked", async () => {
     const server = await upstream((asked) => addressOf(asked, "192.0.2.1"));
     const from = forwarder({ "": [server] });
     for (let i = 0; i < 4200; i += 100) {
-      await Promise.all(Array.from({ length: 100 }, (_, j) => from.resolve(query(`n${i + j}.example`, "A"))));
+      await Promise.all(Array.from({ length: 100 }, (_, j) => from.resolve(query(`n${i + j}.example`, "A"), "host")));
     }
     expect(from.cached).toBe(4096);
     from.use([]);

@@ -1,10 +1,11 @@
 import dnsPacket from "dns-packet";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import type { Asker } from "../../../src/dns/asker.ts";
 import { MAX_MESSAGE_BYTES } from "../../../src/dns/constants.ts";
 import type { Forwarded } from "../../../src/dns/forward/forwarder.ts";
 import { udpLimitOf } from "../../../src/dns/message/reply.ts";
-import { type Asker, Responder } from "../../../src/dns/responder.ts";
+import { Responder } from "../../../src/dns/responder.ts";
 import { Zone } from "../../../src/dns/zone/zone.ts";
 import { type Asked, decode, lines, queryBytes } from "../../support/dns/messages.ts";
 import { mapPeer, networkMap } from "../../support/network-map.ts";

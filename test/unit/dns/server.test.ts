@@ -1,7 +1,8 @@
 import { createSocket } from "node:dgram";
 import { connect, type Socket } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { type Asker, Responder } from "../../../src/dns/responder.ts";
+import type { Asker } from "../../../src/dns/asker.ts";
+import { Responder } from "../../../src/dns/responder.ts";
 import { TCP_LIMITS } from "../../../src/dns/server/constants.ts";
 import { TcpListener } from "../../../src/dns/server/tcp-listener.ts";
 import { UdpListener } from "../../../src/dns/server/udp-listener.ts";
@@ -150,8 +151,12 @@ describe("over TCP (RFC 7766)", () => {
     const sockets = open(TCP_LIMITS.connections + 4);
     await until(() => sockets.filter(({ destroyed }) => destroyed).length === 4);
     for (const socket of sockets) socket.destroy();
+    // One peer cannot take them all.
+    asker = "peer";
+    const ofPeer = open(TCP_LIMITS.connectionsOfPeer + 2);
+    await until(() => ofPeer.filter(({ destroyed }) => destroyed).length === 2);
+    for (const socket of ofPeer) socket.destroy();
     asker = undefined;
-    await until(() => true);
     const [stranger] = open(1);
     await new Promise((resolve) => stranger!.once("close", resolve));
   });
