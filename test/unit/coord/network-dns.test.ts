@@ -101,10 +101,10 @@ describe("who is told of a record", () => {
   it("within a second, by a delta of nothing else; and who comes later, or again", async () => {
     const keys = await join("alice", "humans");
     const alice = await fixture.client.connect(keys);
-    const startedAt = Date.now();
     await add("nas A 192.0.2.7", 60);
+    const addedAt = Date.now();
     await toldOf(alice, "nas A 192.0.2.7");
-    expect(Date.now() - startedAt).toBeLessThan(1000);
+    expect(Date.now() - addedAt).toBeLessThan(1000);
     expect(alice.messages.at(-1)).toMatchObject({ type: "delta", delta: { upserted: [], removed: [] } });
     expect(alice.map?.dns.records).toEqual([{ name: "nas", type: "A", data: "192.0.2.7", ttlSeconds: 60 }]);
     const held = alice.map;

@@ -140,8 +140,10 @@ describe("who is told of a rule of the network", () => {
       "deny in 6 any > cidr:192.168.7.0/24",
       "deny out 7 any > tag:secret-tag",
     ]);
+    // A field of the map is called like one of the CIDRs.
+    const messages = JSON.stringify(alice.messages).replaceAll('"servers":[]', "");
     for (const name of ["web-1", "hidden-tag", '"web"', ":web", "servers", "10.86.161.0"]) {
-      expect(JSON.stringify(alice.messages)).not.toContain(name);
+      expect(messages).not.toContain(name);
     }
     await db.until("its rules", () => told(db).some((rule) => rule.includes("secret-tag")));
     expect(told(db)).toContain("deny in 4 any > cidr:servers");
