@@ -23,6 +23,16 @@ export const dnsRouteSchema = z.object({
 });
 export type DnsRouteStatus = z.infer<typeof dnsRouteSchema>;
 
+/** How this host's own programs come to ask the mesh's name server. */
+export const hostNamesSchema = z.object({
+  /** Who decides here; null where mesh has told nobody. */
+  manager: z.enum(["systemd-resolved", "openresolv", "resolvconf", "resolv.conf"]).nullable(),
+  inForce: z.boolean(),
+  /** Why it is that one, or why it is not in force. */
+  reason: z.string(),
+});
+export type HostNamesStatus = z.infer<typeof hostNamesSchema>;
+
 export const dnsStatusSchema = z.object({
   enabled: z.boolean(),
   domain: z.string(),
@@ -31,6 +41,7 @@ export const dnsStatusSchema = z.object({
   peers: z.number().int(),
   records: z.number().int(),
   routes: z.array(dnsRouteSchema),
+  host: hostNamesSchema,
   /** Peers whose exit this machine is may have other names looked up here. */
   servesPeers: z.boolean(),
   /** Answers of others that are kept. */

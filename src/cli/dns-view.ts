@@ -4,11 +4,12 @@ import { type Column, renderTable } from "./table.ts";
 
 /** `mesh dns status`, for people. */
 export function renderDnsStatus(status: DnsStatus): string {
-  const { enabled, domain, listeners, peers, records, routes, servesPeers, cached } = status;
+  const { enabled, domain, listeners, peers, records, routes, host, servesPeers, cached } = status;
   if (!enabled) return "this machine has no name server for the mesh: start it with --dns";
   const lines = listeners.map(({ address, port, problem }) =>
     problem === null ? `answers at ${address} port ${port}, UDP and TCP` : `does not answer at ${address}: ${problem}`,
   );
+  lines.push(hostLine(host));
   lines.push(`names below ${domain}: ${peers} of peers, ${records} records`);
   lines.push(`answers of others kept: ${cached}`);
   if (servesPeers) lines.push("peers whose exit this machine is have other names looked up here");
@@ -25,6 +26,11 @@ export function renderDnsStatus(status: DnsStatus): string {
     [{ suffix: domain, servers: ["this machine"], reason: "names of the mesh", skipped: [] }, ...routes],
   );
   return `${lines.join("\n")}\n\n${table}`;
+}
+
+function hostLine({ manager, inForce, reason }: DnsStatus["host"]): string {
+  if (!inForce) return `this host's programs do not ask here: ${reason}`;
+  return `this host's programs ask here, by ${manager}: ${reason}`;
 }
 
 /** `mesh dns query`, for people. */

@@ -32,13 +32,12 @@ import { underlaySockets } from "../host/underlay/underlay-sockets.ts";
 import type { AeadProviderName } from "../wireguard/aead/provider.ts";
 import { type AdminCall, callAsAdmin } from "./admin-call.ts";
 import { deregister } from "./deregister.ts";
-import type { DnsKeeper } from "./dns/dns-keeper.ts";
 import { ExitTrials } from "./exit/exit-trial.ts";
 import type { ExitUseSettings } from "./exit/exit-use.ts";
 import type { FilterKeeper } from "./filter/filter-keeper.ts";
 import type { Home, NetworkPaths } from "./home.ts";
 import { hostView } from "./host-view.ts";
-import { LocalApi, type LocalApiTarget } from "./local-api.ts";
+import { type DnsTarget, LocalApi, type LocalApiTarget } from "./local-api.ts";
 import type { Enrolment, NetworkState, Settings } from "./network-state.ts";
 import { PeerSession } from "./peer-session.ts";
 import { removeNetwork } from "./remove-network.ts";
@@ -222,8 +221,12 @@ export class Daemon implements LocalApiTarget, AsyncDisposable {
     return this.#running().filter;
   }
 
-  get dns(): DnsKeeper {
-    return this.#running().dns;
+  get dns(): DnsTarget {
+    const { dns, hostNames } = this.#running();
+    return {
+      status: () => ({ ...dns.status(), host: hostNames.status }),
+      query: (request) => dns.query(request),
+    };
   }
 
   exits(): ExitView {

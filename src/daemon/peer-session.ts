@@ -24,6 +24,7 @@ import type { Tunnel } from "../router/tunnel.ts";
 import { callAsAdmin } from "./admin-call.ts";
 import { CallBatch } from "./call-batch.ts";
 import type { DnsKeeper } from "./dns/dns-keeper.ts";
+import type { HostNames } from "./dns/host-names.ts";
 import type { AcceptedRoutes } from "./exit/accepted-routes.ts";
 import { requireExits } from "./exit/exit-nodes.ts";
 import { exitPeers } from "./exit/exit-peers.ts";
@@ -77,6 +78,7 @@ export class PeerSession implements AsyncDisposable {
   readonly exitUse: ExitUse;
   readonly dns: DnsKeeper;
   readonly #sockets: UnderlaySockets;
+  readonly hostNames: HostNames;
   readonly explainer: Explainer;
   readonly #options: SessionOptions;
   readonly #deps: PeerSessionDeps;
@@ -105,6 +107,7 @@ export class PeerSession implements AsyncDisposable {
     this.exitUse = parts.exitUse;
     this.dns = parts.dns;
     this.#sockets = parts.sockets;
+    this.hostNames = parts.hostNames;
     this.explainer = new Explainer({
       tunnel: parts.tunnel,
       filter: parts.filter,
@@ -189,6 +192,7 @@ export class PeerSession implements AsyncDisposable {
     const ticker = setInterval(() => {
       session.#tellOfPipes();
       void session.dns.refresh();
+      void session.hostNames.keep();
       session.#keepServiceRules();
       session.#keepPins();
       deps.onChange();
@@ -380,6 +384,7 @@ export class PeerSession implements AsyncDisposable {
     this.#underlay.networkChanged();
     this.#refreshOffers();
     void this.dns.refresh();
+    void this.hostNames.keep();
     this.#routes.refresh();
     this.exitUse.networkChanged();
     this.#overrides.networkChanged();

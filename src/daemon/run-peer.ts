@@ -7,6 +7,7 @@ import { connectToAny } from "../control/coordinator-http.ts";
 import { MapCache } from "../control/map-cache.ts";
 import { advertisableRoute } from "../exit/advertised-route.ts";
 import { writeFileAtomic } from "../host/atomic-file.ts";
+import { HostChanges } from "../host/changes/host-changes.ts";
 import { IpRoute } from "../host/ip-route.ts";
 import { requireFreeInterface, requireNetAdmin, requireTunDevice } from "../host/preflight.ts";
 import { DEFAULT_FWMARK } from "../host/underlay/firewall-mark.ts";
@@ -59,6 +60,11 @@ async function startPeer(plan: PeerPlan, deps: RunPeerDeps, resources: DisposeSt
   const paths = networkPaths(plan.home, network);
   await makePrivateDirectory(paths.directory);
   resources.use(await lockNetwork(paths));
+  // A predecessor that was killed left this host asking a name server that is gone; the rest of what it left can wait.
+  {
+    await using changes = await HostChanges.open(paths.journalFile, { logger });
+    await changes.takeBackAll("dns");
+  }
 
   const state = new NetworkState(paths.directory);
   const existing = await state.enrolment.read();

@@ -9,10 +9,12 @@ import type { PeerKeys } from "../control/peer-keys.ts";
 import type { InterfaceIdentity } from "../host/changes/host-change.ts";
 import { HostChanges } from "../host/changes/host-changes.ts";
 import { configureInterface, identityOf, type NoIpv6Reason, requireUsableHost } from "../host/interface-setup.ts";
+import { HostResolver } from "../host/resolver/host-resolver.ts";
 import { type UnderlaySockets, underlaySockets } from "../host/underlay/underlay-sockets.ts";
 import type { Tunnel } from "../router/tunnel.ts";
 import type { AeadProviderName } from "../wireguard/aead/provider.ts";
 import { DnsKeeper } from "./dns/dns-keeper.ts";
+import { HostNames } from "./dns/host-names.ts";
 import type { ExitState } from "./dns/upstream-plan.ts";
 import { AcceptedRoutes } from "./exit/accepted-routes.ts";
 import { ExitUse } from "./exit/exit-use.ts";
@@ -65,6 +67,7 @@ export interface SessionParts {
   readonly sockets: UnderlaySockets;
   readonly underlay: Underlay;
   readonly dns: DnsKeeper;
+  readonly hostNames: HostNames;
 }
 
 /** As a name server sees it. */
@@ -155,6 +158,16 @@ export async function openSessionParts(
       { sockets, clock, logger, warnings, exit: () => exitState(exitUse, view.map), servesPeers: () => offers.isExit },
     ),
   );
+  // Before our answers end.
+  const hostNames = resources.use(
+    new HostNames(device, {
+      resolver: new HostResolver(paths.network, { changes }),
+      service: () => dns.service,
+      warnings,
+      logger,
+    }),
+  );
+  await hostNames.keep();
   return {
     changes,
     tunnel,
@@ -170,5 +183,6 @@ export async function openSessionParts(
     sockets,
     underlay,
     dns,
+    hostNames,
   };
 }

@@ -50,6 +50,10 @@ export interface DnsService {
   /** The mesh domain. The reverse zones of its ranges are ours too. */
   readonly domain: string;
   readonly ranges: readonly string[];
+  /** Further names for which we know whom to ask, by the network's word. */
+  readonly suffixes: readonly string[];
+  /** So we do for all others: the network's servers, or an exit's. */
+  readonly takesAll: boolean;
 }
 
 /** As a program of this host, which an exit in use takes along. */
@@ -122,7 +126,15 @@ export class DnsKeeper implements AsyncDisposable {
     // On loopback first: it is there whatever becomes of the interface.
     const isLoopback = (address: string) => (address.startsWith("127.") ? 0 : 1);
     const sorted = addresses.toSorted((a, b) => isLoopback(a) - isLoopback(b));
-    return addresses.length === 0 ? undefined : { addresses: sorted, domain, ranges: [cidr4, cidr6] };
+    if (addresses.length === 0) return undefined;
+    const { servers, splits } = this.#source.dns;
+    return {
+      addresses: sorted,
+      domain,
+      ranges: [cidr4, cidr6],
+      suffixes: splits.map(({ suffix }) => suffix),
+      takesAll: servers.length > 0 || this.#deps.exit() !== undefined,
+    };
   }
 
   /** Answers follow the map at once. */
@@ -145,7 +157,7 @@ export class DnsKeeper implements AsyncDisposable {
     this.#plan();
   }
 
-  status(): DnsStatus {
+  status(): Omit<DnsStatus, "host"> {
     const { peers, dns } = this.#source;
     return {
       enabled: this.#options.enabled,

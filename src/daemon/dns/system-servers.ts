@@ -1,5 +1,4 @@
-import { readFile } from "node:fs/promises";
-import { errnoOf } from "../../base/errors.ts";
+import { readFormerConf, SYSTEM_RESOLVER_FILES } from "../../host/resolver/former-conf.ts";
 import { parseResolvConf } from "../../host/underlay/resolv-conf.ts";
 
 export interface SystemServers {
@@ -8,14 +7,8 @@ export interface SystemServers {
   readonly source: string;
 }
 
-const RESOLV_CONF = "/etc/resolv.conf";
-
-/** Whom this host's programs ask. */
-export async function readSystemServers(path = RESOLV_CONF): Promise<SystemServers> {
-  try {
-    return { servers: parseResolvConf(await readFile(path, "utf8")).servers, source: path };
-  } catch (failure) {
-    if (errnoOf(failure) === "ENOENT") return { servers: [], source: path };
-    throw failure;
-  }
+/** Whom this host's programs ask, or would ask without us. */
+export async function readSystemServers(files = SYSTEM_RESOLVER_FILES): Promise<SystemServers> {
+  const text = await readFormerConf(files);
+  return { servers: text === "" ? [] : parseResolvConf(text).servers, source: files.resolvConf };
 }

@@ -1,8 +1,6 @@
 import { createHash } from "node:crypto";
+import { LISTENER_OCTETS } from "../../host/resolver/former-conf.ts";
 
-/** 127.0.0.53 and .54 are systemd-resolved's; the lower ones people use themselves. */
-const FIRST = 64;
-const LAST = 253;
 const CANDIDATES = 8;
 
 /**
@@ -10,7 +8,8 @@ const CANDIDATES = 8;
  * another for another one.
  */
 export function loopbackCandidates(network: string): readonly string[] {
-  const count = LAST - FIRST + 1;
+  const { first, last } = LISTENER_OCTETS;
+  const count = last - first + 1;
   const start = createHash("sha256").update(network).digest().readUInt32BE(0) % count;
-  return Array.from({ length: CANDIDATES }, (_, i) => `127.0.0.${FIRST + ((start + i) % count)}`);
+  return Array.from({ length: CANDIDATES }, (_, i) => `127.0.0.${first + ((start + i) % count)}`);
 }

@@ -45,6 +45,17 @@ export function reverseApex(name: string, ranges: readonly Cidr[]): string | und
   return undefined;
 }
 
+/** The zones that hold the addresses of `range` and nothing else, each with a name of its own: at most 128, mostly one. */
+export function reverseZones(range: Cidr): string[] {
+  const tree = TREES.find(({ addressBytes }) => addressBytes === range.address.length)!;
+  const bits = Math.ceil(range.prefixBits / tree.bitsPerLabel) * tree.bitsPerLabel;
+  return Array.from({ length: 2 ** (bits - range.prefixBits) }, (_, i) => {
+    const address = Uint8Array.from(range.address);
+    if (bits > 0) address[(bits >>> 3) - (bits & 7 ? 0 : 1)]! |= i << (bits & 7 ? 8 - (bits & 7) : 0);
+    return nameOf(address, bits, tree);
+  });
+}
+
 /** What the labels, read from the right, say of an address, as far as they do. */
 function prefixOf(labels: readonly string[], { addressBytes, bitsPerLabel, radix, label }: Tree): Cidr {
   const address = new Uint8Array(addressBytes);

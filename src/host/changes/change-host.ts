@@ -3,7 +3,9 @@ import type { HostFirewall } from "../firewall/host-firewall.ts";
 import { AlreadyThereError, type IpRoute } from "../ip-route.ts";
 import type { Nft } from "../nft.ts";
 import type { Sysctls } from "../sysctl.ts";
+import { makeFile, unmakeFile } from "./file-change.ts";
 import type { HostChange, InterfaceIdentity } from "./host-change.ts";
+import type { ResolverPrograms } from "./resolver-change.ts";
 
 /** The parts of the host that changes are made to. */
 export interface HostTools {
@@ -13,6 +15,7 @@ export interface HostTools {
   readonly firewallRules: FirewallRules;
   /** Read, never changed. */
   readonly firewall: HostFirewall;
+  readonly resolvers: ResolverPrograms;
 }
 
 /**
@@ -20,7 +23,7 @@ export interface HostTools {
  * @throws MeshError `host-change-failed`, `missing-capability`, `missing-tool`; nothing has changed then
  */
 export async function makeChange(change: HostChange, tools: HostTools, text = ""): Promise<void> {
-  const { ipRoute, nft, sysctls, firewallRules } = tools;
+  const { ipRoute, nft, sysctls, firewallRules, resolvers } = tools;
   switch (change.kind) {
     case "address":
       return ipRoute.addAddress(change.interface.name, change.address);
@@ -34,6 +37,12 @@ export async function makeChange(change: HostChange, tools: HostTools, text = ""
       return sysctls.write(change.key, change.after);
     case "firewall-rule":
       return firewallRules.insert(change);
+    case "file":
+      return makeFile(change);
+    case "resolved-link":
+      return resolvers.setLink(change);
+    case "resolvconf-record":
+      return resolvers.addRecord(change);
   }
 }
 
@@ -51,7 +60,7 @@ export async function renewChange(change: HostChange, tools: HostTools): Promise
 
 /** Takes it back; it may never have been made, or be gone already: both are success. */
 export async function unmakeChange(change: HostChange, tools: HostTools): Promise<void> {
-  const { ipRoute, nft, sysctls, firewallRules } = tools;
+  const { ipRoute, nft, sysctls, firewallRules, resolvers } = tools;
   switch (change.kind) {
     case "address":
       if (await isSameInterface(change.interface, ipRoute)) {
@@ -74,6 +83,13 @@ export async function unmakeChange(change: HostChange, tools: HostTools): Promis
       return;
     case "firewall-rule":
       return firewallRules.remove(change);
+    case "file":
+      return unmakeFile(change);
+    case "resolved-link":
+      if (await isSameInterface(change.interface, ipRoute)) await resolvers.revertLink(change.interface.name);
+      return;
+    case "resolvconf-record":
+      return resolvers.removeRecord(change);
   }
 }
 

@@ -1,5 +1,7 @@
 import { z } from "zod";
 import { firewallRuleSchema } from "../firewall/firewall-rules.ts";
+import { type FileState, fileChangeSchema } from "./file-change.ts";
+import { resolvconfRecordSchema, resolvedLinkSchema } from "./resolver-change.ts";
 
 /**
  * Who makes changes to this host. What an owner made is taken back together, newest first. `guard` keeps traffic from leaving
@@ -83,6 +85,9 @@ export const hostChangeSchema = z.discriminatedUnion("kind", [
   nftTableSchema,
   sysctlSchema,
   firewallRuleChangeSchema,
+  fileChangeSchema,
+  resolvedLinkSchema,
+  resolvconfRecordSchema,
 ]);
 export type HostChange = z.output<typeof hostChangeSchema>;
 
@@ -94,6 +99,11 @@ export const ownedChangeSchema = z.object({
   change: hostChangeSchema,
 });
 export type OwnedChange = z.output<typeof ownedChangeSchema>;
+
+/** Whether it may be in force: a reboot ends all but what is on the disk. */
+export function isOfBoot({ boot, change }: OwnedChange, currentBoot: string): boolean {
+  return boot === currentBoot || change.kind === "file";
+}
 
 /** In words for people, one line. */
 export function describeChange(change: HostChange): string {
@@ -116,5 +126,16 @@ export function describeChange(change: HostChange): string {
       const table = [change.family, change.table].filter((word) => word !== "").join(" ");
       return `${change.tool} rule in table ${table}, chain ${change.chain}: ${change.words.join(" ")}`;
     }
+    case "file":
+      return `${change.path} is mesh's (was ${describeState(change.before)})`;
+    case "resolved-link":
+      return `systemd-resolved asks ${change.servers.join(", ")} for ${change.domains.join(" ")}`;
+    case "resolvconf-record":
+      return `resolvconf has a record ${change.record}`;
   }
+}
+
+function describeState(state: FileState): string {
+  if (state.is === "nothing") return "not there";
+  return state.is === "link" ? `a link to ${state.target}` : "another file";
 }

@@ -15,12 +15,14 @@ import {
   type HostRouteChange,
   type HostRuleChange,
   type InterfaceIdentity,
+  isOfBoot,
   MAIN_TABLE,
   type NftTableChange,
   type OwnedChange,
   outlivesDaemon,
   ownedChangeSchema,
 } from "./host-change.ts";
+import { ResolverPrograms } from "./resolver-change.ts";
 import { readJournal, UndoJournal } from "./undo-journal.ts";
 
 export interface HostChangesDeps {
@@ -51,13 +53,14 @@ export class HostChanges implements AsyncDisposable {
       sysctls: deps.sysctls ?? systemSysctls,
       firewallRules: new FirewallRules(run),
       firewall: new HostFirewall(run),
+      resolvers: new ResolverPrograms(run),
     };
     const boot = currentBoot();
     const journal = await UndoJournal.open(
       { path: journalFile, stepSchema: ownedChangeSchema },
       {
         undo: async (step) => {
-          if (step.boot === boot) await unmakeChange(step.change, tools);
+          if (isOfBoot(step, boot)) await unmakeChange(step.change, tools);
         },
         logger: deps.logger,
       },
@@ -67,7 +70,7 @@ export class HostChanges implements AsyncDisposable {
 
   /** What is in force, oldest first. */
   list(): readonly OwnedChange[] {
-    return this.#journal.pending.map(([, step]) => step).filter((step) => step.boot === this.#boot);
+    return this.#journal.pending.map(([, step]) => step).filter((step) => isOfBoot(step, this.#boot));
   }
 
   /**
@@ -146,7 +149,7 @@ export class HostChanges implements AsyncDisposable {
   }
 
   #isSame(step: OwnedChange, owner: ChangeOwner, change: HostChange): boolean {
-    return step.owner === owner && step.boot === this.#boot && isDeepStrictEqual(step.change, change);
+    return step.owner === owner && isOfBoot(step, this.#boot) && isDeepStrictEqual(step.change, change);
   }
 }
 
@@ -170,7 +173,7 @@ export async function takeBackHostChanges(journalFile: string, deps: HostChanges
 export async function readHostChanges(journalFile: string): Promise<readonly OwnedChange[]> {
   const { pending } = await readJournal({ path: journalFile, stepSchema: ownedChangeSchema });
   const boot = currentBoot();
-  return [...pending.values()].filter((step) => step.boot === boot);
+  return [...pending.values()].filter((step) => isOfBoot(step, boot));
 }
 
 /** The kernel's name for this boot. */

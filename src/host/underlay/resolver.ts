@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { isIP } from "node:net";
 import { errnoOf } from "../../base/errors.ts";
 import type { DnsSockets } from "../dns-exchange.ts";
+import { type ResolverFiles, readFormerConf, SYSTEM_RESOLVER_FILES } from "../resolver/former-conf.ts";
 import { queryAddresses } from "./dns-query.ts";
 import { addressesInHosts, namesToAsk, parseResolvConf, type ResolvConf } from "./resolv-conf.ts";
 
@@ -14,25 +15,24 @@ export type Resolve = (host: string, signal?: AbortSignal) => Promise<readonly s
 
 export const systemResolve: Resolve = async (host) => (await lookup(host, { all: true })).map(({ address }) => address);
 
-export interface ResolverFiles {
+interface NameFiles extends ResolverFiles {
   readonly hosts: string;
-  readonly resolvConf: string;
 }
 
-const SYSTEM_FILES: ResolverFiles = { hosts: "/etc/hosts", resolvConf: "/etc/resolv.conf" };
+const SYSTEM_FILES: NameFiles = { hosts: "/etc/hosts", ...SYSTEM_RESOLVER_FILES };
 
 /**
- * Resolves by `/etc/hosts` and the name servers of `/etc/resolv.conf`, over sockets of our own: those of the C library, which
- * `dns.lookup` uses, cannot be marked. Both files are read anew each time.
+ * Resolves by `/etc/hosts` and the name servers that `/etc/resolv.conf` would have without us, over sockets of our own: those
+ * of the C library, which `dns.lookup` uses, cannot be marked. The files are read anew each time.
  */
-export function ownResolver(deps: DnsSockets, files: ResolverFiles = SYSTEM_FILES): Resolve {
+export function ownResolver(deps: DnsSockets, files: NameFiles = SYSTEM_FILES): Resolve {
   return async (host, signal) => {
     if (isIP(host) !== 0) return [host];
     // RFC 6761 §6.3.
     if (/^(?:.+\.)?localhost\.?$/i.test(host)) return ["127.0.0.1", "::1"];
     const noted = addressesInHosts(await readText(files.hosts), host);
     if (noted.length > 0) return noted;
-    const conf = parseResolvConf(await readText(files.resolvConf));
+    const conf = parseResolvConf(await readFormerConf(files));
     for (const name of namesToAsk(host, conf)) {
       const addresses = await askServers(name, conf, deps, signal);
       if (addresses.length > 0) return addresses;

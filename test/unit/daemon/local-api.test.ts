@@ -104,6 +104,7 @@ class FakeDaemon implements LocalApiTarget {
       peers: 1,
       records: 0,
       routes: [],
+      host: { manager: null, inForce: false, reason: "it was not asked for" },
       servesPeers: false,
       cached: 0,
     }),

@@ -9,7 +9,12 @@ import { ownResolver } from "../../../../src/host/underlay/resolver.ts";
 // Names that need no server; those that do are asked of a real one in test/lab/firewall-mark.test.ts.
 
 let directory: string;
-const files = () => ({ hosts: join(directory, "hosts"), resolvConf: join(directory, "resolv.conf") });
+const files = () => ({
+  hosts: join(directory, "hosts"),
+  resolvConf: join(directory, "resolv.conf"),
+  resolvedUplinks: join(directory, "uplinks"),
+  resolvconfRecords: [],
+});
 const noUdp: OpenUdp = () => {
   throw new Error("nobody is to be asked");
 };

@@ -1,0 +1,83 @@
+import type { HostNamesStatus } from "../../api/local-dns.ts";
+import { asMeshError } from "../../base/errors.ts";
+import type { Logger } from "../../base/logger.ts";
+import { reverseZones } from "../../dns/zone/reverse.ts";
+import type { InterfaceIdentity } from "../../host/changes/host-change.ts";
+import type { HostResolver, ResolverWish } from "../../host/resolver/host-resolver.ts";
+import { parseCidr } from "../../packet/cidr.ts";
+import type { Warnings } from "../warnings.ts";
+import type { DnsService } from "./dns-keeper.ts";
+
+const CAUSE = "dns host";
+
+export interface HostNamesDeps {
+  readonly resolver: HostResolver;
+  /** Our name server; undefined where it is switched off, or answers nowhere. */
+  readonly service: () => DnsService | undefined;
+  readonly warnings: Warnings;
+  readonly logger: Logger;
+}
+
+/** Keeps this host's programs asking our name server, as it and the exit in use have it. */
+export class HostNames implements AsyncDisposable {
+  readonly #interface: InterfaceIdentity;
+  readonly #deps: HostNamesDeps;
+  #asked: string | undefined;
+  #isClosed = false;
+  #turn: Promise<void> = Promise.resolve();
+
+  constructor(device: InterfaceIdentity, deps: HostNamesDeps) {
+    this.#interface = device;
+    this.#deps = deps;
+    deps.warnings.clear(CAUSE);
+  }
+
+  get status(): HostNamesStatus {
+    return this.#deps.resolver.state;
+  }
+
+  /** To be called every few seconds, and when something has changed. Never rejects: without it the mesh works by address. */
+  keep(): Promise<void> {
+    this.#turn = this.#turn.then(() => this.#keep());
+    return this.#turn;
+  }
+
+  /** The host resolves names as it did without us. What could not be taken back stays in the journal. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true;
+    await this.#turn;
+    await this.#deps.resolver.release("the daemon has ended").catch((failure: unknown) => {
+      this.#deps.logger.error({ err: failure }, "the host's resolver cannot be given back");
+    });
+  }
+
+  async #keep(): Promise<void> {
+    if (this.#isClosed) return;
+    const { resolver, warnings, logger } = this.#deps;
+    try {
+      const wish = this.#wish();
+      const asked = JSON.stringify(wish);
+      if (asked === this.#asked) await resolver.look();
+      else if (wish === undefined) await resolver.release("this machine has no name server for the mesh");
+      else await resolver.use(wish);
+      this.#asked = asked;
+      const { inForce, reason } = resolver.state;
+      if (inForce || wish === undefined) warnings.clear(CAUSE);
+      else warnings.set(CAUSE, `this host's programs do not know the mesh's names: ${reason}`);
+    } catch (failure) {
+      const { message } = asMeshError(failure);
+      logger.debug({ err: failure }, "the host's resolver cannot be told of the mesh");
+      warnings.set(CAUSE, `this host's programs do not know the mesh's names: ${message}`);
+    }
+  }
+
+  #wish(): ResolverWish | undefined {
+    const service = this.#deps.service();
+    // No other: by a loopback address one is told from the servers that this host has otherwise.
+    const server = service?.addresses.find((address) => address.startsWith("127."));
+    if (service === undefined || server === undefined) return undefined;
+    const { domain, ranges, suffixes, takesAll: isDefault } = service;
+    const zones = [...ranges.flatMap((range) => reverseZones(parseCidr(range))), ...suffixes];
+    return { interface: this.#interface, servers: [server], domain, zones, isDefault };
+  }
+}
