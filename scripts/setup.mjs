@@ -8,6 +8,7 @@ import { parseArgs } from "node:util";
 import { detail, isMain, runMain, ScriptError, step } from "./lib/console.mjs";
 import { checkNodeVersion, ensureNodeModules } from "./lib/node-modules.mjs";
 import { ensureTools } from "./lib/system-tools.mjs";
+import { ensureUnpacked } from "./lib/unpacked-packages.mjs";
 
 const PURPOSES = ["build", "demo", "test", "bench"];
 /** Purposes that run `mesh serve`. */
@@ -26,6 +27,7 @@ export async function setup(options) {
   if (options.compiler !== false) await ensureTools(["compiler"], { required: false });
   await ensureNodeModules({ sqlite: options.for.some((purpose) => NEEDS_COORDINATOR.includes(purpose)) });
   await ensureTools(options.for, { required: true });
+  if (options.for.includes("test")) await ensureUnpacked();
 }
 
 async function main() {

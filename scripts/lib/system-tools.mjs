@@ -29,6 +29,7 @@ const TOOLS = [
   { command: "dnsmasq", package: "dnsmasq-base", for: ["test"] },
   { command: "dig", package: "bind9-dnsutils", for: ["test", "bench"] },
   { command: "tinyproxy", package: "tinyproxy-bin", for: ["test"] },
+  { command: "dbus-daemon", package: "dbus-daemon", for: ["test"] },
   { command: "git", package: "git", for: ["test"] },
   { command: "nebula", package: "nebula", for: ["bench"] },
   { command: "g++", package: "g++", for: ["compiler"] },

@@ -1,14 +1,23 @@
 import type { LabHost } from "./lab-host.ts";
 
 /** Of `ip -j` and `nft -j`: what is another each time, or counts. */
-const PASSING = new Set(["ifindex", "link_index", "handle", "valid_life_time", "preferred_life_time", "packets", "bytes"]);
+const PASSING = new Set([
+  "ifindex",
+  "link_index",
+  "handle",
+  "valid_life_time",
+  "preferred_life_time",
+  "packets",
+  "bytes",
+]);
 
 const SYSCTLS = "grep -rs . /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv4/conf /proc/sys/net/ipv6/conf | sort";
 const RESOLV_CONF = "ls -l /etc/resolv.conf | cut -d ' ' -f 1,3,4,9-; cat /etc/resolv.conf; ls -a /etc | grep resolv";
 
 /** All that daemons of ours may change on a host, to be compared with what it was before. */
 export async function hostState(host: LabHost): Promise<Record<string, unknown>> {
-  const json = async (...command: string[]) => lasting(JSON.parse((await host.must("sh", "-c", command.join(" "))) || "[]"));
+  const json = async (...command: string[]) =>
+    lasting(JSON.parse((await host.must("sh", "-c", command.join(" "))) || "[]"));
   const text = (command: string) => host.must("sh", "-c", command);
   const [addresses, routes4, routes6, rules4, rules6, ruleset, sysctls, resolvConf] = await Promise.all([
     json("ip -j addr"),
