@@ -51,6 +51,7 @@ const BESIDE = [
   "test/lab/relay-hostile.test.ts",
   "test/lab/removed-peer.test.ts",
   "test/lab/reverse-proxy.test.ts",
+  "test/lab/serve-join.test.ts",
   "test/lab/ssh-*.test.ts",
   "test/lab/stun.test.ts",
   "test/lab/wireguard-cookies.test.ts",

@@ -12,6 +12,9 @@ export const domainSchema = z
     "a domain such as mesh or mesh.example.com, in lower case",
   );
 
+/** `on` and `off` are booleans in YAML 1.1. */
+const onOffSchema = z.union([z.enum(["on", "off"]).transform((word) => word === "on"), z.boolean()], "on or off");
+
 /** `mesh serve`'s configuration file; `configs/server.yaml` is the commented example. Every key has a flag. */
 export const serverConfigSchema = z
   .strictObject({
@@ -21,16 +24,8 @@ export const serverConfigSchema = z
     domain: domainSchema.optional(),
     network_cidr: cidrSchema.optional(),
     network_cidr6: cidrSchema.optional(),
-    relay: z
-      .union(
-        [
-          z.enum(["on", "off"]).transform((word) => word === "on"),
-          // `on` and `off` are booleans in YAML 1.1.
-          z.boolean(),
-        ],
-        "on or off",
-      )
-      .optional(),
+    relay: onOffSchema.optional(),
+    join: z.union([onOffSchema, nameSchema], "on, off, or the name of this host as a peer").optional(),
   })
   .transform((file) => ({
     ...listeningOptions(file),
@@ -40,6 +35,8 @@ export const serverConfigSchema = z
     networkCidr4: file.network_cidr,
     networkCidr6: file.network_cidr6,
     relay: file.relay,
+    /** This host is a peer as well: by its own name, or by this one. */
+    join: file.join,
   }));
 
 /** Field for field what the coordinator's options are called, and the two that concern the process's log. */

@@ -5,13 +5,15 @@ import { MeshError } from "../base/errors.ts";
 import { normalizeCoordinatorUrl } from "../control/coordinator-url.ts";
 import { resolveHome } from "../daemon/home.ts";
 import type { PeerPlan } from "../daemon/peer-plan.ts";
-import { isDetachedChild } from "./detached-child.ts";
+import { childKind } from "./child-daemon.ts";
 import type { PeerSettings } from "./peer-options.ts";
 
-/** The service manager gives a service its socket; a daemon in the background has a parent to tell instead. */
+/** The service manager gives a service its socket; a daemon that one of us has started has a parent to tell instead. */
 function isServiceProcess(): boolean {
+  const kind = childKind();
+  if (kind !== undefined) return kind === "member";
   const socket = process.env.NOTIFY_SOCKET;
-  return socket !== undefined && socket !== "" && !isDetachedChild();
+  return socket !== undefined && socket !== "";
 }
 
 interface Joining {

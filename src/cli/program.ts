@@ -1,6 +1,7 @@
 import { Command, CommanderError } from "commander";
 import { asMeshError } from "../base/errors.ts";
 import { softwareVersion } from "../base/version.ts";
+import { announceToParent, childKind } from "./child-daemon.ts";
 import { registerAssociation } from "./commands/association.ts";
 import { registerAudit } from "./commands/audit.ts";
 import { registerBackup } from "./commands/backup.ts";
@@ -29,7 +30,6 @@ import { registerToken } from "./commands/token.ts";
 import { registerUndo } from "./commands/undo.ts";
 import { registerUp } from "./commands/up.ts";
 import { registerVersion } from "./commands/version.ts";
-import { announceToParent, isDetachedChild } from "./detached-child.ts";
 import type { ExitHolder } from "./exit-holder.ts";
 import { addGlobalOptions } from "./globals.ts";
 import { openAdmin } from "./open-admin.ts";
@@ -47,8 +47,10 @@ export async function runCli(args: readonly string[]): Promise<number> {
   } catch (thrown) {
     const error = thrown instanceof CommanderError ? usageError(thrown) : asMeshError(thrown);
     if (error === undefined) return 0;
-    if (isDetachedChild()) announceToParent({ event: "failed", ...error.toBody() });
-    printError(error, { json });
+    const kind = childKind();
+    if (kind !== undefined) announceToParent({ event: "failed", ...error.toBody() });
+    // The coordinator that looks after a member says it in its own log.
+    if (kind !== "member") printError(error, { json });
     return error.exitStatus;
   }
 }

@@ -3,32 +3,41 @@ import { dirname } from "node:path";
 import type { Command } from "commander";
 import { loadServerConfig, type ServerConfig, serverConfigSchema } from "../api/server-config.ts";
 import { Coordinator } from "../coord/coordinator.ts";
-import { coordinatorSocketPath, resolveHome } from "../daemon/home.ts";
+import { coordinatorSocketPath, type Home, listNetworks, resolveHome } from "../daemon/home.ts";
 import { createLogger } from "../daemon/log.ts";
 import { notifyService } from "../daemon/sd-notify.ts";
+import { requireNetAdmin, requireTunDevice } from "../host/preflight.ts";
 import { findConfig } from "./config-search.ts";
-import { globalOptions } from "./globals.ts";
+import { aborted, endSignal } from "./end-signal.ts";
+import { type GlobalOptions, globalOptions } from "./globals.ts";
+import { HostMember, type MemberRunning } from "./host-member.ts";
 import { definedOnly, listeningKeys, parseFlags } from "./listening-flags.ts";
 import { printJsonLine, printLine } from "./output.ts";
+import { withPeerConfig } from "./peer-globals.ts";
 import { relayUpgrade } from "./relay-upgrade.ts";
 import type { ServeFlags } from "./serve-flags.ts";
 import { letYoungGenerationGrow } from "./young-generation.ts";
 
 const DEFAULT_STUN_LISTEN = [":3478"];
 
-/** Runs the coordinator until SIGINT or SIGTERM. */
+/** Runs the coordinator until SIGINT or SIGTERM, and with `--join` the daemon of its host beside it. */
 export async function serve(flags: ServeFlags, command: Command): Promise<void> {
   letYoungGenerationGrow();
   const globals = globalOptions(command);
   const file = findConfig("server", flags.config);
   const config = file === undefined ? undefined : await loadServerConfig(file);
   const options = { ...config, ...definedOnly(configOf(flags)) };
-  const home = resolveHome(globals.home ?? config?.home);
-  const logger = createLogger({
-    format: globals.explicit.logFormat ?? config?.logFormat ?? "pretty",
+  const run: ProcessOptions = {
+    json: globals.json,
+    home: globals.home ?? config?.home,
+    logFormat: globals.explicit.logFormat ?? config?.logFormat ?? "pretty",
     verbose: globals.explicit.verbose ?? config?.verbose ?? false,
-  });
-  const signalled = untilSignal();
+  };
+  const home = resolveHome(run.home);
+  const logger = createLogger({ format: run.logFormat, verbose: run.verbose });
+  const stop = endSignal(["SIGINT", "SIGTERM"]);
+  const join = options.join === false ? undefined : options.join;
+  const memberHome = join === undefined ? undefined : await homeOfMember({ ...globals, home: run.home });
   const adminSocketPath = config?.adminSocketPath ?? coordinatorSocketPath(home);
   await mkdir(dirname(adminSocketPath), { recursive: true, mode: 0o755 });
   const coordinator = await Coordinator.start(
@@ -45,39 +54,85 @@ export async function serve(flags: ServeFlags, command: Command): Promise<void> 
       networkCidr6: options.networkCidr6,
       tls: options.tls,
       trustedProxies: options.trustedProxies,
+      hostJoins: join !== undefined,
     },
     { logger, upgrades: options.relay === false ? {} : relayUpgrade(options.relayLimits, logger) },
   );
+  const { host, network } = coordinator;
+  const member =
+    host === undefined || join === undefined || memberHome === undefined
+      ? undefined
+      : new HostMember(
+          { host, network, home: memberHome, name: join, globalFlags: globalFlags(run) },
+          { logger, onRunning: (event) => announceMember(event, run) },
+        );
   try {
-    announce(coordinator, globals.json);
-    notifyService("READY=1");
-    await signalled;
+    announceFirstRun(coordinator, run);
+    await Promise.race([member?.start(), aborted(stop)]);
+    if (!stop.aborted) {
+      announceReady(coordinator, run);
+      notifyService("READY=1");
+      await aborted(stop);
+    }
   } finally {
     notifyService("STOPPING=1");
+    await member?.close();
     await coordinator.close();
   }
 }
 
-/** How to join, on the first run; then the one line that says it serves. */
-function announce(coordinator: Coordinator, json: boolean): void {
-  const { firstToken, urls, network, caFingerprint } = coordinator;
-  const url = urls[0] ?? "";
+/** What concerns the process, not the coordinator in it. */
+interface ProcessOptions {
+  readonly json: boolean;
+  readonly home: string | undefined;
+  readonly logFormat: "pretty" | "json";
+  readonly verbose: boolean;
+}
+
+/**
+ * Where `mesh status` and its like will look for the daemon of this host.
+ * @throws MeshError `missing-capability`, `no-tun-device` for a host that has yet to join: before anything is made
+ */
+async function homeOfMember(globals: GlobalOptions): Promise<Home> {
+  const home = resolveHome((await withPeerConfig(globals)).home);
+  if (listNetworks(home).length === 0) {
+    requireNetAdmin();
+    requireTunDevice();
+  }
+  return home;
+}
+
+function globalFlags({ home, logFormat, verbose }: ProcessOptions): string[] {
+  const flags = ["--log-format", logFormat];
+  if (verbose) flags.push("--verbose");
+  return home === undefined ? flags : [...flags, "--home", home];
+}
+
+/** How to join, on the first run. */
+function announceFirstRun({ firstToken, network }: Coordinator, { json }: ProcessOptions): void {
+  if (firstToken === undefined) return;
+  const { token, joinCommand, expiresAt } = firstToken;
   if (json) {
-    if (firstToken !== undefined) {
-      const { token, joinCommand, expiresAt } = firstToken;
-      printJsonLine({ event: "first-run", network: network.name, token, joinCommand, expiresAt });
-    }
-    printJsonLine({ event: "ready", url, urls, network: network.name, caFingerprint });
+    printJsonLine({ event: "first-run", network: network.name, token, joinCommand, expiresAt });
     return;
   }
-  if (firstToken !== undefined) {
-    printLine(
-      `The network ${network.name} (${network.cidr4}, ${network.cidr6}) is made. Join its first peer, an admin, by:`,
-    );
-    printLine(`  ${firstToken.joinCommand}`);
-    printLine("For more peers: mesh token create");
-  }
-  printLine(`ready ${url}`);
+  printLine(
+    `The network ${network.name} (${network.cidr4}, ${network.cidr6}) is made. Join its first peer, an admin, by:`,
+  );
+  printLine(`  ${joinCommand}`);
+  printLine("For more peers: mesh token create");
+}
+
+function announceMember({ network, name, ip4, ip6 }: MemberRunning, { json }: ProcessOptions): void {
+  if (json) printJsonLine({ event: "member", network, name, ip4, ip6 });
+  else printLine(`this host is ${name} in ${network}: ${ip4} and ${ip6}`);
+}
+
+/** The one line that says it serves. */
+function announceReady({ urls, network, caFingerprint }: Coordinator, { json }: ProcessOptions): void {
+  const url = urls[0] ?? "";
+  if (json) printJsonLine({ event: "ready", url, urls, network: network.name, caFingerprint });
+  else printLine(`ready ${url}`);
 }
 
 /** @throws MeshError `bad-usage` */
@@ -89,11 +144,6 @@ function configOf(flags: ServeFlags): ServerConfig {
     network_cidr: flags.networkCidr,
     network_cidr6: flags.networkCidr6,
     relay: flags.relay,
-  });
-}
-
-function untilSignal(): Promise<void> {
-  return new Promise((resolve) => {
-    for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resolve());
+    join: flags.join,
   });
 }

@@ -1,6 +1,6 @@
 import type { PeerPlan } from "../daemon/peer-plan.ts";
 import { notifyService } from "../daemon/sd-notify.ts";
-import { announceToParent, isDetachedChild } from "./detached-child.ts";
+import { announceToParent, childKind } from "./child-daemon.ts";
 import { aborted, endSignal } from "./end-signal.ts";
 import type { GlobalOptions } from "./globals.ts";
 import { progressPrinter } from "./progress-view.ts";
@@ -10,7 +10,7 @@ export async function runInForeground(plan: PeerPlan, globals: GlobalOptions): P
   const { createLogger } = await import("../daemon/log.ts");
   const { runPeer } = await import("../daemon/run-peer.ts");
   const logger = createLogger({ format: globals.logFormat, verbose: globals.verbose });
-  const progress = isDetachedChild() ? announceToParent : progressPrinter(globals);
+  const progress = childKind() === undefined ? progressPrinter(globals) : announceToParent;
   const stop = endSignal();
   // A signal cuts short the wait for a coordinator; the rest of a start is quick, and ends right after it.
   const peer = await runPeer(plan, { logger, progress, signal: stop });
@@ -25,7 +25,7 @@ export async function runInForeground(plan: PeerPlan, globals: GlobalOptions): P
 
 /** Starts the same command again in the background, tells what it tells, and returns once it runs. */
 export async function runDetached(plan: PeerPlan, globals: GlobalOptions): Promise<void> {
-  if (isDetachedChild()) return runInForeground(plan, globals);
+  if (childKind() !== undefined) return runInForeground(plan, globals);
   const { startDetached } = await import("./start-detached.ts");
   await startDetached(plan, progressPrinter(globals));
 }

@@ -7,4 +7,6 @@ export interface ServeFlags extends ListeningFlags {
   readonly networkCidr?: string;
   readonly networkCidr6?: string;
   readonly relay?: string;
+  /** True for the name of the host. */
+  readonly join?: string | true;
 }

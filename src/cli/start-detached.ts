@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { errorBodySchema, meshErrorFromBody } from "../api/error-body.ts";
 import { MeshError } from "../base/errors.ts";
 import type { PeerPlan, Progress } from "../daemon/peer-plan.ts";
-import { type ChildMessage, DETACHED_VARIABLE } from "./detached-child.ts";
+import { CHILD_VARIABLE, type ChildKind, type ChildMessage } from "./child-daemon.ts";
 
 /** After "running", the first peers may still be told for this long. */
 const FIRST_PEERS_LIMIT_MS = 6000;
@@ -22,7 +22,7 @@ export async function startDetached(plan: PeerPlan, progress: Progress): Promise
   const child = fork(script, process.argv.slice(2), {
     detached: true,
     stdio: ["ignore", log, log, "ipc"],
-    env: { ...process.env, [DETACHED_VARIABLE]: "1" },
+    env: { ...process.env, [CHILD_VARIABLE]: "detached" satisfies ChildKind },
   });
   closeSync(log);
   try {

@@ -14,7 +14,7 @@ import { RateLimiter } from "../base/rate-limiter.ts";
 import { softwareVersion } from "../base/version.ts";
 import { StunServer, withAlternatePort } from "../nat/stun/stun-server.ts";
 import { ClientAddresses } from "../web/client-address.ts";
-import { Listeners, type TlsMaterial } from "../web/listeners.ts";
+import type { TlsMaterial } from "../web/listeners.ts";
 import { deriveUrls } from "../web/own-urls.ts";
 import { readTlsFiles } from "../web/tls-files.ts";
 import { makePrivateDirectory } from "./backup/private-directory.ts";
@@ -23,12 +23,12 @@ import { ControlServer } from "./control/control-server.ts";
 import { PeerMembership } from "./control/peer-membership.ts";
 import { RelayMembership } from "./control/relay-membership.ts";
 import { RuleExpiry } from "./filter/rule-expiry.ts";
+import { HostMembership } from "./host-membership.ts";
 import { adminRoutes } from "./http/admin-routes.ts";
 import { openAdminSocket } from "./http/admin-socket.ts";
 import { createApp } from "./http/app.ts";
-import { identify } from "./http/identify.ts";
-import { publicRoutes } from "./http/public-routes.ts";
-import { pathOf, type UpgradeHandler } from "./http/upgrades.ts";
+import { PublicServers } from "./http/public-servers.ts";
+import type { UpgradeHandler } from "./http/upgrades.ts";
 import { Challenges } from "./joining/challenges.ts";
 import { Registrar } from "./joining/registration.ts";
 import { createToken, type TokenAddressing } from "./joining/tokens.ts";
@@ -60,6 +60,7 @@ interface CoordinatorFacts {
   readonly caFingerprint: string | null;
   readonly adminSocketPath: string;
   readonly firstToken: TokenCreated | undefined;
+  readonly host: HostMembership | undefined;
 }
 
 /** The coordinator: composition root of everything below `src/coord`, and its life. */
@@ -76,6 +77,8 @@ export class Coordinator implements AsyncDisposable {
   readonly adminSocketPath: string;
   /** On the first run on this home: an admin join token, good for one machine. */
   readonly firstToken: TokenCreated | undefined;
+  /** For the machine that it runs on, where that is to be a peer (`hostJoins`). */
+  readonly host: HostMembership | undefined;
   #resources: DisposeStack;
 
   private constructor(facts: CoordinatorFacts, resources: DisposeStack) {
@@ -86,6 +89,7 @@ export class Coordinator implements AsyncDisposable {
     this.caFingerprint = facts.caFingerprint;
     this.adminSocketPath = facts.adminSocketPath;
     this.firstToken = facts.firstToken;
+    this.host = facts.host;
     this.#resources = resources;
   }
 
@@ -177,40 +181,26 @@ async function assemble(
   };
   const { directory } = settings;
   const forAdmins = adminRoutes({ ...removal, network, store, relays, relayRegistrar, clock, addressing, directory });
-  const forAll = publicRoutes({
+  const servers = new PublicServers({
     network,
     softwareVersion: softwareVersion(),
-    authority: caInUse,
+    registry,
+    relays,
     registrar,
     relayRegistrar,
+    challenges,
+    clientAddresses,
+    forAdmins,
+    control,
+    upgrades,
+    limits,
     clock,
-  });
-  const app = createApp({
-    handlers: { ...forAll, ...forAdmins },
-    callerOf: (request, body) =>
-      identify(request, clientAddresses.of(request), body, { network, registry, relays, challenges, clock }),
-    bodyBytes: limits.bodyBytes,
     logger,
   });
+  resources.defer(() => servers.close());
   const certificates = new CertificateKeeper(authority, certificateHosts(publicUrls, listen), clock, logger);
   resources.defer(() => certificates.close());
-  const listeners = await Listeners.open({
-    listen,
-    tls: await tlsMaterial(tls, certificates),
-    limits,
-    logger,
-    onRequest: app.callback(),
-    onUpgrade: (request, socket, head) => {
-      const other = upgrades.get(pathOf(request));
-      if (other === undefined) control.upgrade(request, socket, head);
-      else other.handleUpgrade(request, socket, head, clientAddresses.of(request));
-    },
-  });
-  // All at once: a server is closed only when its WebSockets are.
-  const webSockets = [control, ...upgrades.values()];
-  resources.defer(async () => {
-    await Promise.all([listeners.close(), ...webSockets.map((service) => service.close())]);
-  });
+  const listeners = await servers.open(listen, { tls: await tlsMaterial(tls, certificates), authority: caInUse });
   const { ephemeralAbsenceMs: absenceMs, upkeepIntervalMs: intervalMs } = limits;
   const ephemeral = new EphemeralPeers({ ...removal, store, clock, logger, absenceMs, intervalMs });
   // Before the channels close: a stop makes everybody look absent.
@@ -229,10 +219,14 @@ async function assemble(
   resources.defer(await openAdminSocket(adminSocketPath, adminApp.callback(), limits, logger));
 
   const firstToken = await createFirstToken(store, addressing, clock.wallMs());
+  const host =
+    options.hostJoins === true
+      ? await HostMembership.open(servers, { store, registry, authority, addressing, clock, logger }, resources)
+      : undefined;
   logger.info({ network: network.name, urls }, "coordinator ready");
   const caFingerprint = caInUse?.fingerprint ?? null;
   const { addresses } = listeners;
-  return { network, addresses, stunAddresses: stun.addresses, urls, caFingerprint, adminSocketPath, firstToken };
+  return { network, addresses, stunAddresses: stun.addresses, urls, caFingerprint, adminSocketPath, firstToken, host };
 }
 
 interface State extends NetworkIdentity {

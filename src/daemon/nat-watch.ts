@@ -2,6 +2,7 @@ import { randomFillSync } from "node:crypto";
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
 import { hostAndPort } from "../control/coordinator-url.ts";
+import { isLocalAddress } from "../control/endpoints.ts";
 import type { Resolve } from "../host/underlay/resolver.ts";
 import type { NatReport } from "../nat/mapping.ts";
 import { type StunAction, StunClient, type StunEvent } from "../nat/stun/stun-client.ts";
@@ -100,7 +101,9 @@ export class NatWatch implements Disposable {
   async #endpointsOf({ url, ports }: StunHost): Promise<readonly UdpEndpoint[] | undefined> {
     if (ports.length === 0) return [];
     try {
-      const addresses = await this.#deps.resolve(hostAndPort(url).host);
+      const found = await this.#deps.resolve(hostAndPort(url).host);
+      // A server on this very machine (its coordinator's host is a peer) sees us through no NAT, and tells nothing of any.
+      const addresses = found.filter((address) => !isLocalAddress(address));
       return addresses.flatMap((address) => ports.map((port) => ({ address, port })));
     } catch (failure) {
       this.#deps.logger.debug({ err: failure, url }, "the STUN server's name could not be resolved");

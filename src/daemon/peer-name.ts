@@ -6,9 +6,10 @@ const MAX_NAME_CHARACTERS = 63;
 /**
  * A peer name made of a host name: its first label, in lower case, with hyphens for what a name cannot hold.
  *
+ * @param otherwise the option that gives one
  * @throws MeshError `bad-name` when nothing is left of it
  */
-export function peerNameFromHostName(hostName: string): string {
+export function peerNameFromHostName(hostName: string, otherwise = "--name"): string {
   const label = hostName.split(".")[0] ?? "";
   const name = label
     .toLowerCase()
@@ -17,6 +18,6 @@ export function peerNameFromHostName(hostName: string): string {
     .replace(/^-+|-+$/g, "");
   if (nameSchema.safeParse(name).success) return name;
   throw new MeshError("bad-name", `the host name ${JSON.stringify(hostName)} makes no peer name`, {
-    hint: "Give one with --name.",
+    hint: `Give one with ${otherwise}.`,
   });
 }

@@ -143,7 +143,7 @@ async function membershipOf(
     if (existing === undefined || keys === undefined) {
       throw new MeshError("needs-join", `this machine is not registered in ${plan.network ?? "any network"} yet`);
     }
-    return { keys, enrolment: existing };
+    return { keys, enrolment: { ...existing, urls: [...(plan.servers ?? existing.urls)] } };
   }
   // Checked before keys are made: a join that cannot go anywhere leaves nothing behind.
   coordinatorOf(plan, existing);

@@ -1,13 +1,19 @@
 import type { Command } from "commander";
 import { MeshError } from "../../base/errors.ts";
 import { addDaemonOptions, type DaemonFlags } from "../daemon-flags.ts";
+import { collect } from "../option-parsers.ts";
 import { printJson, printLine } from "../output.ts";
+
+interface UpFlags extends DaemonFlags {
+  readonly server?: string[];
+}
 
 export function registerUp(program: Command): void {
   const up = program
     .command("up")
-    .description("resume a stopped daemon, or run one (foreground, or --detach) where none runs");
-  addDaemonOptions(up).action(async (flags: DaemonFlags, command: Command) => {
+    .description("resume a stopped daemon, or run one (foreground, or --detach) where none runs")
+    .option("--server <url>", "where the coordinator is found from now on; may be repeated, tried in order", collect);
+  addDaemonOptions(up).action(async (flags: UpFlags, command: Command) => {
     const { resolvePeerSettings } = await import("../peer-options.ts");
     const settings = await resolvePeerSettings(flags, command);
     const { localClient } = await import("../local-client.ts");
@@ -21,7 +27,7 @@ export function registerUp(program: Command): void {
     }
     const { peerPlan } = await import("../peer-plan.ts");
     const { runInForeground, runDetached } = await import("../run-daemon.ts");
-    const plan = peerPlan("up", settings, { servers: undefined, token: undefined, name: undefined });
+    const plan = peerPlan("up", settings, { servers: flags.server, token: undefined, name: undefined });
     await (settings.detach ? runDetached(plan, settings.globals) : runInForeground(plan, settings.globals));
   });
 }

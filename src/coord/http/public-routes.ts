@@ -10,7 +10,7 @@ import type { RelayRegistrar } from "../relays/relay-registrar.ts";
 import { type Handler, RawAnswer } from "./app.ts";
 import type { Caller, PublicRoute } from "./authorize.ts";
 
-interface PublicRoutesDeps {
+export interface PublicRoutesDeps {
   readonly network: NetworkInfo;
   readonly softwareVersion: string;
   /** Undefined where another certificate is in use. */

@@ -60,9 +60,10 @@ export class SmallNetwork implements AsyncDisposable {
     return MeshPeer.join(this.host(label), { server: this.server.url, token, ...options });
   }
 
-  async startServerAgain(): Promise<void> {
+  /** @param args further flags of `mesh serve` */
+  async startServerAgain(...args: string[]): Promise<void> {
     const { home } = this.server;
-    this.server = await MeshServer.start(this.serverHost, { publicUrl: SERVER_URL, home });
+    this.server = await MeshServer.start(this.serverHost, { publicUrl: SERVER_URL, home, args });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

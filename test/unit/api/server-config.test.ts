@@ -35,6 +35,7 @@ describe("server configuration", () => {
       networkCidr6: undefined,
       tls: "auto",
       relay: true,
+      join: false,
       relayLimits: { mbitPerSecond: 512, datagramsPerSecond: 50_000 },
       trustedProxies: [],
       logFormat: "pretty",
@@ -58,6 +59,12 @@ describe("server configuration", () => {
     expect(parse("tls: {cert: a.pem, key: b.pem}").tls).toEqual({ certFile: "a.pem", keyFile: "b.pem" });
     expect(parse("tls: off").tls).toBe("off");
     expect(parse("relay: off").relay).toBe(false);
+    expect(["on", "off", "true", "gateway"].map((word) => parse(`join: ${word}`).join)).toEqual([
+      true,
+      false,
+      true,
+      "gateway",
+    ]);
     expect(parse("relay: true").relay).toBe(true);
     expect(parse("").listen).toBeUndefined();
   });
