@@ -74,12 +74,18 @@ export class HostMember {
    * @throws MeshError `name-taken`, and what a `mesh join` throws
    */
   async start(): Promise<void> {
-    const { launch, isPeer } = await this.#plan();
-    if (this.#stop.signal.aborted) return;
-    const { running, ended } = this.#begin(launch);
-    const failure = isPeer ? undefined : await Promise.race([running, ended]);
-    if (failure !== undefined) throw failure;
-    this.#keeping = this.#keep(ended);
+    try {
+      const { launch, isPeer } = await this.#plan();
+      if (this.#stop.signal.aborted) return;
+      const { running, ended } = this.#begin(launch);
+      const failure = isPeer ? undefined : await Promise.race([running, ended]);
+      if (failure !== undefined) throw failure;
+      this.#keeping = this.#keep(ended);
+    } catch (failure) {
+      // A newcomer has no state yet that could be damaged.
+      if (!(failure instanceof MeshError) || failure.code !== "state-damaged") throw failure;
+      this.#keeping = this.#keep(Promise.resolve(failure));
+    }
   }
 
   /** Has the daemon take back what it changed of this host, and end. */
