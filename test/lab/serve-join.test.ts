@@ -9,6 +9,8 @@ import { SmallNetwork } from "../support/lab/small-network.ts";
 // The coordinator's host as a peer of its own network, in the order of a life: refused, joined, stopped, killed, gone.
 
 const BARE_HOST = "bare";
+/** A peer whose coordinator was away comes back after a growing time: half a minute at most. */
+const RECONNECTION_MS = 40_000;
 
 describe("mesh serve --join", () => {
   let network: SmallNetwork;
@@ -29,6 +31,10 @@ describe("mesh serve --join", () => {
     eventually("the host's daemon runs, and is connected", async () => {
       const status = await hostStatus();
       return status.state === "running" && status.coordinator?.connected ? status : undefined;
+    });
+  const aliceIsConnected = () =>
+    eventually("alice is connected", async () => (await alice.status()).coordinator?.connected === true, {
+      timeoutMs: RECONNECTION_MS,
     });
   const codeOf = (stderr: string) => JSON.parse(stderr.trim().split("\n").at(-1) ?? "").error.code;
 
@@ -101,7 +107,7 @@ describe("mesh serve --join", () => {
     expect(status.self).toMatchObject({ name: "gateway", cidr: "infra", admin: false, listenPort: 51820 });
     expect(status.self?.endpoints).toEqual(["192.0.2.1:51820", "[2001:db8::1]:51820"]);
     const { ip4, ip6 } = status.self!;
-    await alice.reaches("gateway");
+    await alice.reaches("gateway", RECONNECTION_MS);
     const aliceSelf = (await alice.status()).self!;
     for (const address of [ip4, ip6]) expect(await alice.host.pings(address)).toBe(true);
     for (const address of [aliceSelf.ip4, aliceSelf.ip6]) expect(await network.serverHost.pings(address)).toBe(true);
@@ -121,7 +127,7 @@ describe("mesh serve --join", () => {
   it("stays down after `mesh down`, over a restart as well; the coordinator serves on", async () => {
     expect((await onHost("down")).status).toBe(0);
     expect(await hostState()).toEqual(before);
-    expect((await alice.status()).coordinator?.connected).toBe(true);
+    await aliceIsConnected();
     expect(await network.server.stop()).toBe(0);
     expect(await daemonPids()).toEqual([]);
     await network.startServerAgain("--join", "gateway");
@@ -132,7 +138,7 @@ describe("mesh serve --join", () => {
     expect((await onHost("up")).status).toBe(0);
     const { self } = await hostRuns();
     expect(self).toMatchObject({ name: "gateway", ip4: first?.ip4, ip6: first?.ip6, publicKey: first?.publicKey });
-    await alice.reaches("gateway");
+    await alice.reaches("gateway", RECONNECTION_MS);
     const tokens = (await meshJson(network.serverHost, network.server.home, "token", "list")) as { cidr: string }[];
     // Of the start that failed by the name, none was made.
     expect(tokens.filter(({ cidr }) => cidr === "infra")).toHaveLength(1);
@@ -146,8 +152,8 @@ describe("mesh serve --join", () => {
       const pids = await daemonPids();
       return pids.length === 1 && pids[0] !== pid && (await hostStatus()).state === "running";
     });
-    expect((await alice.status()).coordinator?.connected).toBe(true);
-    await alice.reaches("gateway");
+    await aliceIsConnected();
+    await alice.reaches("gateway", RECONNECTION_MS);
   });
 
   it("a killed coordinator takes its daemon along, which cleans up", async () => {
@@ -170,7 +176,7 @@ describe("mesh serve --join", () => {
     await network.server.process.kill();
     await network.startServerAgain("--join", "gateway");
     expect((await hostRuns()).warnings).toEqual([]);
-    await alice.reaches("gateway");
+    await alice.reaches("gateway", RECONNECTION_MS);
     expect(await hostState()).not.toEqual(before);
     expect(await network.server.stop()).toBe(0);
     expect(await hostState()).toEqual(before);
@@ -181,6 +187,7 @@ describe("mesh serve --join", () => {
     await hostRuns();
     expect((await onHost("leave", "--yes")).status).toBe(0);
     await network.server.process.waitForOutput(/this host is a peer no more/);
+    await aliceIsConnected();
     await eventually("alice sees it no more", async () => (await alice.peer("gateway")) === undefined);
     expect((await onHost("peer", "list")).stdout).not.toContain("gateway");
     expect(await network.server.stop()).toBe(0);
