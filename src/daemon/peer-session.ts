@@ -178,6 +178,7 @@ export class PeerSession implements AsyncDisposable {
       device: parts.device,
       families: parts.families,
       ping: (publicKey, options) => tunnel.ping(publicKey, options),
+      isReached: (publicKey) => tunnel.peers().find((peer) => peer.publicKey === publicKey)?.paths?.current !== null,
       onChange: () => session.#applyMapAgain(),
     });
     await session.#openUapi();

@@ -74,15 +74,14 @@ async function startPeer(plan: PeerPlan, deps: RunPeerDeps, resources: DisposeSt
   await requireFreePort(settings.listenPort);
   const ranges = existing === undefined ? [] : [existing.network.cidr4, existing.network.cidr6];
   for (const route of settings.advertiseRoutes) advertisableRoute(route, ranges);
+  requireOtherExits(settings, existing?.self.name ?? plan.name);
   if (settings.exitNodes.length > 0 && settings.fwmark === 0) {
     throw new MeshError("exit-needs-mark", "an exit needs the firewall mark, which is switched off (--fwmark off)");
   }
   if (settings.sshJump !== null && settings.transports.includes("ssh")) requireUsableJump(settings.sshJump);
   const { keys, enrolment } = await membershipOf(plan, paths.directory, existing, settings, deps);
   await state.enrolment.write(enrolment);
-  const { self } = enrolment;
-  if (settings.exitNodes.includes(self.name))
-    throw new MeshError("exit-is-self", `${self.name} is this machine itself`);
+  requireOtherExits(settings, enrolment.self.name);
   // What a person or a file says now is no trial.
   if (plan.exitNodes !== undefined) await state.exitTrial.remove();
   await state.settings.write(settings);
@@ -189,6 +188,12 @@ function settingsOf(plan: PeerPlan, stored: Settings | undefined): Settings {
     exitAllowLan: plan.exitAllowLan ?? base.exitAllowLan,
     dns: plan.dns ?? base.dns,
   };
+}
+
+/** @throws MeshError `exit-is-self` */
+function requireOtherExits({ exitNodes }: Settings, ownName: string | undefined): void {
+  if (ownName === undefined || !exitNodes.includes(ownName)) return;
+  throw new MeshError("exit-is-self", `${ownName} is this machine itself`);
 }
 
 /** `MESH_AEAD` forces a provider, for measurements and for when the choice made by itself is wrong. */

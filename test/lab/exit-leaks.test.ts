@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { eventually } from "../support/lab/eventually.ts";
 import { ExitNetwork, NOTHING } from "../support/lab/exit-network.ts";
+import { runMesh } from "../support/lab/mesh-command.ts";
 import { MeshPeer } from "../support/lab/mesh-peer.ts";
 import { dropWall, raiseWall } from "../support/lab/udp-wall.ts";
 
@@ -96,6 +97,7 @@ it("nothing while an exit gives way to the next: one killed, one forbidden by an
   await network.tried();
   expect(await network.seenBy("ipv4")).toBeUndefined();
   expect(await network.seenBy("ipv6")).toBeUndefined();
+  expect((await alice.status()).warnings.join()).toContain("nothing leaves this machine but to peers");
   await network.admin("allow", "dave");
   await network.leavesBy("dave");
   expect(await network.leaked()).toEqual(NOTHING);
@@ -165,5 +167,21 @@ it("refuses what can be no exit, with nothing changed", async () => {
 it("down takes all of it out", async () => {
   await alice.mesh("down");
   expect(await network.seenBy("ipv4")).toBe("192.168.7.2");
+  expect(await state()).toEqual(before);
+});
+
+it("does not start where an exit cannot be used, with nothing changed", async () => {
+  const { host, home } = alice;
+  const refused = async (...args: string[]) => {
+    const { status, stderr } = await runMesh(host, home, "up", "--exit-node", "dave", ...args);
+    return { status, stderr: stderr.split("\n")[0] };
+  };
+  const mark = "an exit needs the firewall mark, which is switched off (--fwmark off)";
+  expect(await refused("--fwmark", "off")).toEqual({ status: 6, stderr: `mesh: ${mark}` });
+  expect(await refused("--exit-node", "alice")).toEqual({ status: 2, stderr: "mesh: alice is this machine itself" });
+  await host.must("nft", 'table inet mesh-guard { comment "network other, interface mesh1"; }');
+  const others = "the guard of another exit is in force on this host (network other, interface mesh1)";
+  expect(await refused()).toEqual({ status: 6, stderr: expect.stringContaining(others) });
+  await host.must("nft", "delete", "table", "inet", "mesh-guard");
   expect(await state()).toEqual(before);
 });

@@ -39,6 +39,8 @@ export interface ExitUseSession {
   readonly families: readonly IpFamily[];
   /** Rejects where no answer came in time. */
   readonly ping: (publicKey: string, options: { readonly timeoutMs: number }) => Promise<unknown>;
+  /** There is a path to the peer with this key. */
+  readonly isReached: (publicKey: string) => boolean;
   /** Another exit is in use, or none: the tunnel has to be told. */
   readonly onChange: () => void;
 }
@@ -245,6 +247,8 @@ export class ExitUse implements AsyncDisposable {
           "none",
           `no exit can be used (${nodes}): nothing leaves this machine but to peers; mesh exit use off`,
         );
+      } else if (this.#session?.isReached(this.#using.wireguardKey) === false) {
+        lines.set("away", `the exit ${this.#using.name} cannot be reached: nothing leaves this machine but to peers`);
       } else if (!this.#families.includes("ipv4")) {
         lines.set("ipv4", `the exit ${this.#using.name} has no IPv4: it is kept in`);
       } else if (!this.#families.includes("ipv6") && this.#session?.families.includes("ipv6") === true) {

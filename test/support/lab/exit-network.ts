@@ -31,7 +31,7 @@ export class ExitNetwork implements AsyncDisposable {
   readonly router: LabHost;
   readonly web: LabHost;
   readonly server: MeshServer;
-  readonly exits: ReadonlyMap<string, MeshPeer>;
+  readonly exits: Map<string, MeshPeer>;
   #isAway = false;
   #load: LabProcess | undefined;
 
@@ -96,6 +96,11 @@ export class ExitNetwork implements AsyncDisposable {
     const found = this.exits.get(name);
     if (found === undefined) throw new Error(`there is no exit ${name} here`);
     return found;
+  }
+
+  /** The exit of this name has been started again. */
+  replace(name: string, peer: MeshPeer): void {
+    this.exits.set(name, peer);
   }
 
   async join(...args: string[]): Promise<MeshPeer> {
