@@ -10,7 +10,7 @@
 //   npm run bench -- coordinator     CPU and memory of a coordinator with many peers, and how soon changes reach them
 //   npm run bench -- micro [NAME…]   functions of the packet path and of the cryptography
 //   npm run bench -- --help          the options of the first; `connect --help` those of another
-import { readdirSync, rmSync, symlinkSync } from "node:fs";
+import { existsSync, readdirSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "./build.mjs";
 import { runMain, ScriptError, step } from "./lib/console.mjs";
@@ -19,6 +19,9 @@ import { cacheDirectory, projectRoot } from "./lib/project.mjs";
 import { setup } from "./setup.mjs";
 
 const SUITES = { throughput, idle, connect, filter, dns, exit, coordinator, micro };
+
+/** Its programs for lab hosts are run as they are. */
+const LAB_SUPPORT = "test/support/lab";
 
 async function throughput(args) {
   const suite = await import("../bench/throughput.mjs");
@@ -103,6 +106,10 @@ async function compileBench(name) {
   await mustRun(process.execPath, [tsc, "-p", `bench/${name}`, "--outDir", compiled], { cwd: projectRoot });
   // What is not compiled is looked for beside src/.
   for (const folder of ["native", "scripts", "dist"]) symlinkSync(join(projectRoot, folder), join(compiled, folder));
+  if (existsSync(join(compiled, LAB_SUPPORT))) {
+    const programs = readdirSync(join(projectRoot, LAB_SUPPORT)).filter((file) => file.endsWith(".mjs"));
+    for (const file of programs) symlinkSync(join(projectRoot, LAB_SUPPORT, file), join(compiled, LAB_SUPPORT, file));
+  }
   return compiled;
 }
 
