@@ -22,7 +22,7 @@ export interface MessageLayout {
 export const RecordType = { soa: 6, opt: 41 } as const;
 
 /** Each section's count in the header. */
-const SECTIONS = [
+export const SECTIONS = [
   ["answer", 6],
   ["authority", 8],
   ["additional", 10],

@@ -1,6 +1,6 @@
 import dnsPacket, { type Answer } from "dns-packet";
 import { Flag, HEADER_BYTES, MAX_UDP_BYTES, PLAIN_UDP_BYTES, type Rcode } from "../constants.ts";
-import { type RecordPlace, RecordType, readLayout } from "./layout.ts";
+import { type RecordPlace, RecordType, readLayout, SECTIONS } from "./layout.ts";
 import type { Query, UnreadableQuery } from "./query.ts";
 
 export interface Content {
@@ -30,12 +30,12 @@ export function encodeReply(query: Query, { rcode, answers, authorities, authori
  * @param ageSeconds since it came; its TTLs are that much shorter
  */
 export function passOn(query: Query, answer: Buffer, ageSeconds: number): Buffer {
-  const records = readLayout(answer)?.records ?? [];
+  const { records, questionEnd } = readLayout(answer) ?? { records: [], questionEnd: answer.length };
   // OPT is between two machines only (RFC 6891 §6.2.6). What follows it could be a signature over the message, at most.
   const opt = records.find(({ type }) => type === RecordType.opt);
-  const message = Buffer.from(opt === undefined ? answer : answer.subarray(0, opt.start));
+  const message = Buffer.from(answer.subarray(0, opt?.start ?? records.at(-1)?.end ?? questionEnd));
   const kept = records.filter(({ end }) => end <= message.length);
-  message.writeUInt16BE(kept.filter(({ section }) => section === "additional").length, 10);
+  writeCounts(message, kept);
   for (const { ttlOffset } of kept) {
     message.writeUInt32BE(Math.max(0, ttlOf(message, ttlOffset) - ageSeconds), ttlOffset);
   }
@@ -100,10 +100,14 @@ function cutTo(reply: Buffer, limitBytes: number): Buffer {
     kept.push(place);
   }
   const cut = Buffer.from(reply.subarray(0, kept.at(-1)?.end ?? layout.questionEnd));
-  for (const [index, section] of (["answer", "authority", "additional"] as const).entries()) {
-    cut.writeUInt16BE(kept.filter((place) => place.section === section).length, 6 + 2 * index);
-  }
+  writeCounts(cut, kept);
   const isShort = layout.records.some((place) => place.section !== "additional" && place.end > cut.length);
   if (isShort) cut.writeUInt16BE(cut.readUInt16BE(2) | Flag.tc, 2);
   return cut;
+}
+
+function writeCounts(message: Buffer, records: readonly RecordPlace[]): void {
+  for (const [section, countOffset] of SECTIONS) {
+    message.writeUInt16BE(records.filter((place) => place.section === section).length, countOffset);
+  }
 }

@@ -64,7 +64,10 @@ const responder = new Responder({
       });
       const message = Buffer.concat([rest.subarray(0, 12), question, rest.subarray(12)]);
       message.writeUInt16BE(1, 4);
-      return Promise.resolve(outside(message));
+      if (!name.startsWith("trailing")) return Promise.resolve(outside(message));
+      const withoutOption = message.subarray(0, -11);
+      withoutOption.writeUInt16BE(0, 10);
+      return Promise.resolve(outside(Buffer.concat([withoutOption, Buffer.from("no record")])));
     },
   },
 });
@@ -201,6 +204,12 @@ describe("names of others", () => {
     expect(lines(reply.answers)).toEqual(["www.example.com A 192.0.2.1"]);
     expect(reply.additionals).toMatchObject([{ type: "OPT", udpPayloadSize: 1232 }]);
     expect((await ask("www.example.com", "A")).additionals).toEqual([]);
+  });
+
+  it("without what a server sends after the last record", async () => {
+    const reply = await ask("trailing.example.com", "A", { edns: {} });
+    expect(lines(reply.answers)).toEqual(["trailing.example.com A 192.0.2.1"]);
+    expect(reply.additionals).toMatchObject([{ type: "OPT", udpPayloadSize: 1232 }]);
   });
 
   it("continue an alias of ours, unless the asker wants nobody asked", async () => {
