@@ -4,10 +4,11 @@ import { describe, expect, it } from "vitest";
 import type { Asker } from "../../../src/dns/asker.ts";
 import { MAX_MESSAGE_BYTES } from "../../../src/dns/constants.ts";
 import type { Forwarded } from "../../../src/dns/forward/forwarder.ts";
-import { udpLimitOf } from "../../../src/dns/message/reply.ts";
+import { readLayout } from "../../../src/dns/message/layout.ts";
+import { finish, passOn, udpLimitOf } from "../../../src/dns/message/reply.ts";
 import { Responder } from "../../../src/dns/responder.ts";
 import { Zone } from "../../../src/dns/zone/zone.ts";
-import { type Asked, decode, lines, queryBytes } from "../../support/dns/messages.ts";
+import { type Asked, decode, lines, query, queryBytes } from "../../support/dns/messages.ts";
 import { mapPeer, networkMap } from "../../support/network-map.ts";
 
 const texts = Array.from({ length: 40 }, (_, i) => ({
@@ -236,6 +237,41 @@ describe("another peer", () => {
 });
 
 describe("hostile bytes", () => {
+  it("of a server: whatever has the form of a message is passed on in one, within the bounds", () => {
+    const asked = query("www.example.com", "A", { edns: {} });
+    const soa = {
+      mname: "ns.example.com",
+      rname: "root.example.com",
+      serial: 1,
+      refresh: 1,
+      retry: 1,
+      expire: 1,
+      minimum: 1,
+    };
+    const good = dnsPacket.encode({
+      type: "response",
+      questions: [{ name: "www.example.com", type: "A" }],
+      answers: [{ type: "TXT", name: "www.example.com", ttl: 60, data: "x".repeat(200) }],
+      authorities: [{ type: "SOA", name: "example.com", ttl: 60, data: soa }],
+      additionals: [{ type: "A", name: "ns.example.com", ttl: 60, data: "192.0.2.1" }],
+    });
+    const changes = fc.array(fc.tuple(fc.nat(good.length - 1), fc.constantFrom(0, 1, 41, 0xc0, 0xff)), {
+      maxLength: 5,
+    });
+    fc.assert(
+      fc.property(changes, fc.nat(600), (changed, limit) => {
+        const bytes = Buffer.from(good);
+        // The header's counts and the records: the question is repeated, or it is no answer.
+        for (const [at, value] of changed) if (at < 12 || at >= 12 + asked.question.length) bytes[at] = value;
+        if (readLayout(bytes) === undefined) return;
+        const reply = finish(asked, passOn(asked, bytes, 5), 100 + limit);
+        expect(reply.length).toBeLessThanOrEqual(100 + limit);
+        expect(readLayout(reply)?.records.filter(({ type }) => type === 41).length).toBe(1);
+      }),
+      { numRuns: 3000 },
+    );
+  });
+
   const mutated = fc
     .tuple(
       fc.constantFrom("alice.mesh", "many.mesh", "out.mesh", "example.com", "2.0.86.10.in-addr.arpa"),
