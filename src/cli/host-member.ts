@@ -53,7 +53,7 @@ interface Run {
 
 /**
  * The coordinator's host as a peer of its own network: a `mesh join` or `mesh up` like any other, in a process of its own
- * (`docs/decisions/024-host-member.md`). It is started again when it fails; one that has been asked to end stays away.
+ * (`docs/decisions/025-host-member.md`). It is started again when it fails; one that has been asked to end stays away.
  */
 export class HostMember {
   readonly #options: HostMemberOptions;
