@@ -5,10 +5,14 @@ import { findCommand, run } from "./process.mjs";
 import { cacheDirectory } from "./project.mjs";
 
 /** Debian packages whose files alone are wanted: installed, they would take this machine's resolv.conf into their hands. */
-const PACKAGES = ["systemd-resolved", "libsystemd-shared"];
+const PACKAGES = ["systemd-resolved", "libsystemd-shared", "openresolv"];
 
-/** Where their files are, as below `/`. */
-export const unpackedRoot = join(cacheDirectory, "unpacked");
+const unpackedRoot = join(cacheDirectory, "unpacked");
+
+/** Where the files of a package are, as below `/`. */
+export function unpackedPackage(name) {
+  return join(unpackedRoot, name);
+}
 
 /** @throws ScriptError where they cannot be had */
 export async function ensureUnpacked() {
@@ -27,7 +31,7 @@ export async function ensureUnpacked() {
     await must("apt-get", download);
   }
   for (const file of readdirSync(unpackedRoot).filter((name) => name.endsWith(".deb"))) {
-    await must("dpkg", ["-x", file, "."]);
+    await must("dpkg", ["-x", file, file.slice(0, file.indexOf("_"))]);
   }
   // Last: what was broken off is begun anew.
   mkdirSync(join(unpackedRoot, "complete"));

@@ -1,5 +1,5 @@
 import { chmodSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { unpackedRoot } from "../../../scripts/lib/unpacked-packages.mjs";
+import { unpackedPackage } from "../../../scripts/lib/unpacked-packages.mjs";
 import { eventually } from "./eventually.ts";
 import type { LabHost } from "./lab-host.ts";
 import type { LabProcess } from "./lab-process.ts";
@@ -26,10 +26,10 @@ export class SystemdResolved {
     this.#host = host;
     const enter = 'mkdir -p /run/systemd && mount --bind "$0" /run/systemd && exec "$@"';
     this.wrapper = ["sh", "-c", enter, `${scratch}/systemd`];
-    const libraries = `${unpackedRoot}/usr/lib/${process.arch === "arm64" ? "aarch64" : "x86_64"}-linux-gnu/systemd`;
+    const libraries = `${unpackedPackage("libsystemd-shared")}/usr/lib/${process.arch === "arm64" ? "aarch64" : "x86_64"}-linux-gnu/systemd`;
     this.env = {
       ...process.env,
-      PATH: `${unpackedRoot}/usr/bin:${process.env.PATH}`,
+      PATH: `${unpackedPackage("systemd-resolved")}/usr/bin:${process.env.PATH}`,
       LD_LIBRARY_PATH: libraries,
       DBUS_SYSTEM_BUS_ADDRESS: `unix:path=/run/systemd/bus`,
     };
@@ -62,7 +62,7 @@ export class SystemdResolved {
     symlinkSync(STUB, `${scratch}/etc/resolv.conf`);
     await resolved.#start("dbus-daemon", "--config-file=/run/systemd/bus.conf", "--nofork", "--nopidfile");
     await eventually("the bus is there", () => resolved.run("test", "-S", "/run/systemd/bus"));
-    const daemon = await resolved.#start(`${unpackedRoot}/lib/systemd/systemd-resolved`);
+    const daemon = await resolved.#start(`${unpackedPackage("systemd-resolved")}/lib/systemd/systemd-resolved`);
     await eventually("it answers", () => resolved.run("resolvectl", "dns")).catch((failure: unknown) => {
       throw new Error(daemon.tail(), { cause: failure });
     });
