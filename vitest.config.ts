@@ -20,6 +20,7 @@ const BESIDE = [
   "test/lab/exit-guard.test.ts",
   "test/lab/exit-leaks.test.ts",
   "test/lab/dns.test.ts",
+  "test/lab/exit-offer.test.ts",
   "test/lab/explain.test.ts",
   "test/lab/failing-parts.test.ts",
   "test/lab/filter-evasion.test.ts",
