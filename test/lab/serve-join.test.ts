@@ -53,15 +53,16 @@ describe("mesh serve --join", () => {
 
   async function hostState(): Promise<object> {
     const host = network.serverHost;
-    const [links, routes4, routes6, rules4, rules6, ruleset] = await Promise.all([
+    const [links, routes4, routes6, rules4, rules6, ruleset, resolver] = await Promise.all([
       host.ip("-o", "-br", "link"),
       host.ip("-4", "route", "show", "table", "all"),
       host.ip("-6", "route", "show", "table", "all"),
       host.ip("-4", "rule"),
       host.ip("-6", "rule"),
       host.must("nft", "list", "ruleset"),
+      host.must("cat", "/etc/resolv.conf"),
     ]);
-    return { links, routes4, routes6, rules4, rules6, ruleset };
+    return { links, routes4, routes6, rules4, rules6, ruleset, resolver };
   }
 
   it("is refused without CAP_NET_ADMIN and without /dev/net/tun, before anything is made", async () => {
