@@ -11,15 +11,7 @@ import type {
   Preferences,
   Status,
 } from "../api/local.ts";
-import {
-  type ExitCheck,
-  type ExitOffer,
-  type ExitUseRequest,
-  type ExitUseView,
-  type ExitView,
-  exitUseRequestSchema,
-  type RoutesView,
-} from "../api/local-exit.ts";
+import type { ExitCheck, ExitOffer, ExitUseRequest, ExitUseView, ExitView, RoutesView } from "../api/local-exit.ts";
 import type { HostView } from "../api/local-host.ts";
 import type { Clock } from "../base/clock.ts";
 import { DisposeStack } from "../base/dispose.ts";
@@ -32,8 +24,7 @@ import { underlaySockets } from "../host/underlay/underlay-sockets.ts";
 import type { AeadProviderName } from "../wireguard/aead/provider.ts";
 import { type AdminCall, callAsAdmin } from "./admin-call.ts";
 import { deregister } from "./deregister.ts";
-import { ExitTrials } from "./exit/exit-trial.ts";
-import type { ExitUseSettings } from "./exit/exit-use.ts";
+import { ExitOrders } from "./exit/exit-orders.ts";
 import type { FilterKeeper } from "./filter/filter-keeper.ts";
 import type { Home, NetworkPaths } from "./home.ts";
 import { hostView } from "./host-view.ts";
@@ -80,7 +71,7 @@ export class Daemon implements LocalApiTarget, AsyncDisposable {
   #intent: Intent;
   #session: PeerSession | undefined;
   #starting = false;
-  #exitTrials: ExitTrials | undefined;
+  #exitOrders: ExitOrders | undefined;
   /** Ups, downs and leaves come one after the other. */
   #turn: Promise<void> = Promise.resolve();
 
@@ -106,14 +97,15 @@ export class Daemon implements LocalApiTarget, AsyncDisposable {
     const intent = options.keepsIntent ? ((await deps.state.intent.read())?.intent ?? "up") : "up";
     const daemon = new Daemon(options, deps, intent);
     try {
-      const onOver = () =>
-        void daemon
-          .#inTurn(() => daemon.#endTrial())
-          .catch((failure: unknown) => {
-            deps.logger.error({ err: failure }, "an exit that nobody has confirmed cannot be left");
-          });
-      daemon.#exitTrials = daemon.#resources.use(await ExitTrials.open(deps.state.exitTrial, onOver));
-      await daemon.#endTrial();
+      daemon.#exitOrders = daemon.#resources.use(
+        await ExitOrders.open(deps.state.exitTrial, {
+          logger: deps.logger,
+          settings: () => daemon.#options.settings,
+          changeSettings: (changes) => daemon.#changeSettings(changes),
+          session: () => daemon.#session,
+          inTurn: (work) => daemon.#inTurn(work),
+        }),
+      );
       daemon.#resources.use(await LocalApi.open(options.paths.socketPath, daemon, deps));
       if (intent === "up") await daemon.up();
       return daemon;
@@ -137,7 +129,7 @@ export class Daemon implements LocalApiTarget, AsyncDisposable {
       self: session?.map?.self ?? enrolment.self,
       coordinatorUrl: enrolment.urls[0],
       warnings: this.#warnings.list(),
-      confirmExitBy: this.#exitTrials?.confirmBy ?? null,
+      confirmExitBy: this.#exitOrders?.confirmBy ?? null,
       session,
     });
   }
@@ -231,7 +223,7 @@ export class Daemon implements LocalApiTarget, AsyncDisposable {
 
   exits(): ExitView {
     const { use, ...others } = this.#running().exits();
-    return { ...others, use: { ...use, confirmBy: this.#trials.confirmBy } };
+    return { ...others, use: { ...use, confirmBy: this.#orders.confirmBy } };
   }
 
   /** In force first, then kept: what cannot be done is not asked for again at the next start. */
@@ -245,20 +237,10 @@ export class Daemon implements LocalApiTarget, AsyncDisposable {
     });
   }
 
-  /** On the disk first: whatever ends us meanwhile, the next start keeps the traffic in. */
   useExit(request: ExitUseRequest): Promise<ExitUseView> {
     return this.#inTurn(async () => {
-      const { nodes, allowLan, confirmWithinSeconds } = exitUseRequestSchema.parse(request);
-      const session = this.#running();
-      const { exitNodes, exitAllowLan } = this.#options.settings;
-      const [before, wanted] = [
-        { exitNodes, exitAllowLan },
-        { exitNodes: nodes, exitAllowLan: allowLan ?? exitAllowLan },
-      ];
-      await session.requireExits(nodes);
-      if (confirmWithinSeconds === null) await this.#trials.end();
-      else await this.#trials.begin(before, confirmWithinSeconds * 1000);
-      await this.#changeExit(session, before, wanted);
+      await this.#orders.use(request, this.#running());
+      this.#changed();
       return this.exits().use;
     });
   }
@@ -269,7 +251,7 @@ export class Daemon implements LocalApiTarget, AsyncDisposable {
 
   confirmExit(): Promise<ExitUseView> {
     return this.#inTurn(async () => {
-      await this.#trials.confirm();
+      await this.#orders.confirm();
       this.#changed();
       return this.exits().use;
     });
@@ -301,9 +283,9 @@ export class Daemon implements LocalApiTarget, AsyncDisposable {
     return this.close();
   }
 
-  get #trials(): ExitTrials {
-    if (this.#exitTrials === undefined) throw new Error("the daemon has not started");
-    return this.#exitTrials;
+  get #orders(): ExitOrders {
+    if (this.#exitOrders === undefined) throw new Error("the daemon has not started");
+    return this.#exitOrders;
   }
 
   #dial(): Dial {
@@ -342,30 +324,6 @@ export class Daemon implements LocalApiTarget, AsyncDisposable {
   /** The guard of an exit as well, which stays when a session ends otherwise. */
   async #takeBackHostChanges(): Promise<void> {
     await takeBackHostChanges(this.#options.paths.journalFile, this.#deps);
-  }
-
-  async #changeExit(session: PeerSession, before: ExitUseSettings, wanted: ExitUseSettings): Promise<void> {
-    const isOff = wanted.exitNodes.length === 0;
-    if (!isOff) await this.#changeSettings(wanted);
-    try {
-      await session.exitUse.change(wanted);
-    } catch (failure) {
-      if (!isOff) await this.#changeSettings(before);
-      throw failure;
-    }
-    if (isOff) await this.#changeSettings(wanted);
-    this.#changed();
-  }
-
-  /** Nobody has confirmed the exit in time. */
-  async #endTrial(): Promise<void> {
-    const before = this.#trials.due;
-    if (before === undefined) return;
-    this.#deps.logger.warn({ exit: before.exitNodes }, "nobody has confirmed the exit: back to what was before");
-    const { exitNodes, exitAllowLan } = this.#options.settings;
-    if (this.#session === undefined) await this.#changeSettings(before);
-    else await this.#changeExit(this.#session, { exitNodes, exitAllowLan }, before);
-    await this.#trials.end();
   }
 
   async #changeSettings(changes: Partial<Settings>): Promise<void> {

@@ -11,7 +11,6 @@ import {
 import type { ExitCheck, ExitView, RouteView } from "../api/local-exit.ts";
 import type { MapPeer, NetworkMap, SelfInfo } from "../api/network-map.ts";
 import { DisposeStack } from "../base/dispose.ts";
-import { asMeshError } from "../base/errors.ts";
 import { ControlChannel } from "../control/control-channel.ts";
 import type { IncomingCall } from "../control/control-channel-types.ts";
 import { hostAndPort } from "../control/coordinator-url.ts";
@@ -25,23 +24,25 @@ import { callAsAdmin } from "./admin-call.ts";
 import { CallBatch } from "./call-batch.ts";
 import type { DnsKeeper } from "./dns/dns-keeper.ts";
 import type { HostNames } from "./dns/host-names.ts";
+import { NamesForPeers } from "./dns/names-for-peers.ts";
 import type { AcceptedRoutes } from "./exit/accepted-routes.ts";
 import { requireExits } from "./exit/exit-nodes.ts";
 import { exitPeers } from "./exit/exit-peers.ts";
 import type { ExitUse } from "./exit/exit-use.ts";
 import type { Offers } from "./exit/offers.ts";
 import { Explainer } from "./explain/explainer.ts";
-import type { FilterKeeper, GivenRule } from "./filter/filter-keeper.ts";
+import type { FilterKeeper } from "./filter/filter-keeper.ts";
 import { NetworkState } from "./network-state.ts";
 import type { NetworkView } from "./network-view.ts";
 import { NetworkWatch } from "./network-watch.ts";
 import { OverrideEndpoints } from "./override-endpoints.ts";
+import { logPaths } from "./path-log.ts";
 import type { PathPreferences } from "./path-preferences.ts";
 import { peersToTunnel } from "./peers-to-tunnel.ts";
 import { findPeer, pingRepeatedly } from "./pinger.ts";
+import { serveUapi } from "./serve-uapi.ts";
 import { openSessionParts, type SessionOptions, type SessionParts, type SessionPartsDeps } from "./session-parts.ts";
 import type { SessionSources } from "./status-builder.ts";
-import { UapiServer } from "./uapi.ts";
 import type { Underlay } from "./underlay.ts";
 import { underlayDial } from "./underlay-dial.ts";
 
@@ -52,21 +53,6 @@ export interface PeerSessionDeps extends SessionPartsDeps {
   /** Something that a status shows has changed. */
   readonly onChange: () => void;
 }
-
-/** What our name server needs where it answers others. */
-const NAMES_FOR_PEERS: GivenRule = {
-  id: "dns",
-  rule: {
-    action: "allow",
-    direction: "in",
-    protocol: "tcp,udp",
-    ports: "53",
-    source: "any",
-    destination: "any",
-    comment: "names, for those whose exit this is",
-  },
-  expiresAt: null,
-};
 
 /**
  * A running peer: tunnel, the host's interface and routes, the control channel and the UAPI socket, from `mesh up` to `mesh
@@ -90,7 +76,7 @@ export class PeerSession implements AsyncDisposable {
   readonly #preferences: PathPreferences;
   readonly #overrides: OverrideEndpoints;
   readonly #routes: AcceptedRoutes;
-  #servesNames = false;
+  readonly #namesForPeers: NamesForPeers;
   #hasFreshMap = false;
   #wasConnected = false;
   /** The coordinator tells us of every change of the map in force. */
@@ -120,6 +106,7 @@ export class PeerSession implements AsyncDisposable {
     this.#underlay = parts.underlay;
     this.#preferences = parts.preferences;
     this.#routes = parts.routes;
+    this.#namesForPeers = new NamesForPeers(parts);
     this.#routes.onChange(() => this.#applyMapAgain());
     this.#overrides = resources.use(
       new OverrideEndpoints({
@@ -128,18 +115,10 @@ export class PeerSession implements AsyncDisposable {
         onChange: () => this.#applyMapAgain(),
       }),
     );
-    this.#tunnel.paths.onDecision(({ publicKey, path, reason }) => {
-      const by = path === null ? "none" : `${path.transport} ${path.endpoint}`;
-      deps.logger.info(
-        { peer: this.#nameOf(publicKey), path: by, reason },
-        path === null ? "path lost" : "path chosen",
-      );
-      deps.onChange();
-    });
-    this.#tunnel.paths.onMtu(({ publicKey, path, mtuBytes, reason }) => {
-      const by = `${path.transport} ${path.endpoint}`;
-      deps.logger.info({ peer: this.#nameOf(publicKey), path: by, mtu: mtuBytes, reason }, "path MTU found");
-      deps.onChange();
+    logPaths(this.#tunnel.paths, {
+      logger: deps.logger,
+      nameOf: (publicKey) => this.#nameOf(publicKey),
+      onChange: deps.onChange,
     });
     const { urls, trust, network } = options.enrolment;
     this.#underlay.onChange(() => this.#look());
@@ -194,7 +173,7 @@ export class PeerSession implements AsyncDisposable {
       session.#tellOfPipes();
       void session.dns.refresh();
       void session.hostNames.keep();
-      session.#keepServiceRules();
+      session.#namesForPeers.keep();
       session.#keepPins();
       deps.onChange();
     }, STATUS_INTERVAL_MS);
@@ -326,7 +305,7 @@ export class PeerSession implements AsyncDisposable {
     this.filter.setNetwork(map);
     this.offers.setNetwork(map);
     this.dns.setNetwork(map);
-    this.#keepServiceRules();
+    this.#namesForPeers.keep();
     this.#routes.setNetwork(map);
     this.exitUse.setNetwork(map);
     const context = {
@@ -401,14 +380,6 @@ export class PeerSession implements AsyncDisposable {
     });
   }
 
-  /** Who may send through this machine may have names looked up here, whatever its filter says of the rest. */
-  #keepServiceRules(): void {
-    const servesNames = this.offers.isExit && this.dns.service !== undefined;
-    if (servesNames === this.#servesNames) return;
-    this.#servesNames = servesNames;
-    this.filter.setLayer("service", servesNames ? [NAMES_FOR_PEERS] : []);
-  }
-
   #tellOfPipes(): void {
     this.#deps.warnings.replaceGroup("pipe ", this.#underlay.problems);
   }
@@ -424,17 +395,10 @@ export class PeerSession implements AsyncDisposable {
 
   async #openUapi(): Promise<void> {
     const { interfaceName, listenPort } = this.#tunnel.info;
-    const path = UapiServer.socketPath(interfaceName);
     const privateKey = this.#options.keys.exportWireguardPrivate();
     const { fwmark } = this.#options.settings;
     const device = () => ({ privateKey, listenPort, fwmark, peers: this.#tunnel.peers() });
-    this.#deps.warnings.clear("uapi");
-    try {
-      const server = await UapiServer.open(path, device, this.#deps);
-      if (server !== undefined) this.#resources.use(server);
-      else this.#deps.warnings.set("uapi", `${path} is served by another process: wg shows that one`);
-    } catch (failure) {
-      this.#deps.warnings.set("uapi", `wg cannot show this interface: ${asMeshError(failure).message}`);
-    }
+    const server = await serveUapi(interfaceName, device, this.#deps);
+    if (server !== undefined) this.#resources.use(server);
   }
 }
