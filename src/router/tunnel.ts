@@ -178,8 +178,8 @@ export class Tunnel implements AsyncDisposable {
     this.#pings = new PingTracker(randomBytes(4).readUInt32BE(), post, this.paths.describe);
     this.inquiries = new TunnelInquiries({ ...deps, peers: this.#peers, post });
     this.#announceIdentity();
-    // An exit leads to the internet alone.
-    post([{ type: "reserve", prefixes: [...ranges, ...LOCAL_RANGES.map(parseCidr)] }]);
+    // In a mesh an exit leads to the internet alone; of a plain tunnel the widest prefix is all that there is.
+    if (ranges.length > 0) post([{ type: "reserve", prefixes: [...ranges, ...LOCAL_RANGES.map(parseCidr)] }]);
   }
 
   get info(): TunnelInfo {

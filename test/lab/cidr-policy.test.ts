@@ -21,7 +21,7 @@ describe("who may reach whom, by CIDRs and associations", () => {
   beforeAll(async () => {
     network = await SmallNetwork.open("alice", "bob", "hub", "late");
     await admin("cidr", "add", "humans", "10.86.128.0/20");
-    await admin("cidr", "add", "servers", "10.86.160.0/20");
+    await admin("cidr", "add", "backends", "10.86.160.0/20");
     await admin("cidr", "add", "db", "10.86.161.0/24");
     [alice, bob, hub] = [await join("alice", "humans"), await join("bob", "db"), await join("hub", "infra")];
     for (const peer of [bob, hub]) addresses[peer.host.label as "bob"] = (await peer.status()).self!.ip4;
@@ -66,7 +66,7 @@ describe("who may reach whom, by CIDRs and associations", () => {
       { names: ["hub"], keys: 1 },
       { names: ["hub"], keys: 1 },
     ]);
-    for (const name of ["bob", "servers", "db"]) {
+    for (const name of ["bob", "backends", "db"]) {
       expect((await alice.host.run("grep", "-rqw", name, `${alice.home}/networks`)).status).toBe(1);
     }
     expect(await bob.host.pings(addresses.hub)).toBe(true);
@@ -75,7 +75,7 @@ describe("who may reach whom, by CIDRs and associations", () => {
 
   it("an association opens them, with what they hold, within a second; its end cuts what runs as fast", async () => {
     const flowing = PingFlow.start(alice.host, addresses.bob);
-    const openedAtMs = await admin("association", "add", "humans", "servers");
+    const openedAtMs = await admin("association", "add", "humans", "backends");
     await using flow = await flowing;
     expect(flow.first.atMs - openedAtMs).toBeLessThan(EFFECT_MS);
     await using _transfer = await TcpTransfer.start({
@@ -86,7 +86,7 @@ describe("who may reach whom, by CIDRs and associations", () => {
     });
     await eventually("it flows", async () => (await bytesAtBob()) > 100_000);
 
-    const closedAtMs = await admin("association", "delete", "humans", "servers");
+    const closedAtMs = await admin("association", "delete", "humans", "backends");
     await aWhile();
     expect(flow.latestAtMs - closedAtMs).toBeLessThan(EFFECT_MS);
     expect([await knownTo(alice), await knownTo(bob)]).toEqual([
@@ -100,11 +100,11 @@ describe("who may reach whom, by CIDRs and associations", () => {
   });
 
   it("peers below a disabled CIDR are gone within a second, nobody joins there, and they are back as fast", async () => {
-    await admin("association", "add", "humans", "servers");
+    await admin("association", "add", "humans", "backends");
     await using flow = await PingFlow.start(alice.host, addresses.bob);
     await using fromBob = await PingFlow.start(bob.host, addresses.hub);
     const { token } = await network.server.createToken("--cidr", "db");
-    const disabledAtMs = await admin("cidr", "disable", "servers");
+    const disabledAtMs = await admin("cidr", "disable", "backends");
     await aWhile();
     for (const cut of [flow, fromBob]) expect(cut.latestAtMs - disabledAtMs).toBeLessThan(EFFECT_MS);
     expect(await knownTo(bob)).toEqual({ names: [], keys: 0 });
@@ -123,7 +123,7 @@ describe("who may reach whom, by CIDRs and associations", () => {
     );
     expect([status, stderr]).toEqual([4, expect.stringContaining("cidr-disabled")]);
     const { latestAtMs } = flow;
-    const enabledAtMs = await admin("cidr", "enable", "servers");
+    const enabledAtMs = await admin("cidr", "enable", "backends");
     await eventually("bob is back", () => flow.latestAtMs > latestAtMs);
     expect(flow.latestAtMs - enabledAtMs).toBeLessThan(EFFECT_MS);
     expect(toHub.result().lost).toBe(0);

@@ -22,11 +22,11 @@ export async function ping(from: LabHost, address: string, options: PingOptions 
   const headerBytes = address.includes(":") ? 48 : 28;
   // By itself ping waits for the last answers no longer than one interval, and counts as lost what a busy machine answers
   // later. A few requests therefore go out at once, with a second to be answered in; a series has a deadline, up to which ping
-  // goes on sending until as many answers have come: those beyond `count` do not count.
+  // goes on sending until as many answers have come: those beyond `count` do not count. Its intervals are a little longer than asked.
   const timing =
     intervalSeconds === undefined
       ? ["-l", count, "-i", 1, "-W", 2]
-      : ["-i", intervalSeconds, "-w", Math.ceil(count * intervalSeconds) + 2];
+      : ["-i", intervalSeconds, "-w", Math.ceil(1.2 * count * intervalSeconds) + 2];
   const args = ["-n", "-c", count, ...timing, "-s", packetBytes - headerBytes];
   if (dontFragment) args.push("-M", "do");
   // A long series takes longer than a command is given.
