@@ -16,7 +16,7 @@ export const TUN_OFFLOADS: readonly Offload[] = ["checksum", "tcp4", "tcp6", "ud
 
 /** A module to be loaded before ours, with which the system calls for these offloads fail. */
 export function refusing(...calls: string[]): string {
-  return new URL(`../support/lab/refuse-offloads.mjs?refuse=${calls.join(",")}`, import.meta.url).href;
+  return new URL(`../lab/refuse-offloads.mjs?refuse=${calls.join(",")}`, import.meta.url).href;
 }
 
 /** TCP in both families and both ways at once, byte for byte; datagrams both ways; packets in fragments. */
