@@ -9,7 +9,7 @@ import {
   pingRequestSchema,
 } from "../api/local.ts";
 import type { ExitCheck, ExitView, RouteView } from "../api/local-exit.ts";
-import type { MapPeer, NetworkMap, SelfInfo } from "../api/network-map.ts";
+import type { MapPeer, NetworkMap } from "../api/network-map.ts";
 import { DisposeStack } from "../base/dispose.ts";
 import { ControlChannel } from "../control/control-channel.ts";
 import type { IncomingCall } from "../control/control-channel-types.ts";
@@ -32,10 +32,10 @@ import type { ExitUse } from "./exit/exit-use.ts";
 import type { Offers } from "./exit/offers.ts";
 import { Explainer } from "./explain/explainer.ts";
 import type { FilterKeeper } from "./filter/filter-keeper.ts";
-import { NetworkState } from "./network-state.ts";
 import type { NetworkView } from "./network-view.ts";
 import { NetworkWatch } from "./network-watch.ts";
 import { OverrideEndpoints } from "./override-endpoints.ts";
+import { followOwnEntry } from "./own-entry.ts";
 import { logPaths } from "./path-log.ts";
 import type { PathPreferences } from "./path-preferences.ts";
 import { peersToTunnel } from "./peers-to-tunnel.ts";
@@ -63,9 +63,9 @@ export class PeerSession implements AsyncDisposable {
   readonly offers: Offers;
   readonly exitUse: ExitUse;
   readonly dns: DnsKeeper;
-  readonly #sockets: UnderlaySockets;
   readonly hostNames: HostNames;
   readonly explainer: Explainer;
+  readonly #sockets: UnderlaySockets;
   readonly #options: SessionOptions;
   readonly #deps: PeerSessionDeps;
   readonly #tunnel: Tunnel;
@@ -279,22 +279,8 @@ export class PeerSession implements AsyncDisposable {
     this.#applyMap(verified);
     this.#hasFreshMap = true;
     this.#isMapCurrent = true;
-    if (verified.self.ip4 !== before.ip4 || verified.self.ip6 !== before.ip6) {
-      const { ip4, ip6 } = verified.self;
-      this.#deps.warnings.set("address", `the address of this machine is ${ip4}, ${ip6} from the next \`mesh up\` on`);
-    }
-    if (verified.self.name !== before.name) this.#keepName(verified.self);
+    followOwnEntry(before, verified.self, this.#options, this.#deps);
     this.#deps.onChange();
-  }
-
-  /** An admin has renamed this machine: the next `join` goes by the new name. */
-  #keepName(self: SelfInfo): void {
-    const { paths, enrolment } = this.#options;
-    const file = new NetworkState(paths.directory).enrolment;
-    this.#deps.logger.info({ name: self.name }, "this machine has another name");
-    file.write({ ...enrolment, self }).catch((failure: unknown) => {
-      this.#deps.logger.warn({ err: failure }, "the new name cannot be kept on disk");
-    });
   }
 
   #applyMap(verified: VerifiedMap): void {

@@ -8,7 +8,10 @@ export interface CommandResult {
   readonly stderr: string;
 }
 
-/** Runs a program without a shell, with `input` on its standard input. Rejects only when it could not be run at all (`ENOENT`) or did not end by itself. */
+/**
+ * Runs a program without a shell, with `input` on its standard input. Rejects only when it could not be run at all (`ENOENT`)
+ * or did not end by itself.
+ */
 export type CommandRunner = (program: string, args: readonly string[], input?: string) => Promise<CommandResult>;
 
 /** A full routing table of a router, as JSON. */
