@@ -6,7 +6,7 @@ import { ipSchema } from "./primitives.ts";
 export const dnsListenerSchema = z.object({
   address: ipSchema,
   port: z.number().int(),
-  /** Why nobody is answered there; null where they are. */
+  /** Why nobody is answered there, as long as that is so: it is tried again and again. Null where they are. */
   problem: z.string().nullable(),
 });
 export type DnsListenerStatus = z.infer<typeof dnsListenerSchema>;
@@ -20,6 +20,8 @@ export const dnsRouteSchema = z.object({
   reason: z.string(),
   /** Left out: this machine would ask itself. */
   skipped: z.array(z.string()),
+  /** Those that gave no answer when they were asked last, and why. */
+  unanswered: z.array(z.object({ server: z.string(), problem: z.string() })),
 });
 export type DnsRouteStatus = z.infer<typeof dnsRouteSchema>;
 
@@ -34,6 +36,7 @@ export const hostNamesSchema = z.object({
 export type HostNamesStatus = z.infer<typeof hostNamesSchema>;
 
 export const dnsStatusSchema = z.object({
+  /** For this host itself. */
   enabled: z.boolean(),
   domain: z.string(),
   listeners: z.array(dnsListenerSchema),

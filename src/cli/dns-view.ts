@@ -5,14 +5,28 @@ import { type Column, renderTable } from "./table.ts";
 /** `mesh dns status`, for people. */
 export function renderDnsStatus(status: DnsStatus): string {
   const { enabled, domain, listeners, peers, records, routes, host, servesPeers, cached } = status;
-  if (!enabled) return "this machine has no name server for the mesh: start it with --dns";
+  const off = "this machine has no name server for the mesh: start it with --dns";
+  if (!enabled && !servesPeers) return off;
   const lines = listeners.map(({ address, port, problem }) =>
-    problem === null ? `answers at ${address} port ${port}, UDP and TCP` : `does not answer at ${address}: ${problem}`,
+    problem === null
+      ? `answers at ${address} port ${port}, UDP and TCP`
+      : `does not answer at ${address}: ${problem}; it is tried again by itself`,
   );
-  lines.push(hostLine(host));
-  lines.push(`names below ${domain}: ${peers} of peers, ${records} records`);
+  if (enabled) {
+    lines.push(hostLine(host));
+    lines.push(`names below ${domain}: ${peers} of peers, ${records} records`);
+  } else {
+    lines.push(`for itself, ${off}`);
+  }
   lines.push(`answers of others kept: ${cached}`);
   if (servesPeers) lines.push("peers whose exit this machine is have other names looked up here");
+  const ownRoute = {
+    suffix: domain,
+    servers: ["this machine"],
+    reason: "names of the mesh",
+    skipped: [],
+    unanswered: [],
+  };
   const table = renderTable(
     [
       { title: "NAMES", cell: ({ suffix }) => suffix ?? "all others" },
@@ -22,8 +36,12 @@ export function renderDnsStatus(status: DnsStatus): string {
         title: "LEFT OUT",
         cell: ({ skipped }) => (skipped.length === 0 ? "" : `${skipped.join(", ")} (this machine)`),
       },
+      {
+        title: "DID NOT ANSWER",
+        cell: ({ unanswered }) => unanswered.map(({ server, problem }) => `${server} (${problem})`).join(", "),
+      },
     ],
-    [{ suffix: domain, servers: ["this machine"], reason: "names of the mesh", skipped: [] }, ...routes],
+    [...(enabled ? [ownRoute] : []), ...routes],
   );
   return `${lines.join("\n")}\n\n${table}`;
 }

@@ -17,6 +17,7 @@ import { hostAndPort } from "../control/coordinator-url.ts";
 import type { VerifiedMap } from "../control/map-verifier.ts";
 import { HostFirewall } from "../host/firewall/host-firewall.ts";
 import { IpRoute } from "../host/ip-route.ts";
+import { ConfWatch } from "../host/resolver/conf-watch.ts";
 import type { UnderlaySockets } from "../host/underlay/underlay-sockets.ts";
 import { parseEndpoint } from "../router/endpoint-text.ts";
 import type { Tunnel } from "../router/tunnel.ts";
@@ -168,10 +169,11 @@ export class PeerSession implements AsyncDisposable {
     const onChange = (change: { readonly sleptMs: number }) => session.#networkChanged(change);
     const onOwnLink = (isUp: boolean) => void ownLink.changed(isUp);
     resources.use(new NetworkWatch({ interfaceName }, { clock, logger, onChange, onOwnLink }));
+    resources.use(new ConfWatch(() => session.#lookAtResolver()));
     session.#tellOfPipes();
     const ticker = setInterval(() => {
       session.#tellOfPipes();
-      void session.dns.refresh();
+      session.dns.keep();
       void session.hostNames.keep();
       session.#namesForPeers.keep();
       session.#keepPins();
@@ -349,8 +351,7 @@ export class PeerSession implements AsyncDisposable {
     this.filter.expire();
     this.#underlay.networkChanged();
     this.#refreshOffers();
-    void this.dns.refresh();
-    void this.hostNames.keep();
+    this.#lookAtResolver();
     this.#routes.refresh();
     this.exitUse.networkChanged();
     this.#overrides.networkChanged();
@@ -358,6 +359,11 @@ export class PeerSession implements AsyncDisposable {
     this.#tunnel.paths.networkChanged();
     this.#channel.checkNow();
     this.#deps.onChange();
+  }
+
+  #lookAtResolver(): void {
+    void this.dns.refresh();
+    void this.hostNames.look();
   }
 
   #refreshOffers(): void {

@@ -1,6 +1,6 @@
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { eventually } from "../support/lab/eventually.ts";
-import { ExitNetwork, NOTHING } from "../support/lab/exit-network.ts";
+import { ExitNetwork, NOTHING, setNameServer, WEB } from "../support/lab/exit-network.ts";
 import { runMesh } from "../support/lab/mesh-command.ts";
 import { MeshPeer } from "../support/lab/mesh-peer.ts";
 import { dropWall, raiseWall } from "../support/lab/udp-wall.ts";
@@ -50,6 +50,48 @@ it("with one all of it goes by the exit, and nothing by a more specific route, a
   expect((await alice.status()).exit).toMatchObject({ using: "carol", families: ["ipv4", "ipv6"] });
 });
 
+describe("names of the internet", () => {
+  const OF_CAROL = { ipv4: "203.0.113.11", ipv6: "2001:db8:80::11" } as const;
+  const families = ["ipv4", "ipv6"] as const;
+  const ways = [
+    ["who.example", []],
+    ["who.example", ["+tcp"]],
+    ["long.example", []],
+  ] as const;
+
+  /** The host's programs ask the daemon, it the exit, and this one a name server of the internet. */
+  const leaveBy = async (address: string) => {
+    for (const [name, how] of ways) {
+      const way = name === "long.example" ? "tcp" : "udp";
+      expect([name, ...how, await network.askedBy(name, ...how)]).toEqual([name, ...how, `${way} ${address}`]);
+    }
+  };
+
+  it("are asked of the daemon, and by it through the exit: of the network's servers, in either family", async () => {
+    expect(await network.alice.must("cat", "/etc/resolv.conf")).toMatch(/^nameserver 127\.0\.0\.\d+\n(?!nameserver)/m);
+    await network.leaked();
+    for (const family of families) {
+      await network.admin("dns", "servers", "set", WEB[family]);
+      await eventually("the server is known", async () => (await alice.mesh("dns", "status")).includes(WEB[family]));
+      await leaveBy(OF_CAROL[family]);
+    }
+    expect(await alice.mesh("dns", "status")).toContain("the network's, through the exit carol");
+    await network.admin("dns", "servers", "unset");
+    expect(await network.leaked()).toEqual(NOTHING);
+  });
+
+  it("without such of the exit's own name server, which asks those of its host", async () => {
+    for (const family of families) {
+      await setNameServer(network.exit("carol").host, WEB[family]);
+      await eventually("the exit asks it", async () =>
+        (await network.askedBy("who.example")).includes(OF_CAROL[family]),
+      );
+      await leaveBy(OF_CAROL[family]);
+    }
+    expect(await network.leaked()).toEqual(NOTHING);
+  });
+});
+
 it("the leak test says so, with what it saw, and finds a guard that was taken away", async () => {
   const { ok, checks } = await alice.local.checkExit();
   const said = new Map(checks.map(({ what, ...item }) => [what, item]));
@@ -88,17 +130,35 @@ it("nothing when the transports fall back, coordinator and relay being on the fa
   expect(await network.leaked()).toEqual(NOTHING);
 });
 
+it("an exit that has --no-dns looks names up for its users all the same, and its own host is left alone", async () => {
+  const dave = network.exit("dave");
+  const conf = () => dave.host.must("cat", "/etc/resolv.conf");
+  expect(await dave.stop()).toBe(0);
+  await setNameServer(dave.host, WEB.ipv4);
+  network.replace("dave", await MeshPeer.up(dave, ["--no-dns"]));
+  await alice.mesh("exit", "use", "dave");
+  await eventually("dave is asked", async () => (await network.askedBy("who.example")) === "udp 203.0.113.12");
+  expect(await network.askedBy("long.example")).toBe("tcp 203.0.113.12");
+  expect(await conf()).toBe(`nameserver ${WEB.ipv4}\n`);
+  const { ip4 } = (await alice.peer("dave"))!;
+  expect((await dave.host.run("dig", `@${ip4}`, "+tries=1", "+time=1", "dave.mesh")).status).not.toBe(0);
+  expect(await network.exit("dave").mesh("dns", "status")).toContain("peers whose exit this machine is");
+  await alice.mesh("exit", "use", "carol,dave");
+  await network.leavesBy("carol");
+  expect(await network.leaked()).toEqual(NOTHING);
+});
+
 it("nothing while an exit gives way to the next: one killed, one forbidden by an admin, none left, and back", async () => {
   await network.exit("carol").process.kill();
   await network.leavesBy("dave");
   expect((await alice.status()).exit.using).toBe("dave");
-  await network.admin("forbid", "dave");
+  await network.admin("exit", "forbid", "dave");
   await eventually("no exit is left", async () => (await alice.status()).exit.using !== "dave");
   await network.tried();
   expect(await network.seenBy("ipv4")).toBeUndefined();
   expect(await network.seenBy("ipv6")).toBeUndefined();
   expect((await alice.status()).warnings.join()).toContain("nothing leaves this machine but to peers");
-  await network.admin("allow", "dave");
+  await network.admin("exit", "allow", "dave");
   await network.leavesBy("dave");
   expect(await network.leaked()).toEqual(NOTHING);
 });

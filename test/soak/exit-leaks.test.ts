@@ -87,12 +87,12 @@ describe.each([{ allowLan: false }, { allowLan: true }])(
     });
 
     it.each(round)("an admin forbids the exit, and allows it ($round)", async () => {
-      await network.admin("forbid", "carol");
+      await network.admin("exit", "forbid", "carol");
       await eventually("it is left", async () => (await alice.status()).exit.using === null);
       await network.tried();
       expect(await network.seenBy("ipv4")).toBeUndefined();
       expect(await network.seenBy("ipv6")).toBeUndefined();
-      await network.admin("allow", "carol");
+      await network.admin("exit", "allow", "carol");
       await throughCarol();
     });
 

@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
 import dnsPacket, { type Answer } from "dns-packet";
-import type { DnsAnswer, DnsQueryReply, DnsQueryRequest, DnsRouteStatus, DnsStatus } from "../../api/local-dns.ts";
+import type { DnsAnswer, DnsQueryReply, DnsQueryRequest, DnsStatus } from "../../api/local-dns.ts";
 import type { NetworkInfo, SelfInfo } from "../../api/network-map.ts";
 import type { Clock } from "../../base/clock.ts";
 import { MeshError } from "../../base/errors.ts";
@@ -21,9 +21,10 @@ import { plainUdp } from "../../host/udp.ts";
 import { canonicalAddress } from "../../packet/address.ts";
 import type { Warnings } from "../warnings.ts";
 import { readSystemServers, type SystemServers } from "./system-servers.ts";
-import { type ExitState, planUpstreams } from "./upstream-plan.ts";
+import { type ExitState, type PlannedRoute, planUpstreams } from "./upstream-plan.ts";
 
 export interface DnsKeeperOptions {
+  /** For this host itself. Peers whose exit it is are served either way. */
   readonly enabled: boolean;
   readonly interfaceName: string;
   readonly network: NetworkInfo;
@@ -38,7 +39,7 @@ export interface DnsKeeperDeps {
   readonly warnings: Warnings;
   /** Whose exit this machine uses, at each moment. */
   readonly exit: () => ExitState;
-  /** Whether this machine is an exit of others. */
+  /** Whether this machine is an exit of others, at each moment. */
   readonly servesPeers: () => boolean;
   /** What this host asked before we came. */
   readonly systemServers?: () => Promise<SystemServers>;
@@ -60,6 +61,8 @@ export interface DnsService {
 const HOST_SOCKETS: DnsSockets = { openUdp: plainUdp, dial: plainSocket };
 const NO_DNS = { records: [], servers: [], splits: [] };
 const RECURSION_DESIRED = 0x0100;
+/** Of warnings. */
+const LISTENER = "dns listener ";
 
 /** The name server of this machine: it answers from the map in force, and asks others as network, host and exit have it. */
 export class DnsKeeper implements AsyncDisposable {
@@ -72,11 +75,14 @@ export class DnsKeeper implements AsyncDisposable {
   /** The exit's guard lets our mark by: as soon as one is asked for, no question goes out with it. */
   readonly #sockets: DnsSockets;
   #listeners: Listeners | undefined;
+  /** Listeners open and close one after the other. */
+  #turn: Promise<void> = Promise.resolve();
+  #isClosed = false;
   #source: ZoneSource;
   /** Made when it is asked first: a map may change often, and nobody may ask. */
   #zone: Zone | undefined;
   #system: SystemServers = { servers: [], source: "nowhere" };
-  #routes: readonly DnsRouteStatus[] = [];
+  #routes: readonly PlannedRoute[] = [];
 
   private constructor(options: DnsKeeperOptions, deps: DnsKeeperDeps) {
     const { network, self } = options;
@@ -100,25 +106,25 @@ export class DnsKeeper implements AsyncDisposable {
   /** Where it cannot listen, a warning says so: nothing else of the machine depends on it. */
   static async open(options: DnsKeeperOptions, deps: DnsKeeperDeps): Promise<DnsKeeper> {
     const keeper = new DnsKeeper(options, deps);
-    deps.warnings.replaceGroup("dns ", new Map());
-    if (!options.enabled) return keeper;
-    const { ip4, ip6 } = options.self;
-    keeper.#listeners = await Listeners.open({
-      addresses: [ip4, ip6],
-      loopback: loopbackCandidates(options.interfaceName),
-      responder: keeper.#responder,
-      askerAt: (address) => keeper.#askerAt(address),
-    });
-    for (const { address, problem } of keeper.#listeners.states) {
-      const isNews = problem !== null && !(address.includes(":") && problem.includes("does not have"));
-      if (isNews) deps.warnings.set(`dns ${address}`, `names of the mesh are not answered at ${address}: ${problem}`);
-    }
-    await keeper.refresh();
+    deps.warnings.replaceGroup(LISTENER, new Map());
+    await keeper.#settle();
     return keeper;
+  }
+
+  /** What follows from whether we are an exit, and use one. To be called when that may have changed; looks at nothing. */
+  keep(): void {
+    if (this.#isAnswering !== (this.#listeners !== undefined)) this.#turn = this.#turn.then(() => this.#settle());
+    this.#plan();
+  }
+
+  /** Peers whose exit this machine is can ask it. */
+  get isOpenToPeers(): boolean {
+    return (this.#listeners?.states ?? []).some(({ address, problem }) => problem === null && this.#own.has(address));
   }
 
   /** Undefined where it is switched off, or could not listen. */
   get service(): DnsService | undefined {
+    if (!this.#options.enabled) return undefined;
     const addresses = (this.#listeners?.states ?? []).flatMap(({ address, problem }) =>
       problem === null ? address : [],
     );
@@ -148,7 +154,7 @@ export class DnsKeeper implements AsyncDisposable {
 
   /** Looks anew whom this host asks. */
   async refresh(): Promise<void> {
-    if (!this.#options.enabled) return;
+    if (!this.#isAnswering) return;
     try {
       this.#system = await (this.#deps.systemServers ?? readSystemServers)();
     } catch (failure) {
@@ -165,7 +171,7 @@ export class DnsKeeper implements AsyncDisposable {
       listeners: [...(this.#listeners?.states ?? [])],
       peers: peers.length + 1,
       records: dns.records.length,
-      routes: [...this.#routes],
+      routes: this.#routes.map((route) => ({ ...route, unanswered: this.#forwarder.unanswered(route.servers) })),
       servesPeers: this.#deps.servesPeers(),
       cached: this.#forwarder.cached,
     };
@@ -179,6 +185,8 @@ export class DnsKeeper implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true;
+    await this.#turn;
     await this.#listeners?.[Symbol.asyncDispose]();
     this.#forwarder[Symbol.dispose]();
   }
@@ -215,8 +223,43 @@ export class DnsKeeper implements AsyncDisposable {
     return this.#zone;
   }
 
+  get #isAnswering(): boolean {
+    return this.#options.enabled || this.#deps.servesPeers();
+  }
+
+  /** Listens where somebody is to be answered, and nowhere else. Never rejects. */
+  async #settle(): Promise<void> {
+    const isWanted = this.#isAnswering && !this.#isClosed;
+    if (isWanted === (this.#listeners !== undefined)) return;
+    const { enabled, interfaceName, self } = this.#options;
+    if (isWanted) {
+      this.#listeners = await Listeners.open({
+        addresses: [self.ip4, self.ip6],
+        loopback: enabled ? loopbackCandidates(interfaceName) : [],
+        responder: this.#responder,
+        askerAt: (address) => this.#askerAt(address),
+        onChange: () => this.#listenersChanged(),
+      });
+      await this.refresh();
+    } else {
+      await this.#listeners?.[Symbol.asyncDispose]();
+      this.#listeners = undefined;
+    }
+    this.#listenersChanged();
+  }
+
+  #listenersChanged(): void {
+    const lines = new Map<string, string>();
+    for (const { address, problem } of this.#listeners?.states ?? []) {
+      if (problem === null || (address.includes(":") && problem.includes("does not have"))) continue;
+      lines.set(address, `names of the mesh are not answered at ${address}: ${problem}; it is tried again by itself`);
+    }
+    this.#deps.warnings.replaceGroup(LISTENER, lines);
+    this.#plan();
+  }
+
   #plan(): void {
-    if (!this.#options.enabled) return;
+    if (!this.#isAnswering) return;
     const own = [...this.#own, ...(this.#listeners?.states ?? []).map(({ address }) => address)];
     const exit = this.#deps.exit();
     const routes = planUpstreams({ dns: this.#source.dns, system: this.#system, exit, own });
@@ -233,7 +276,7 @@ export class DnsKeeper implements AsyncDisposable {
 
   /** Strangers hear nothing: a packet that an address of ours reached from outside the mesh is no query to us. */
   #askerAt(address: string): Asker | undefined {
-    if (address.startsWith("127.") || this.#own.has(address)) return "host";
+    if (address.startsWith("127.") || this.#own.has(address)) return this.#options.enabled ? "host" : undefined;
     return this.#peers.has(address) ? "peer" : undefined;
   }
 }

@@ -36,9 +36,18 @@ export class HostNames implements AsyncDisposable {
     return this.#deps.resolver.state;
   }
 
-  /** To be called every few seconds, and when something has changed. Never rejects: without it the mesh works by address. */
+  /**
+   * Follows what our name server offers; of the host it looks at nothing. To be called every few seconds. Never rejects:
+   * without it the mesh works by address.
+   */
   keep(): Promise<void> {
-    this.#turn = this.#turn.then(() => this.#keep());
+    this.#turn = this.#turn.then(() => this.#keep(false));
+    return this.#turn;
+  }
+
+  /** As `keep`; also puts right what others may have changed on the host. */
+  look(): Promise<void> {
+    this.#turn = this.#turn.then(() => this.#keep(true));
     return this.#turn;
   }
 
@@ -51,12 +60,13 @@ export class HostNames implements AsyncDisposable {
     });
   }
 
-  async #keep(): Promise<void> {
+  async #keep(isLook: boolean): Promise<void> {
     if (this.#isClosed) return;
     const { resolver, warnings, logger } = this.#deps;
     try {
       const wish = this.#wish();
       const asked = JSON.stringify(wish);
+      if (asked === this.#asked && !isLook) return;
       if (asked === this.#asked) await resolver.look();
       else if (wish === undefined) await resolver.release("this machine has no name server for the mesh");
       else await resolver.use(wish);

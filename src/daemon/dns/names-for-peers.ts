@@ -20,7 +20,7 @@ const RULE: GivenRule = {
 export interface NamesForPeersDeps {
   readonly filter: Pick<FilterKeeper, "setLayer">;
   readonly offers: Pick<Offers, "isExit">;
-  readonly dns: Pick<DnsKeeper, "service">;
+  readonly dns: Pick<DnsKeeper, "isOpenToPeers">;
 }
 
 /** Who may send through this machine may have names looked up here, whatever its filter says of the rest. */
@@ -35,7 +35,7 @@ export class NamesForPeers {
   /** The filter follows what is so now. */
   keep(): void {
     const { filter, offers, dns } = this.#deps;
-    const areServed = offers.isExit && dns.service !== undefined;
+    const areServed = offers.isExit && dns.isOpenToPeers;
     if (areServed === this.#areServed) return;
     this.#areServed = areServed;
     filter.setLayer("service", areServed ? [RULE] : []);

@@ -10,6 +10,8 @@ export interface ExitServer {
 /** `awaited`: an exit was asked for, and none can be used yet. Undefined: none was. */
 export type ExitState = ExitServer | "awaited" | undefined;
 
+export type PlannedRoute = Omit<DnsRouteStatus, "unanswered">;
+
 export interface UpstreamSources {
   readonly dns: MapDns;
   /** What this host asked before we came. */
@@ -20,8 +22,8 @@ export interface UpstreamSources {
 }
 
 /** Who is asked for which names. The suffixes stand side by side: each has its own servers, and takes none of another's. */
-export function planUpstreams({ dns, system, exit, own }: UpstreamSources): readonly DnsRouteStatus[] {
-  const route = (suffix: string | null, servers: readonly string[], reason: string): DnsRouteStatus => ({
+export function planUpstreams({ dns, system, exit, own }: UpstreamSources): readonly PlannedRoute[] {
+  const route = (suffix: string | null, servers: readonly string[], reason: string): PlannedRoute => ({
     suffix,
     servers: servers.filter((server) => !own.includes(server)),
     reason: `${reason}${throughExit(exit)}`,
@@ -29,7 +31,8 @@ export function planUpstreams({ dns, system, exit, own }: UpstreamSources): read
   });
   const splits = dns.splits.map(({ suffix, servers }) => route(suffix, servers, "the network's for this suffix"));
   if (dns.servers.length > 0) return [...splits, route(null, dns.servers, "the network's")];
-  // The local network's servers are not asked then: they would learn what the exit is to hide.
+  // This host's own are not asked then, also where they are on the internet: most are the provider's, who would learn what the
+  // exit is to hide, and from whom.
   if (exit !== undefined) return [...splits, route(null, exit === "awaited" ? [] : [exit.ip4], "the exit's own")];
   return [...splits, route(null, system.servers, `this host's own, of ${system.source}`)];
 }

@@ -47,8 +47,8 @@ export class Forwarder {
   readonly #deps: ForwarderDeps;
   readonly #cache: AnswerCache;
   readonly #underWay = new Map<string, Promise<Forwarded>>();
-  /** By server: until when it comes last. */
-  readonly #silentUntilMs = new Map<string, number>();
+  /** By server, of those that gave no answer when asked last: until when they come last. */
+  readonly #unanswered = new Map<string, { readonly untilMs: number; readonly problem: string }>();
   #routes: readonly ForwardRoute[] = [];
   #stop = new AbortController();
 
@@ -61,11 +61,19 @@ export class Forwarder {
     return this.#cache.size;
   }
 
+  /** Those that gave no answer when they were asked last, as `192.0.2.53`, and why. */
+  unanswered(servers: readonly string[]): { readonly server: string; readonly problem: string }[] {
+    return servers.flatMap((server) => {
+      const found = this.#unanswered.get(server);
+      return found === undefined ? [] : [{ server, problem: found.problem }];
+    });
+  }
+
   /** From now on nothing is known any more that others have said: elsewhere, names may mean something else. */
   use(routes: readonly ForwardRoute[]): void {
     this.#routes = routes;
     this.#cache.clear();
-    this.#silentUntilMs.clear();
+    this.#unanswered.clear();
     this.#underWay.clear();
     this.#stop.abort(new Error("other servers are asked from now on"));
     this.#stop = new AbortController();
@@ -110,7 +118,7 @@ export class Forwarder {
       const limit = AbortSignal.any([deadline, AbortSignal.timeout(this.#deps.serverTimeoutMs ?? SERVER_TIMEOUT_MS)]);
       try {
         const answer = await askServer(server, query, route, limit);
-        this.#silentUntilMs.delete(name);
+        this.#unanswered.delete(name);
         const forwarded = { answer, ageSeconds: 0, server: name, isCached: false, failures };
         if (isDecision(answer)) {
           if (!stop.aborted) this.#cache.keep(query, answer, name);
@@ -121,8 +129,9 @@ export class Forwarder {
         refusal ??= forwarded;
       } catch (failure) {
         if (stop.aborted) break;
-        failures.push(`${name}: ${limit.aborted ? "no answer in time" : wordsOf(failure)}`);
-        this.#silentUntilMs.set(name, this.#deps.clock.monotonicMs() + SILENT_MS);
+        const problem = limit.aborted ? "no answer in time" : wordsOf(failure);
+        failures.push(`${name}: ${problem}`);
+        this.#unanswered.set(name, { untilMs: this.#deps.clock.monotonicMs() + SILENT_MS, problem });
       }
     }
     return refusal ?? { ...NOBODY, failures };
@@ -130,7 +139,7 @@ export class Forwarder {
 
   #inOrder(servers: readonly DnsServerAddress[]): readonly DnsServerAddress[] {
     const nowMs = this.#deps.clock.monotonicMs();
-    const isSilent = (server: DnsServerAddress) => (this.#silentUntilMs.get(serverText(server)) ?? 0) > nowMs;
+    const isSilent = (server: DnsServerAddress) => (this.#unanswered.get(serverText(server))?.untilMs ?? 0) > nowMs;
     return [...servers.filter((server) => !isSilent(server)), ...servers.filter(isSilent)];
   }
 }

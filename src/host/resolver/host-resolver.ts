@@ -88,7 +88,7 @@ export class HostResolver {
   }
 
   /**
-   * To be called every few seconds: what somebody else has put into resolv.conf counts as what was there before us, and ours
+   * To be called when the files may have changed, and now and then: what somebody else has put into resolv.conf counts as what was there before us, and ours
    * comes on top of it again. Who does so all the time has the last word, but for once a minute.
    *
    * @throws MeshError `host-change-failed`

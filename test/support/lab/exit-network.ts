@@ -78,7 +78,8 @@ export class ExitNetwork implements AsyncDisposable {
     await forwards(router);
     await watchEdge(router);
     for (const host of [web, router, alice]) {
-      const service = await host.start(process.execPath, [whoAsks]);
+      // Alice's names are the daemon's.
+      const service = await host.start(process.execPath, [whoAsks, ...(host === alice ? ["http"] : [])]);
       await eventually("the web server listens", () => service.stdout.includes("listening"));
     }
     const server = await MeshServer.start(serverHost, { publicUrl: SERVER_URL });
@@ -138,6 +139,12 @@ export class ExitNetwork implements AsyncDisposable {
     return status === 0 ? stdout : undefined;
   }
 
+  /** Whom a name server of the internet saw ask, and how, when a program on alice's host looked up `name`: `udp ADDRESS`. */
+  async askedBy(name: string, ...how: string[]): Promise<string> {
+    const { stdout } = await this.alice.run("dig", "+short", "+tries=1", "+time=6", "TXT", name, ...how);
+    return stdout.trim().replaceAll('"', "");
+  }
+
   /** Waits until the web server sees this exit, in both families. */
   async leavesBy(exit: string): Promise<void> {
     const number = 11 + [...this.exits.keys()].indexOf(exit);
@@ -152,9 +159,9 @@ export class ExitNetwork implements AsyncDisposable {
     }
   }
 
-  /** An admin's word on an exit. */
-  async admin(word: "allow" | "forbid", exit: string): Promise<void> {
-    await meshJson(this.server.host, this.server.home, "exit", word, exit);
+  /** What an admin says on the server's host: `mesh …`. */
+  async admin(...words: string[]): Promise<void> {
+    await meshJson(this.server.host, this.server.home, ...words);
   }
 
   /** Packets that went around the tunnel, by kind, since this was asked for last. */
@@ -167,6 +174,11 @@ export class ExitNetwork implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.lab[Symbol.asyncDispose]();
   }
+}
+
+/** As a host's administrator who writes resolv.conf by hand. */
+export async function setNameServer(host: LabHost, server: string): Promise<void> {
+  await host.must("sh", "-c", `echo nameserver ${server} > /etc/resolv.conf`);
 }
 
 /** What `ExitNetwork.leaked` says where nothing did. */

@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { DisposeStack } from "../../../src/base/dispose.ts";
 import { AnswerCache } from "../../../src/dns/forward/cache.ts";
 import { Forwarder } from "../../../src/dns/forward/forwarder.ts";
+import { serverText } from "../../../src/dns/forward/routes.ts";
 import { passOn } from "../../../src/dns/message/reply.ts";
 import { plainSocket } from "../../../src/host/tcp.ts";
 import { plainUdp } from "../../../src/host/udp.ts";
@@ -65,9 +66,15 @@ describe("fail-over", () => {
     expect(await told(from, "a.example")).toEqual(["a.example A 192.0.2.1"]);
     expect(await told(from, "b.example")).toEqual(["b.example A 192.0.2.1"]);
     expect(dead.asked.map(({ name }) => name)).toEqual(["a.example"]);
+    const names = [dead, alive].map(({ server }) => serverText(server));
+    expect(from.unanswered(names)).toEqual([{ server: names[0], problem: "no answer in time" }]);
     clock.advance(31_000);
     expect(await told(from, "c.example")).toEqual(["c.example A 192.0.2.1"]);
     expect(dead.asked.map(({ name }) => name)).toEqual(["a.example", "c.example"]);
+    dead.behaviour = (asked) => addressOf(asked, "192.0.2.2");
+    clock.advance(31_000);
+    expect(await told(from, "d.example")).toEqual(["d.example A 192.0.2.2"]);
+    expect(from.unanswered(names)).toEqual([]);
   });
 
   it("a port that nobody listens on costs no time, and a refusal is not the last word", async () => {

@@ -1,5 +1,5 @@
 import { createSocket } from "node:dgram";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { systemClock } from "../../../../src/base/clock.ts";
 import { DisposeStack } from "../../../../src/base/dispose.ts";
 import { silentLogger } from "../../../../src/base/logger.ts";
@@ -19,12 +19,12 @@ afterEach(async () => {
   resources = new DisposeStack();
 });
 
-/** Without sockets of its own: what it answers is asked of it directly. */
-async function keeper(fields: Partial<DnsKeeperDeps> = {}): Promise<DnsKeeper> {
+/** What it answers is asked of it directly, unless it is to listen. */
+async function keeper(fields: Partial<DnsKeeperDeps> = {}, enabled = true): Promise<DnsKeeper> {
   const map = networkMap([mapPeer("alice", 2)]);
   const upstream = resources.use(await DnsUpstream.open((asked) => addressOf(asked, "192.0.2.80")));
   const opened = await DnsKeeper.open(
-    { enabled: true, interfaceName: "mesh-test", network: map.network, self: map.self },
+    { enabled, interfaceName: "mesh-test", network: map.network, self: map.self },
     {
       sockets: { openUdp: plainUdp, dial: plainSocket },
       clock: systemClock,
@@ -98,6 +98,29 @@ describe("with an exit", () => {
   });
 });
 
+describe("--no-dns", () => {
+  it("leaves this host alone; peers whose exit it is are served all the same, as long as it is one", async () => {
+    let isExit = false;
+    const warnings = new Warnings(() => {});
+    const dns = await keeper({ warnings, servesPeers: () => isExit }, false);
+    dns.keep();
+    expect(dns.status()).toMatchObject({ enabled: false, listeners: [], routes: [] });
+    isExit = true;
+    dns.keep();
+    // This machine has no mesh: the addresses are not there.
+    await vi.waitFor(() =>
+      expect(dns.status().listeners.map(({ address }) => address)).toEqual(["10.86.0.1", "fd86::1"]),
+    );
+    await vi.waitFor(() => expect(dns.status().routes[0]?.servers).toHaveLength(1));
+    expect([dns.service, dns.isOpenToPeers]).toEqual([undefined, false]);
+    expect(warnings.list().join("\n")).toContain("it is tried again by itself");
+    isExit = false;
+    dns.keep();
+    await vi.waitFor(() => expect(dns.status().listeners).toEqual([]));
+    expect(warnings.list()).toEqual([]);
+  });
+});
+
 describe("where it listens", () => {
   it("the same loopback address for a network each time; the next one where that is taken", async () => {
     const candidates = loopbackCandidates("mesh0");
@@ -121,6 +144,27 @@ describe("where it listens", () => {
     ]);
     await listeners[Symbol.asyncDispose]();
     taken.close();
+  });
+
+  it("what somebody else has is tried again, and had as soon as that one gives it up", async () => {
+    const taken = createSocket("udp4");
+    await new Promise<void>((resolve) => taken.bind(0, "127.0.0.1", resolve));
+    const { port } = taken.address();
+    let changes = 0;
+    const listeners = await Listeners.open({
+      addresses: ["127.0.0.1"],
+      loopback: [],
+      port,
+      responder: { answer: () => undefined },
+      askerAt: () => "host",
+      onChange: () => changes++,
+    });
+    const problem = `another program has port ${port} there, or on all addresses`;
+    expect(listeners.states).toEqual([{ address: "127.0.0.1", port, problem }]);
+    taken.close();
+    await vi.waitFor(() => expect(changes).toBe(1), { timeout: 5000 });
+    expect(listeners.states).toEqual([{ address: "127.0.0.1", port, problem: null }]);
+    await listeners[Symbol.asyncDispose]();
   });
 
   it("what it cannot have is a warning, and no reason to fail", async () => {
