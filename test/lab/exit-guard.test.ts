@@ -30,6 +30,11 @@ const HOST = { ipv4: "192.168.7.2", ipv6: "2001:db8:7::2" } as const;
 const NEIGHBOUR = "192.168.7.9";
 const DNS_PORT = 53;
 const SERVICE_PORT = 8080;
+const ECHO_PORT = 5001;
+const ECHO = `
+  const socket = require("node:dgram").createSocket("udp4");
+  socket.on("message", (bytes, { address, port }) => socket.send(bytes, port, address, () => {}));
+  socket.bind(Number(process.argv[2]), process.argv[1], () => console.log("listening"));`;
 
 let lab: Lab;
 let host: LabHost;
@@ -57,7 +62,14 @@ async function leaked(): Promise<number> {
 }
 
 const putIn = async (deviations: Partial<ExitGuardOptions> = {}) => {
-  const options = { network: "mesh", interfaceName: "mesh0", fwmark: MARK, meshRanges: RANGES, allowLan: false };
+  const options = {
+    network: "mesh",
+    interfaceName: "mesh0",
+    fwmark: MARK,
+    meshRanges: RANGES,
+    allowLan: false,
+    carried: [],
+  };
   const guard = new ExitGuard({ ...options, hasIpv6: true, ...deviations }, changes);
   const tables = await Promise.all(["tcp", "tcp6"].map((name) => host.must("cat", `/proc/net/${name}`)));
   await guard.putIn(standingConnections(tables, RANGES));
@@ -244,7 +256,13 @@ describe("the guard of an exit", () => {
     expect(await way([WEB.ipv4, "mark", String(MARK)])).toContain("dev eth0");
     await guard.lead(["ipv4", "ipv6"], device);
     expect(await way([WEB.ipv6])).toContain("dev mesh0");
+    // Over UDP a service of one address answers from outside as long as there is a way into the tunnel.
+    const echo = await host.start(process.execPath, ["-e", ECHO, HOST.ipv4, String(ECHO_PORT)]);
+    await echo.waitForOutput(/listening/);
+    expect(await asks(web, HOST.ipv4, ECHO_PORT)).toBe(true);
     await guard.lead([], device);
+    expect(await asks(web, HOST.ipv4, ECHO_PORT)).toBe(false);
+    await echo.kill();
     expect(await way([WEB.ipv4])).toBe("");
     expect(await guard.takeOut()).toBe(0);
   });
@@ -254,6 +272,15 @@ describe("the guard of an exit", () => {
     expect(await curl(host, NEIGHBOUR)).toBe(true);
     expect(await curl(box, NEIGHBOUR)).toBe(true);
     expect(await asks(host, NEIGHBOUR, DNS_PORT)).toBe(false);
+    // What DHCP gives a gateway for is no local network, unless this host carries its peers' traffic there.
+    await host.ip("route", "add", "10.77.0.0/16", "via", "192.168.7.1");
+    await router.ip("address", "add", "10.77.0.1/32", "dev", "lo");
+    expect(await curl(host, "10.77.0.1")).toBe(false);
+    await putIn({ allowLan: true, carried: ["10.77.0.0/16"] });
+    expect(await curl(host, "10.77.0.1")).toBe(true);
+    await putIn({ allowLan: true });
+    expect(await curl(host, "10.77.0.1")).toBe(false);
+    await host.ip("route", "delete", "10.77.0.0/16");
     const already = await leaked();
     await host.ip("route", "add", "10.86.0.9/32", "via", "192.168.7.1");
     expect(await curl(host, "10.86.0.9")).toBe(false);
@@ -285,7 +312,14 @@ describe("the guard of an exit", () => {
       run: host.runner,
       sysctls: labSysctls(host),
     });
-    const options = { network: "other", interfaceName: "mesh1", fwmark: MARK, meshRanges: RANGES, allowLan: false };
+    const options = {
+      network: "other",
+      interfaceName: "mesh1",
+      fwmark: MARK,
+      meshRanges: RANGES,
+      allowLan: false,
+      carried: [],
+    };
     await expect(new ExitGuard({ ...options, hasIpv6: true }, others).putIn([])).rejects.toMatchObject({
       code: "exit-guard-taken",
       message: "the guard of another exit is in force on this host (network mesh, interface mesh0)",

@@ -181,7 +181,8 @@ export class ExitUse implements AsyncDisposable {
     const { settings, network, meshRanges } = this.#options;
     const options = { network, meshRanges, interfaceName: settings.interface, fwmark: settings.fwmark };
     const hasIpv6 = existsSync("/proc/sys/net/ipv6");
-    return new ExitGuard({ ...options, hasIpv6, allowLan: this.#settings.exitAllowLan }, this.#deps.changes);
+    const reach = { allowLan: this.#settings.exitAllowLan, carried: settings.advertiseRoutes };
+    return new ExitGuard({ ...options, ...reach, hasIpv6 }, this.#deps.changes);
   }
 
   #tick(): void {

@@ -1,3 +1,4 @@
+import type { LocalNetwork } from "./local-networks.ts";
 import type { StandingConnection } from "./standing-connections.ts";
 
 /** `inet`: one table for both families. */
@@ -5,6 +6,13 @@ export const GUARD_TABLE = { family: "inet", name: "mesh-guard" } as const;
 
 /** Names of the counters of what was kept from leaving around the tunnel. */
 export const GUARD_COUNTERS = { ipv4: "blocked4", ipv6: "blocked6" } as const;
+
+export interface LocalReach {
+  /** Those that this host is on. */
+  readonly onLink: readonly LocalNetwork[];
+  /** `ADDRESS/BITS`: networks that this host carries its peers' traffic to, by whichever way. */
+  readonly carried: readonly string[];
+}
 
 export interface GuardOptions {
   /** By which people know the network. */
@@ -15,19 +23,21 @@ export interface GuardOptions {
   readonly fwmark: number;
   /** `ADDRESS/BITS` of the mesh: nothing for it leaves by any other interface. */
   readonly meshRanges: readonly string[];
-  /** Whether the local network stays within reach (its name servers excepted). */
-  readonly allowLan: boolean;
+  /** What stays within reach beside the tunnel (name servers there excepted); undefined: nothing. */
+  readonly lan: LocalReach | undefined;
   /** Bridges that lead to containers and virtual machines of this host, and nowhere else. */
   readonly ownBridges: readonly string[];
   /** TCP connections that came from outside before there was a guard. */
   readonly standing: readonly StandingConnection[];
 }
 
-/** What RFC 1918, 3927, 6598 and 1112 keep from the internet, and the broadcast address. */
-const LOCAL_IPV4 =
-  "10.0.0.0/8, 100.64.0.0/10, 169.254.0.0/16, 172.16.0.0/12, 192.168.0.0/16, 224.0.0.0/4, 255.255.255.255";
-/** Unique local (RFC 4193), link-local and multicast addresses (RFC 4291). */
-const LOCAL_IPV6 = "fc00::/7, fe80::/10, ff00::/8";
+/** What RFC 3927 and 1112 keep from the internet, and the broadcast address: of one link each. */
+const LINK_IPV4 = "169.254.0.0/16, 224.0.0.0/4, 255.255.255.255";
+/** Link-local and multicast addresses (RFC 4291). */
+const LINK_IPV6 = "fe80::/10, ff00::/8";
+/** And what RFC 1918, 6598 and 4193 do. */
+const LOCAL_IPV4 = `10.0.0.0/8, 100.64.0.0/10, 172.16.0.0/12, 192.168.0.0/16, ${LINK_IPV4}`;
+const LOCAL_IPV6 = `fc00::/7, ${LINK_IPV6}`;
 
 /** Neighbours, routers (RFC 4861) and listeners to multicast (RFC 3810) are found by these. */
 const LINK_ICMPV6 =
@@ -46,7 +56,7 @@ const NAME_SERVER_PORTS = "53, 853";
  * comes from a well-known port to one that is none is taken for an answer.
  */
 export function guardTable(options: GuardOptions): string {
-  const { network, interfaceName, fwmark, meshRanges, allowLan, ownBridges } = options;
+  const { network, interfaceName, fwmark, meshRanges, lan, ownBridges } = options;
   const mark = `0x${fwmark.toString(16)}`;
   const ours = `{ "lo", "${interfaceName}" }`;
   return `
@@ -88,12 +98,18 @@ chain leaving {
   meta l4proto igmp ip daddr 224.0.0.0/4 accept
 ${lines(meshRanges, (range) => `  ${family(range)} daddr ${range} goto blocked`)}
 ${lines(ownBridges, (bridge) => `  oifname "${bridge}" jump local`)}
-${allowLan ? `  meta l4proto { tcp, udp } th dport { ${NAME_SERVER_PORTS} } goto blocked\n  jump local` : ""}
+${lan === undefined ? "" : `  meta l4proto { tcp, udp } th dport { ${NAME_SERVER_PORTS} } goto blocked\n  jump lan`}
   goto blocked
 }
 chain local {
   ip daddr { ${LOCAL_IPV4} } accept
   ip6 daddr { ${LOCAL_IPV6} } accept
+}
+chain lan {
+  ip daddr { ${LINK_IPV4} } accept
+  ip6 daddr { ${LINK_IPV6} } accept
+${lines(lan?.onLink ?? [], ({ interfaceName, network }) => `  oifname "${interfaceName}" ${family(network)} daddr ${network} accept`)}
+${lines(lan?.carried ?? [], (network) => `  ${family(network)} daddr ${network} accept`)}
 }
 chain blocked {
   meta nfproto ipv4 counter name ${GUARD_COUNTERS.ipv4} drop
@@ -110,7 +126,7 @@ function standingSet(name: string, family: "ip" | "ip6", { standing }: GuardOpti
   return `set ${name} {\n  typeof ${family} saddr . tcp sport . ${family} daddr . tcp dport${content}\n}`;
 }
 
-function lines(items: readonly string[], line: (item: string) => string): string {
+function lines<Item>(items: readonly Item[], line: (item: Item) => string): string {
   return items.map(line).join("\n");
 }
 

@@ -3,12 +3,17 @@ import { MeshError } from "../../base/errors.ts";
 import { describeChange, type HostChange, type InterfaceIdentity } from "../../host/changes/host-change.ts";
 import type { HostChanges } from "../../host/changes/host-changes.ts";
 import { exitRoutes, type Family, guardPlan } from "./guard-plan.ts";
-import { GUARD_COUNTERS, GUARD_TABLE, type GuardOptions, guardTable } from "./guard-table.ts";
+import { GUARD_COUNTERS, GUARD_TABLE, type GuardOptions, guardTable, type LocalReach } from "./guard-table.ts";
+import { localNetworks } from "./local-networks.ts";
 import type { StandingConnection } from "./standing-connections.ts";
 
 const TABLE_CHANGE = { kind: "nft-table", ...GUARD_TABLE } as const;
 
-export interface ExitGuardOptions extends Omit<GuardOptions, "standing" | "ownBridges"> {
+export interface ExitGuardOptions extends Omit<GuardOptions, "standing" | "ownBridges" | "lan"> {
+  /** Whether the local networks stay within reach. */
+  readonly allowLan: boolean;
+  /** `ADDRESS/BITS`: see `LocalReach`. */
+  readonly carried: readonly string[];
   /** `/proc/sys/net/ipv6` is there. */
   readonly hasIpv6: boolean;
 }
@@ -43,8 +48,8 @@ export class ExitGuard {
     await this.requireNoOther();
     const { fwmark } = this.#options;
     const plan = guardPlan({ fwmark, families: this.#families, standing });
-    const ownBridges = await this.#ownBridges();
-    await this.#changes.nftTable("guard", GUARD_TABLE, guardTable({ ...this.#options, ownBridges, standing }));
+    const [ownBridges, lan] = [await this.#ownBridges(), await this.#localReach()];
+    await this.#changes.nftTable("guard", GUARD_TABLE, guardTable({ ...this.#options, ownBridges, lan, standing }));
     for (const [key, value] of plan.sysctls) await this.#changes.sysctl("guard", key, value);
     for (const change of [...plan.routes, ...plan.rules]) await this.#changes.make("guard", change);
     await this.#changes.renew("guard");
@@ -125,13 +130,26 @@ export class ExitGuard {
   async #ownBridges(): Promise<string[]> {
     const { ipRoute } = this.#changes.tools;
     const outward = new Set((await ipRoute.routes()).filter(isDefault).map((route) => route.interfaceName));
-    return (await ipRoute.bridges()).filter((name) => !outward.has(name) && /^[\w.-]+$/.test(name)).sort();
+    return (await ipRoute.bridges()).filter((name) => !outward.has(name) && isPlain(name)).sort();
+  }
+
+  async #localReach(): Promise<LocalReach | undefined> {
+    const { allowLan, carried, interfaceName } = this.#options;
+    if (!allowLan) return undefined;
+    const addresses = await this.#changes.tools.ipRoute.addresses();
+    const others = addresses.filter((each) => each.interfaceName !== interfaceName && isPlain(each.interfaceName));
+    return { onLink: localNetworks(others), carried };
   }
 }
 
 /** Whether this network's guard is in force. */
 export function isInForce(changes: HostChanges): boolean {
   return changes.list().some(({ owner, change }) => owner === "guard" && isDeepStrictEqual(change, TABLE_CHANGE));
+}
+
+/** Needs no care between quotation marks of nft(8). */
+function isPlain(interfaceName: string): boolean {
+  return /^[\w.-]+$/.test(interfaceName);
 }
 
 function isDefault({ destination }: { readonly destination: string }): boolean {

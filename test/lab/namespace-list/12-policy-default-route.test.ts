@@ -34,7 +34,14 @@ describe("12: a default route into the tunnel by policy, the main table's own su
         run: host.runner,
         sysctls: labSysctls(host),
       });
-      const options = { network: "lab", interfaceName: INTERFACE, fwmark: FWMARK, meshRanges: [], allowLan: false };
+      const options = {
+        network: "lab",
+        interfaceName: INTERFACE,
+        fwmark: FWMARK,
+        meshRanges: [],
+        allowLan: false,
+        carried: [],
+      };
       const guard = new ExitGuard({ ...options, hasIpv6: true }, changes);
       await guard.putIn([]);
       await guard.lead(["ipv4", "ipv6"], await identityOf(INTERFACE, changes));
