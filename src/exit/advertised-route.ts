@@ -1,4 +1,5 @@
 import { MeshError } from "../base/errors.ts";
+import type { HostRoute } from "../host/ip-route.ts";
 import { type Cidr, canonicalCidr, cidrsOverlap, formatCidr, parseCidr } from "../packet/cidr.ts";
 import { UNROUTED_RANGES } from "../packet/special-ranges.ts";
 
@@ -26,6 +27,20 @@ export function advertisableRoute(text: string, mesh: readonly string[]): string
   const clash = reserved(mesh).find(([, range]) => cidrsOverlap(cidr, range));
   if (clash !== undefined) throw new MeshError("route-overlap", `${text} overlaps ${clash[0]}`);
   return canonicalCidr(text);
+}
+
+/**
+ * Whether this host has a way there of its own, at least to a part of it: an address in it or a route to it, other than the
+ * default route and what leads into the mesh.
+ * @param routes of the host's main table
+ */
+export function isBehindHost(route: string, routes: readonly HostRoute[], meshInterface: string): boolean {
+  const cidr = parseCidr(route);
+  return routes.some(({ destination, interfaceName }) => {
+    if (interfaceName === undefined || interfaceName === meshInterface) return false;
+    const way = parseCidr(destination);
+    return way.prefixBits > 0 && cidrsOverlap(way, cidr);
+  });
 }
 
 /** Those of `texts` that may be advertised, each once. */

@@ -168,6 +168,16 @@ describe("networks behind a peer", () => {
       [LAN[4], true],
       [LAN[6], true],
     ]);
+    // A network that bob is attached to no more is warned of, and carried again as soon as it is there.
+    expect(await warnings(bob)).not.toContain("is advertised, but");
+    await bobHost.ip("link", "set", "eth2", "down");
+    await expect
+      .poll(() => warnings(bob))
+      .toContain(`the network ${LAN[4]} is advertised, but this machine has no route`);
+    await bobHost.ip("link", "set", "eth2", "up");
+    await bobHost.ip("-6", "address", "replace", `${BOB_THERE[6]}/64`, "dev", "eth2", "nodad");
+    for (const family of FAMILIES) await reaches(PRINTER[family], BOB_THERE[family]);
+    expect(await warnings(bob)).not.toContain("is advertised, but");
     // And no other network of bob's host.
     const ownSide = await alice.host.run("ip", "route", "get", "198.51.100.7");
     expect(ownSide.stdout).not.toContain("mesh0");

@@ -5,7 +5,7 @@ import type { NetworkMap, SelfInfo } from "../../api/network-map.ts";
 import type { IpFamily } from "../../api/primitives.ts";
 import { asMeshError, type MeshError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
-import { advertisableRoute } from "../../exit/advertised-route.ts";
+import { advertisableRoute, isBehindHost } from "../../exit/advertised-route.ts";
 import { DEFAULT_ROUTES, type Forwarding, forwardedNetworks } from "../../exit/forwarded.ts";
 import type { HostChanges } from "../../host/changes/host-changes.ts";
 import { parseAddress } from "../../packet/address.ts";
@@ -36,16 +36,21 @@ interface OffersDeps {
 
 type Announcement = Omit<OffersMessage, "type">;
 
+const NO_WAY = "this machine has no route there but its default one";
+
 /** What this machine would carry for its peers: to the internet as an exit, and to networks behind it. */
 export class Offers {
   readonly #deps: OffersDeps;
   readonly #addresses: readonly string[];
   readonly #ranges: readonly string[];
   readonly #routes: readonly string[];
+  readonly #interfaceName: string;
   readonly #host: HostForwarding;
   #isExit: boolean;
   /** In which this host has a way to the internet. */
   #families: readonly IpFamily[] = [];
+  /** To which it has no way but its default route. */
+  #detached: readonly string[] = [];
   #self: SelfInfo;
   /** Where packets from peers may go on to; undefined before that is in force. */
   #forwarded: readonly string[] | undefined;
@@ -61,6 +66,7 @@ export class Offers {
     this.#deps = deps;
     this.#addresses = addresses;
     this.#ranges = ranges;
+    this.#interfaceName = interfaceName;
     const { snatRoutes } = settings;
     this.#host = new HostForwarding({ interfaceName, mesh: ranges, snatRoutes, addresses }, deps.changes);
     this.#isExit = settings.allowExitTraffic;
@@ -120,6 +126,7 @@ export class Offers {
     const isInMesh = (family: IpFamily) =>
       this.#addresses.some((address) => address.includes(":") === (family === "ipv6"));
     this.#families = (["ipv4", "ipv6"] as const).filter((family) => leads(DEFAULT_ROUTES[family]) && isInMesh(family));
+    this.#detached = this.#routes.filter((cidr) => !isBehindHost(cidr, routes, this.#interfaceName));
     await this.#settle();
   }
 
@@ -130,7 +137,8 @@ export class Offers {
   advertised(): RouteView[] {
     return this.#routes.map((cidr) => {
       const inForce = this.#self.approvedRoutes.includes(cidr);
-      return { cidr, peer: null, inForce, detail: inForce ? "approved" : notApproved(this.#self.name, cidr) };
+      const approved = this.#detached.includes(cidr) ? `approved, but ${NO_WAY}` : "approved";
+      return { cidr, peer: null, inForce, detail: inForce ? approved : notApproved(this.#self.name, cidr) };
     });
   }
 
@@ -193,6 +201,10 @@ export class Offers {
     if (this.#refusal !== undefined) lines.set("host", `nothing is carried for peers: ${this.#refusal.message}`);
     for (const problem of this.#problems) lines.set(problem, problem);
     for (const { cidr, inForce, detail } of this.advertised()) {
+      if (this.#detached.includes(cidr)) {
+        const remedy = `attach it, or say by which way it is reached: ip route add ${cidr} via GATEWAY`;
+        lines.set(`way ${cidr}`, `the network ${cidr} is advertised, but ${NO_WAY}: ${remedy}`);
+      }
       if (!inForce) lines.set(cidr, `the network ${cidr} behind this machine is reached by nobody: ${detail}`);
     }
     this.#deps.warnings.replaceGroup("offer ", lines);

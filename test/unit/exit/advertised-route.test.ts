@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { routeRefusal } from "../../../src/exit/accepted-route.ts";
-import { advertisableRoute, advertisableRoutes } from "../../../src/exit/advertised-route.ts";
+import { advertisableRoute, advertisableRoutes, isBehindHost } from "../../../src/exit/advertised-route.ts";
 
 const MESH = ["10.86.0.0/16", "fd86::/48"];
 
@@ -27,6 +27,22 @@ describe("a network behind a peer", () => {
   ])("is never %s", (text, code) => {
     expect(() => advertisableRoute(text, MESH)).toThrow(expect.objectContaining({ code }));
     expect(advertisableRoutes([text, "192.168.50.0/24", "192.168.50.0/24"], MESH)).toEqual(["192.168.50.0/24"]);
+  });
+
+  it("is behind a host that is on it, on a part of it, or has a route there that is not its default one", () => {
+    const way = (destination: string, interfaceName: string | undefined) => [{ destination, interfaceName }];
+    const isBehind = (routes: ReturnType<typeof way>) => isBehindHost("192.168.50.0/24", routes, "mesh0");
+    expect(
+      ["192.168.50.0/24", "192.168.50.7/32", "192.168.0.0/16"].map((route) => isBehind(way(route, "eth0"))),
+    ).toEqual([true, true, true]);
+    expect(["0.0.0.0/0", "192.168.51.0/24", "fd50::/64"].map((route) => isBehind(way(route, "eth0")))).toEqual([
+      false,
+      false,
+      false,
+    ]);
+    expect(isBehind(way("192.168.50.0/24", "mesh0"))).toBe(false);
+    expect(isBehind(way("192.168.50.0/24", undefined))).toBe(false);
+    expect(isBehindHost("fd50::/64", way("fd50::/64", "eth0"), "mesh0")).toBe(true);
   });
 
   it("is left aside by a host that has one of the same addresses, which is named", () => {
