@@ -98,6 +98,14 @@ describe("mesh serve --join", { timeout: 150_000 }, () => {
     expect(await hostState()).toEqual(before);
   });
 
+  it("is refused by a port that the coordinator itself was told to have", async () => {
+    const own = ["serve", "--public-url", network.server.url, "--stun-listen", "192.0.2.1:51820", "--join", "gateway"];
+    const taken = await onHost("--json", ...own);
+    expect({ exit: taken.status, code: codeOf(taken.stderr) }).toEqual({ exit: 6, code: "port-in-use" });
+    expect(taken.stderr).toContain("UDP port 51820 is in use");
+    expect(await hostState()).toEqual(before);
+  });
+
   let first: Status["self"];
 
   it("makes the host a peer in infra that all see, at addresses that lead to it", async () => {
@@ -141,8 +149,8 @@ describe("mesh serve --join", { timeout: 150_000 }, () => {
     expect(self).toMatchObject({ name: "gateway", ip4: first?.ip4, ip6: first?.ip6, publicKey: first?.publicKey });
     await alice.reaches("gateway", RECONNECTION_MS);
     const tokens = (await meshJson(network.serverHost, network.server.home, "token", "list")) as { cidr: string }[];
-    // Of the start that failed by the name, none was made.
-    expect(tokens.filter(({ cidr }) => cidr === "infra")).toHaveLength(1);
+    // Of the start that failed by the name, none was made; that of the one that failed by the port lapses soon.
+    expect(tokens.filter(({ cidr }) => cidr === "infra")).toHaveLength(2);
   });
 
   it("a daemon that is killed is started again, and the coordinator never stops", async () => {
@@ -163,11 +171,22 @@ describe("mesh serve --join", { timeout: 150_000 }, () => {
     expect(await hostState()).toEqual(before);
   });
 
+  it("a port that both want is the coordinator's once there is a network", async () => {
+    await network.startServerAgain("--join", "--stun-listen", "192.0.2.1:51820");
+    await network.server.process.waitForOutput(/this host is no peer for now: UDP port 51820 is in use/);
+    expect((await onHost("peer", "list")).status).toBe(0);
+    expect(await network.server.stop()).toBe(0);
+    expect(await hostState()).toEqual(before);
+  });
+
   it("reaches its coordinator where the public URL is out of reach, behind a proxy that ends TLS", async () => {
-    await network.startServerAgain("--tls", "off", "--listen", "127.0.0.1:8080", "--join");
+    const stunWhereNamesAreAsked = ["--stun-listen", "0.0.0.0:53"];
+    await network.startServerAgain("--tls", "off", "--listen", "127.0.0.1:8080", "--join", ...stunWhereNamesAreAsked);
     const { self, coordinator } = await hostRuns();
     expect(self).toMatchObject({ name: "gateway", ip4: first?.ip4 });
     expect(coordinator?.url).toMatch(/^https:\/\/127\.0\.0\.1:/);
+    const { stdout } = await network.serverHost.run("dig", "+short", "+tries=1", "gateway.mesh");
+    expect(stdout.trim()).toBe(first?.ip4);
   });
 
   it("after kill -9 of both, the next start and its end leave nothing on the host", async () => {
