@@ -1,6 +1,7 @@
 import type { TransportName } from "../../base/transports.ts";
 import { DeliveryWatch } from "./delivery.ts";
 import type { PathCandidate } from "./events.ts";
+import { LeastRtt } from "./least-rtt.ts";
 import { LossWatch } from "./loss-watch.ts";
 import { NEVER, PATH_TIMINGS } from "./timings.ts";
 
@@ -45,6 +46,7 @@ export class Path {
   /** Smoothed as in RFC 6298; undefined until the first answer. */
   srttMs: number | undefined;
   #rttVarMs = 0;
+  readonly leastRtt = new LeastRtt();
   /** Answers to earlier probes stood in a queue while the path was dead: TCP sends them all when it comes back. */
   #rttFromMs = -NEVER;
   /** Share of the probes that got no answer, 0–1. */
@@ -120,6 +122,7 @@ export class Path {
     this.round = 0;
     this.nearerInRow = 0;
     this.srttMs = undefined;
+    this.leastRtt.reset();
     this.#rttFromMs = -NEVER;
     this.urgentAtMs = nowMs;
     this.data.reset();
@@ -165,7 +168,7 @@ export class Path {
     if (probe === undefined) return false;
     this.#unanswered.splice(0, lost + 1);
     if (this.isSilent) this.#rttFromMs = nowMs;
-    if (probe.sentMs >= this.#rttFromMs || this.srttMs === undefined) this.#takeRtt(rttMs);
+    if (probe.sentMs >= this.#rttFromMs || this.srttMs === undefined) this.#takeRtt(rttMs, nowMs);
     this.#takeLoss(lost);
     if (this.isSilent) this.repliesInRow = 0;
     if (this.repliesInRow === 0) this.#answeringSinceMs = nowMs;
@@ -318,7 +321,8 @@ export class Path {
     else this.loss.probes(lost);
   }
 
-  #takeRtt(rttMs: number): void {
+  #takeRtt(rttMs: number, nowMs: number): void {
+    this.leastRtt.take(rttMs, nowMs);
     if (this.srttMs === undefined) {
       this.srttMs = rttMs;
       this.#rttVarMs = rttMs / 2;

@@ -90,11 +90,12 @@ export class Ranking {
   }
 }
 
-/** Nearer by enough to be worth a change. */
+/** Nearer by enough to be worth a change: than the other's best of late, since what held some of its answers up may hold up anything. */
 export function isNearerBy(path: Path, than: Path): boolean {
   if (path.srttMs === undefined || than.srttMs === undefined) return false;
   const { nearerShare, nearerMs } = PATH_TIMINGS;
-  return path.srttMs + Math.max(nearerMs, nearerShare * than.srttMs) <= than.srttMs;
+  const thanMs = Math.min(than.srttMs, than.leastRtt.valueMs);
+  return path.srttMs + Math.max(nearerMs, nearerShare * thanMs) <= thanMs;
 }
 
 /** Of two paths that both lose many messages, whether this one is to be used instead of that. */

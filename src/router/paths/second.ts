@@ -16,19 +16,21 @@ export function chooseSecond(inUse: InUse, paths: readonly Path[], ranking: Rank
   const { primary, second, isInDoubt, trial, probation } = inUse;
   if (primary === null) return null;
   const tier = ranking.tierOf(primary);
+  const helpers = paths.filter((path) => path !== primary && isHelpful(path, tier, ranking));
+  // Who has answered since the first fell silent lives, be it another address of a peer that has moved.
+  const isAlive = (path: Path) => ranking.isOverdue(primary) && path.lastReplyMs > primary.silentSinceMs;
   if (trial !== undefined) {
     const { former } = trial;
     // One that loses data, or may have died as well, is no help.
     const isHelp = !NO_HELP.includes(ranking.tierOf(former)) && !ranking.isOverdue(former);
-    if (isHelp && paths.includes(former)) return former;
+    // Nor one that was heard last before the new one fell silent, where another was heard since.
+    const isOutlived = !isAlive(former) && helpers.some(isAlive);
+    if (isHelp && !isOutlived && paths.includes(former)) return former;
   } else if (tier <= Tier.losesSome && !isInDoubt) {
     return probation?.path ?? null;
   }
-  const helpers = paths.filter((path) => path !== primary && isHelpful(path, tier, ranking));
   const heard = helpers.filter((path) => ranking.tierOf(path) <= Tier.heard);
-  // Who has answered since the first fell silent lives, be it another address of a peer that has moved. Of others,
-  // whatever killed the first may have killed its like.
-  const isAlive = (path: Path) => ranking.isOverdue(primary) && path.lastReplyMs > primary.silentSinceMs;
+  // Of others, whatever killed the first may have killed its like.
   const isOther = (path: Path) => path.transport !== primary.transport;
   const pools = [heard.filter(isAlive), heard.filter(isOther), heard, helpers.filter(isOther), helpers];
   const pool = pools.find((each) => each.length > 0) ?? [];

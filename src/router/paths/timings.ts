@@ -84,6 +84,8 @@ export const PATH_TIMINGS = {
   nearerShare: 0.1,
   nearerMs: 2,
   nearerReplies: 5,
+  /** … than the least round trip of the one in use, over one to two stretches of this. */
+  leastRttMs: 3000,
   /** After leaving a path for a nearer one, going back for the same reason takes this long; doubles. */
   dwellMs: 5000,
   dwellMaxMs: 300_000,

@@ -96,6 +96,27 @@ describe("among paths of one transport", () => {
     expect(near(rttMs, otherMs).primary).toBe(UDP.id);
   });
 
+  it("not one that is nearer only than answers which are held up now and then, as by a busy machine", () => {
+    const bench = near(20, 20);
+    bench.answer(UDP, 1);
+    bench.answer(UDP6, 1);
+    bench.run(10_000);
+    const used = bench.primary === UDP.id ? UDP : UDP6;
+    const decided = bench.actions("decided").length;
+    for (let stall = 0; stall < 12; stall++) {
+      const before = bench.actions("probe").length;
+      bench.mute(used);
+      bench.run(400);
+      for (const { id, sequence, atMs } of bench.actions("probe").slice(before)) {
+        if (id === used.id) bench.tell({ type: "reply", id, sequence, rttMs: bench.nowMs - atMs });
+      }
+      bench.answer(used, 1);
+      bench.run(600);
+      expect(bench.paths.status().paths.find(({ id }) => id === used.id)!.rttMs).toBeGreaterThan(3);
+    }
+    expect(bench.actions("decided")).toHaveLength(decided);
+  });
+
   it("two that take turns in being nearer do not take turns in being used for long", () => {
     const bench = near(40, 20);
     const before = bench.actions("decided").length;

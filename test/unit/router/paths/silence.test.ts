@@ -78,6 +78,23 @@ describe("a path in use that gives no answers", () => {
     expect(bench.actions("decided").at(-1)!.to).toBe(UDP.id);
   });
 
+  it("on trial, is helped by one that answers still, not by the former that died with it", () => {
+    const other = { ...UDP6, id: 9, label: "[2001:db8::9]:51820" };
+    const bench = Bench.connected([UDP, UDP6, other]);
+    bench.answer(UDP, 400);
+    bench.dataEveryMs = 10;
+    bench.run(10_000);
+    bench.answer(UDP6, 20);
+    until(bench, () => bench.primary === UDP6.id);
+    expect(bench.second).toBe(UDP.id);
+    // The peer has moved: it answers at one of its addresses, which is new.
+    bench.mute(UDP);
+    bench.mute(UDP6);
+    bench.answer(other, 1);
+    bench.tell({ type: "heard", id: other.id });
+    expect(until(bench, () => bench.second === other.id)).toBeLessThanOrEqual(250);
+  });
+
   it("one lost probe is no silence", () => {
     const bench = flowing(60);
     const uses = bench.actions("use").length;
