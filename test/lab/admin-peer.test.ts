@@ -12,7 +12,7 @@ let bob: MeshPeer;
 
 beforeAll(async () => {
   network = await SmallNetwork.open("alice", "carol", "bob");
-  const { token } = await network.server.createToken("--admin");
+  const { token } = await network.server.createToken({ admin: true });
   [alice, carol] = await Promise.all([network.join("alice", { token }), network.join("carol")]);
 });
 afterAll(() => network[Symbol.asyncDispose]());

@@ -38,7 +38,7 @@ describe("who may reach whom, by CIDRs and associations", () => {
   }
 
   async function join(label: string, cidr: string): Promise<MeshPeer> {
-    const { token } = await network.server.createToken("--cidr", cidr);
+    const { token } = await network.server.createToken({ cidr });
     return network.join(label, { token });
   }
 
@@ -103,7 +103,7 @@ describe("who may reach whom, by CIDRs and associations", () => {
     await admin("association", "add", "humans", "backends");
     await using flow = await PingFlow.start(alice.host, addresses.bob);
     await using fromBob = await PingFlow.start(bob.host, addresses.hub);
-    const { token } = await network.server.createToken("--cidr", "db");
+    const { token } = await network.server.createToken({ cidr: "db" });
     const disabledAtMs = await admin("cidr", "disable", "backends");
     await aWhile();
     for (const cut of [flow, fromBob]) expect(cut.latestAtMs - disabledAtMs).toBeLessThan(EFFECT_MS);

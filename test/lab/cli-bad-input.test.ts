@@ -35,7 +35,7 @@ describe("what can go wrong with a join is told, with a code and an exit status"
   });
 
   it("an expired token", async () => {
-    const { token } = await network.server.createToken("--expires", "1s");
+    const { token } = await network.server.createToken({ expiresInSeconds: 1 });
     const { id } = decodeJoinToken(token);
     await eventually("it expires", async () => {
       const { stdout } = await runMesh(network.serverHost, network.server.home, "token", "list", "--json");
@@ -94,7 +94,7 @@ describe("what can go wrong with a join is told, with a code and an exit status"
   });
 
   it("a port and an interface that somebody has already; the token is not spent on it", async () => {
-    const { token } = await network.server.createToken("--uses", "1");
+    const { token } = await network.server.createToken({ uses: 1 });
     const script = "require('node:dgram').createSocket('udp4').bind(51820, () => console.log('bound'))";
     const holder = await host.start(process.execPath, ["-e", script]);
     await holder.waitForOutput(/bound/);
@@ -118,7 +118,7 @@ describe("what can go wrong with a join is told, with a code and an exit status"
   });
 
   it("no TUN device, no root, no capability", async () => {
-    const { token } = await network.server.createToken("--uses", "unlimited");
+    const { token } = await network.server.createToken({ uses: null });
     const join = ["dist/cli/main.js", "--home", freshHome(), "--json", "join", token, "--name", "bare"];
     const noTun = await host.run(
       "unshare",

@@ -44,7 +44,7 @@ const told = (name: string, type: string, ...expected: string[]) =>
 beforeAll(async () => {
   network = await SmallNetwork.open("alice", "bob", "carol");
   await admin("cidr", "add", "far", "10.86.200.0/24");
-  const far = await network.server.createToken("--cidr", "far");
+  const far = await network.server.createToken({ cidr: "far" });
   [alice, bob, carol] = await Promise.all([
     network.join("alice"),
     network.join("bob"),

@@ -20,8 +20,8 @@ describe("mesh explain", () => {
     network = await SmallNetwork.open("alice", "bob", "carol", "dave");
     for (const host of network.hosts) await servePorts(host, 8001, 8002);
     await admin("cidr", "add", "guests", "10.86.128.0/20");
-    const { token: adminToken } = await network.server.createToken("--admin");
-    const { token: guestToken } = await network.server.createToken("--cidr", "guests");
+    const { token: adminToken } = await network.server.createToken({ admin: true });
+    const { token: guestToken } = await network.server.createToken({ cidr: "guests" });
     [alice, bob, carol, dave] = await Promise.all([
       network.join("alice", { token: adminToken }),
       network.join("bob"),

@@ -55,7 +55,7 @@ describe("a rogue peer", () => {
     network = await SmallNetwork.open("alice", "bob", "mallory");
     await admin("cidr", "add", "strangers", "10.86.128.0/20");
     await admin("association", "add", "members", "strangers");
-    const { token } = await network.server.createToken("--cidr", "strangers");
+    const { token } = await network.server.createToken({ cidr: "strangers" });
     const [first, bob, member] = await Promise.all([
       network.join("alice"),
       network.join("bob"),

@@ -27,8 +27,8 @@ describe("the packet filter", () => {
     await admin("cidr", "add", "guests", "10.86.128.0/20");
     await admin("association", "add", "members", "guests");
     const [keeper, guest] = await Promise.all([
-      network.server.createToken("--tag", "keeper"),
-      network.server.createToken("--cidr", "guests", "--tag", "guest"),
+      network.server.createToken({ tags: ["keeper"] }),
+      network.server.createToken({ cidr: "guests", tags: ["guest"] }),
     ]);
     [alice, bob, carol] = await Promise.all([
       network.join("alice", { token: keeper.token }),

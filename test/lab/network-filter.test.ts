@@ -23,7 +23,7 @@ describe("rules of the network", () => {
   beforeAll(async () => {
     network = await SmallNetwork.open("alice", "bob", "carol");
     await servePorts(network.host("bob"), 8001);
-    const { token } = await network.server.createToken("--admin");
+    const { token } = await network.server.createToken({ admin: true });
     [alice, bob, carol] = await Promise.all([
       network.join("alice", { token }),
       network.join("bob"),

@@ -15,7 +15,7 @@ describe("a peer that was removed while it was away", () => {
   beforeAll(async () => {
     network = await SmallNetwork.open("alice", "bob");
     alice = await network.join("alice");
-    const { token } = await network.server.createToken("--ephemeral");
+    const { token } = await network.server.createToken({ ephemeral: true });
     bob = await network.join("bob", { token });
     oldIp4 = (await alice.reaches("bob")).ip4;
     expect(await bob.stop()).toBe(0);

@@ -26,7 +26,7 @@ export class MeshRelay implements AsyncDisposable {
 
   static async start(host: LabHost, { publicUrl, server }: MeshRelayOptions): Promise<MeshRelay> {
     const home = `${host.scratchDirectory}/relay`;
-    const token = server === undefined ? [] : ["--token", (await server.createToken("--relay")).token];
+    const token = server === undefined ? [] : ["--token", (await server.createToken({ relay: true })).token];
     const args = ["relay", ...token, "--name", host.label, "--public-url", publicUrl];
     const process = await startMesh(host, home, args);
     await process.waitForOutput(/^ready \S+/m);

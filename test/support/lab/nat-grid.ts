@@ -57,7 +57,7 @@ export class NatGrid implements AsyncDisposable {
   /** A daemon joins on every host, with keys and a port that nobody has heard of; all know of all when it returns. */
   async join(): Promise<void> {
     const round = this.#rounds++;
-    const { token } = await this.world.server.createToken("--uses", String(this.#hosts.size));
+    const { token } = await this.world.server.createToken({ uses: this.#hosts.size });
     await inParallel([...this.#hosts], STARTING_AT_ONCE, async ([label, host]) => {
       const home = `${host.scratchDirectory}/round-${round}`;
       const args = ["--listen-port", String(FIRST_PORT + round), "--config", this.#writeConfig(host)];

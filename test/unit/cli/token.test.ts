@@ -17,6 +17,17 @@ describe("mesh token", () => {
     expect((await mesh("token", "create", "--ephemeral")).trim()).toMatch(/^mesh1_[A-Za-z0-9_-]+$/);
   });
 
+  it("create takes what the token is to be from its flags", async () => {
+    const flags = ["--cidr", "members", "--admin", "--tag", "db", "--tag", "web", "--uses", "3", "--expires", "1h"];
+    const token = tokenCreatedSchema.parse(JSON.parse(await mesh("token", "create", ...flags, "--json")));
+    expect(token).toMatchObject({ cidr: "members", admin: true, tags: ["db", "web"], uses: 3, relay: false });
+    expect(Date.parse(token.expiresAt) - Date.parse(token.createdAt)).toBe(3_600_000);
+    const relay = tokenCreatedSchema.parse(
+      JSON.parse(await mesh("token", "create", "--relay", "--uses", "unlimited", "--json")),
+    );
+    expect(relay).toMatchObject({ relay: true, uses: null });
+  });
+
   it("list shows who is ephemeral, to people and to scripts", async () => {
     const { id } = JSON.parse(await mesh("token", "create", "--ephemeral", "--json"));
     const listed = tokenSchema.array().parse(JSON.parse(await mesh("token", "list", "--json")));
