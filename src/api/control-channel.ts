@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { MAX_ADVERTISED_ROUTES } from "./bounds.ts";
 import { errorBodySchema } from "./error-body.ts";
 import { publicUrlSchema } from "./listening-config.ts";
 import { mapDeltaSchema, networkMapSchema } from "./network-map.ts";
@@ -46,9 +47,6 @@ export const CONTROL_MAX_PAYLOAD_BYTES = 16 * 1024 * 1024;
 
 /** Of one peer's UDP socket. */
 export const MAX_ANNOUNCED_ENDPOINTS = 32;
-
-/** Networks behind one peer. */
-export const MAX_ADVERTISED_ROUTES = 64;
 
 /** Peers in one `call`. */
 export const MAX_CALLED_PEERS = 64;

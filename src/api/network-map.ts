@@ -71,12 +71,6 @@ export const selfInfoSchema = z.object({
 });
 export type SelfInfo = z.infer<typeof selfInfoSchema>;
 
-/**
- * How long after an ephemeral peer was last in a map others hold its name, addresses and keys pinned. The coordinator gives
- * its address to nobody else for longer than that (`docs/decisions/018-ephemeral-addresses-rest.md`).
- */
-export const EPHEMERAL_PIN_MS = 24 * 3_600_000;
-
 export const mapPeerSchema = z.object({
   name: nameSchema,
   ip4: ip4Schema,

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { MAX_ADVERTISED_ROUTES } from "./control-channel.ts";
+import { MAX_ADVERTISED_ROUTES, MAX_SSH_PORTS } from "./bounds.ts";
 import { writtenExitNodesSchema } from "./exit-node.ts";
 import { filterDefaultSchema, filterRuleSchema, writtenFilterRuleSchema } from "./filter-rule.ts";
 import { joiningShape } from "./joining-config.ts";
@@ -12,9 +12,6 @@ import { loadYamlConfig } from "./yaml-config.ts";
 export const interfaceNameSchema = z
   .string()
   .regex(/^[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,14}$/, "an interface name: letters, digits, _ . and -, at most 15");
-
-/** On which our SSH server may listen at once. */
-export const MAX_SSH_PORTS = 8;
 
 /**
  * Bytes inside the tunnel: every IPv4 host takes 576 (RFC 791), IPv6 needs 1280 and is left out below; a UDP datagram cannot

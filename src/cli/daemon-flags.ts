@@ -1,15 +1,7 @@
 import type { Command } from "commander";
-import { MAX_ADVERTISED_ROUTES } from "../api/control-channel.ts";
-import { MAX_SSH_PORTS } from "../api/peer-config.ts";
+import { MAX_ADVERTISED_ROUTES, MAX_SSH_PORTS } from "../api/bounds.ts";
 import { TRANSPORT_NAMES, type TransportName } from "../base/transports.ts";
-import {
-  exitNodesOption,
-  fwmarkOption,
-  integerOption,
-  networksOption,
-  portsOption,
-  transportsOption,
-} from "./option-parsers.ts";
+import { fwmarkOption, integerOption, networksOption, portsOption, transportsOption } from "./option-parsers.ts";
 
 /** Flags of `join` and `up` that say how the daemon runs. */
 export interface DaemonFlags {
@@ -24,7 +16,7 @@ export interface DaemonFlags {
   readonly advertiseRoutes?: string[];
   readonly snatRoutes?: boolean;
   readonly acceptRoutes?: boolean;
-  readonly exitNode?: string[];
+  readonly exitNode?: string;
   readonly exitAllowLan?: boolean;
   readonly dns?: boolean;
   readonly detach?: boolean;
@@ -69,7 +61,6 @@ export function addDaemonOptions(command: Command): Command {
     .option(
       "--exit-node <peers>",
       "send to the internet through this peer alone; several, with commas, in order; tag:T; off for none (docs/exit-use.md)",
-      exitNodesOption("--exit-node"),
     )
     .option("--exit-allow-lan", "with an exit, keep the local network within reach")
     .option("--no-exit-allow-lan", "cut it off (default)")

@@ -1,4 +1,3 @@
-import { writtenExitNodesSchema } from "../api/exit-node.ts";
 import { MeshError } from "../base/errors.ts";
 import { TRANSPORT_NAMES, type TransportName } from "../base/transports.ts";
 import { canonicalCidr } from "../packet/cidr.ts";
@@ -37,17 +36,6 @@ export function networksOption(flag: string, max: number): (text: string, previo
     const networks = [...new Set([...(previous ?? []), ...text.split(",").map((word) => canonicalCidr(word.trim()))])];
     if (networks.length <= max && previous?.length !== 0) return networks;
     throw new MeshError("bad-usage", `${flag} takes up to ${max} networks, or off`);
-  };
-}
-
-/** A parser for commander that takes exits to use: names of peers, or `tag:T`, with commas between them; `off` is none. */
-export function exitNodesOption(flag: string): (text: string) => string[] {
-  return (text) => {
-    const nodes = writtenExitNodesSchema.safeParse(text);
-    if (nodes.success) return nodes.data;
-    throw new MeshError("bad-usage", `${flag}: ${JSON.stringify(text)} names no exits`, {
-      hint: "Give the names of up to 16 peers with commas between them, tag:T, or off.",
-    });
   };
 }
 

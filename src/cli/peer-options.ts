@@ -5,6 +5,7 @@ import { MeshError } from "../base/errors.ts";
 import type { TransportName } from "../base/transports.ts";
 import { findConfig } from "./config-search.ts";
 import type { DaemonFlags } from "./daemon-flags.ts";
+import { parseExitNodes } from "./exit-nodes-option.ts";
 import { type GlobalOptions, globalOptions } from "./globals.ts";
 
 /** Flags, environment and file in one; the earlier wins. */
@@ -63,7 +64,7 @@ export async function resolvePeerSettings(flags: DaemonFlags, command: Command):
     advertiseRoutes: flags.advertiseRoutes ?? config.advertiseRoutes,
     snatRoutes: flags.snatRoutes ?? config.snatRoutes,
     acceptRoutes: flags.acceptRoutes ?? config.acceptRoutes,
-    exitNodes: flags.exitNode ?? config.exitNodes,
+    exitNodes: flags.exitNode === undefined ? config.exitNodes : parseExitNodes(flags.exitNode, "--exit-node"),
     exitAllowLan: flags.exitAllowLan ?? config.exitAllowLan,
     dns: flags.dns ?? config.dns,
     detach: flags.detach ?? config.detach ?? false,

@@ -1,6 +1,7 @@
 import { z } from "zod";
+import { EPHEMERAL_PIN_MS } from "../api/bounds.ts";
 import { verifyKeyProof } from "../api/key-proof.ts";
-import { EPHEMERAL_PIN_MS, type MapPeer, type NetworkMap } from "../api/network-map.ts";
+import type { MapPeer, NetworkMap } from "../api/network-map.ts";
 import { ip4Schema, ip6Schema, key32Schema, nameSchema } from "../api/primitives.ts";
 
 /** What this machine once learned of a peer and holds the coordinator to. */

@@ -1,4 +1,4 @@
-import { EPHEMERAL_PIN_MS } from "../api/network-map.ts";
+import { EPHEMERAL_ABSENCE_MS, EPHEMERAL_PIN_MS } from "../api/bounds.ts";
 
 /** Bounds on what strangers and peers may cost the coordinator. Our own choices, all in one place. */
 export interface CoordinatorLimits {
@@ -82,7 +82,7 @@ export const DEFAULT_LIMITS: CoordinatorLimits = {
   drainMs: 3_000,
   upkeepIntervalMs: 30_000,
   deadTokenKeptMs: 30 * 86_400_000,
-  ephemeralAbsenceMs: 30 * 60_000,
+  ephemeralAbsenceMs: EPHEMERAL_ABSENCE_MS,
   ephemeralRestMs: 2 * EPHEMERAL_PIN_MS,
   relayAwayMs: 5 * 60_000,
 };

@@ -1,10 +1,10 @@
 import { join } from "node:path";
 import { z } from "zod";
-import { MAX_ADVERTISED_ROUTES } from "../api/control-channel.ts";
+import { MAX_ADVERTISED_ROUTES, MAX_SSH_PORTS } from "../api/bounds.ts";
 import { exitNodesSchema } from "../api/exit-node.ts";
 import { networkInfoSchema, selfInfoSchema } from "../api/network-map.ts";
 import { peerPreferenceSchema, transportOrderSchema } from "../api/path-preference.ts";
-import { filterSettingsSchema, MAX_SSH_PORTS } from "../api/peer-config.ts";
+import { filterSettingsSchema } from "../api/peer-config.ts";
 import { cidrSchema, instantSchema, key32Schema, nameSchema, portSchema, sha256HexSchema } from "../api/primitives.ts";
 import { sshJumpSchema } from "../api/ssh-jump.ts";
 import { TRANSPORT_NAMES } from "../base/transports.ts";

@@ -54,8 +54,8 @@ export function registerExit(program: Command, holder: ExitHolder): void {
       "go back to what was before, unless `mesh exit confirm` comes within 60s or so",
     )
     .action(async (exits: string, flags: UseFlags, command: Command) => {
-      const { exitNodesOption } = await import("../option-parsers.ts");
-      const nodes = exitNodesOption("exit use")(exits);
+      const { parseExitNodes } = await import("../exit-nodes-option.ts");
+      const nodes = parseExitNodes(exits, "exit use");
       const { confirmWithin, exitAllowLan } = flags;
       const confirmWithinSeconds = confirmWithin === undefined ? null : parseDurationSeconds(confirmWithin);
       const { client, json } = await clientOf(command);

@@ -1,13 +1,13 @@
 import type { Command } from "commander";
 import type { Token } from "../../api/admin.ts";
-import { DEFAULT_LIMITS } from "../../coord/limits.ts";
+import { EPHEMERAL_ABSENCE_MS } from "../../api/bounds.ts";
 import { formatAgo } from "../format.ts";
 import { globalOptions } from "../globals.ts";
 import { collect } from "../option-parsers.ts";
 import { printJson, printLine } from "../output.ts";
 import type { TokenFlags } from "../token-request.ts";
 
-const ABSENCE_MINUTES = DEFAULT_LIMITS.ephemeralAbsenceMs / 60_000;
+const ABSENCE_MINUTES = EPHEMERAL_ABSENCE_MS / 60_000;
 
 export function registerToken(program: Command): void {
   const token = program.command("token").description("tokens that let machines join (admins)");

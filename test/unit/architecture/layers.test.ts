@@ -84,6 +84,36 @@ describe("the layers of src/", () => {
   });
 });
 
+describe("a command", () => {
+  it("loads a parser of command lines and what it says, until it is known which one it is", () => {
+    const { files, packages } = loadedBy("cli/program.ts");
+    expect(packages).toEqual(["commander"]);
+    expect(files.filter((path) => !/^(base|cli|packet)\//.test(path))).toEqual(["api/bounds.ts"]);
+    expect(files.length).toBeLessThan(70);
+  });
+
+  it("that asks the daemon loads nothing of a daemon or a coordinator", () => {
+    const { files, packages } = loadedBy("cli/program.ts", "cli/local-client.ts", "cli/status-view.ts");
+    expect(packages).toEqual(["commander", "zod"]);
+    expect(files.filter((path) => !/^(api|base|cli|packet)\//.test(path))).toEqual(["daemon/home.ts"]);
+  });
+});
+
+/** What is loaded with these files, before anything of them runs: files of ours from `src/` on, and packages by name. */
+function loadedBy(...entries: string[]): { readonly files: string[]; readonly packages: string[] } {
+  const packages = new Set<string>();
+  const found = new Set(entries.map((entry) => join(SOURCE, entry)));
+  for (const file of found) {
+    for (const [, specifier = ""] of readFileSync(file, "utf8").matchAll(
+      /^(?:import|export) (?!type )(?:[^"();=]*? from )?"([^"]+)";/gm,
+    )) {
+      if (specifier.startsWith(".")) found.add(resolve(dirname(file), specifier));
+      else if (!specifier.startsWith("node:")) packages.add(specifier);
+    }
+  }
+  return { files: Array.from(found, (file) => relative(SOURCE, file)).sort(), packages: [...packages].sort() };
+}
+
 function findCycle(edges: readonly Import[]): string[] {
   const targets = new Map<string, string[]>();
   for (const { from, to } of edges) targets.set(from, [...(targets.get(from) ?? []), to]);

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { EPHEMERAL_PIN_MS } from "../../../src/api/network-map.ts";
+import { EPHEMERAL_PIN_MS } from "../../../src/api/bounds.ts";
 import { silentLogger } from "../../../src/base/logger.ts";
 import { MapCache } from "../../../src/control/map-cache.ts";
 import { NetworkView } from "../../../src/daemon/network-view.ts";
