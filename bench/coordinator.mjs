@@ -78,7 +78,7 @@ export async function coordinator(args, prepare) {
 
 async function measure(load, crowd, { home, tls, seconds }, defer) {
   step(`Starting mesh serve (${transportTitle(tls)})`);
-  const server = await load.ServedCoordinator.start(join(projectRoot, "dist/cli/main.js"), home, tls);
+  const server = await load.ServedCoordinator.start(join(projectRoot, "dist/bundle/main.js"), home, tls);
   defer(() => server[Symbol.asyncDispose]());
   const isFirst = tls === "off";
   const registerSeconds = isFirst ? await timed("Registering all peers", () => crowd.register(server)) : null;

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 // Compiles src/ to dist/, and the native library where there is a compiler. Does nothing when dist/ is up to date.
+// dist/bundle/ is the program, which the package holds; the modules beside it are for tests and benchmarks of a part.
 //
 //   npm run build [-- --force] [-- --ignore-type-errors] [-- --without-compiler]
 import { createHash } from "node:crypto";
@@ -16,6 +17,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { bundle } from "./lib/bundle.mjs";
 import { detail, isMain, note, runMain, ScriptError, step } from "./lib/console.mjs";
 import { withFileLock } from "./lib/file-lock.mjs";
 import { run } from "./lib/process.mjs";
@@ -58,8 +60,8 @@ async function compile(ignoreTypeErrors) {
       if (!ignoreTypeErrors || !existsSync(fresh)) throw new ScriptError(`the compiler reports:\n${messages}`);
       note(`compiled in spite of type errors:\n${messages}`);
     }
-    const entryPoint = join(fresh, "cli/main.js");
-    if (existsSync(entryPoint)) chmodSync(entryPoint, 0o755);
+    await bundle(join(fresh, "bundle"));
+    chmodSync(join(fresh, "bundle/main.js"), 0o755);
     if (existsSync(dist)) renameSync(dist, old);
     renameSync(fresh, dist);
   } finally {
@@ -96,7 +98,14 @@ function sourceStamp() {
   const sources = readdirSync(join(projectRoot, "src"), { recursive: true, withFileTypes: true });
   const files = sources.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
   for (const file of files.sort()) add(file.slice(projectRoot.length + 1));
-  for (const file of ["package.json", "npm-shrinkwrap.json", "tsconfig.json", "tsconfig.build.json"]) add(file);
+  for (const file of [
+    "package.json",
+    "npm-shrinkwrap.json",
+    "scripts/lib/bundle.mjs",
+    "tsconfig.json",
+    "tsconfig.build.json",
+  ])
+    add(file);
   return digest.digest("hex");
 }
 

@@ -7,6 +7,6 @@ export const projectRoot = fileURLToPath(new URL("../..", import.meta.url)).repl
 export const cacheDirectory = `${projectRoot}/.cache`;
 
 /** The command under development, as `node` runs it. */
-export const meshEntryPoint = `${projectRoot}/dist/cli/main.js`;
+export const meshEntryPoint = `${projectRoot}/dist/bundle/main.js`;
 
 export const oldestNode = "20.19.0";

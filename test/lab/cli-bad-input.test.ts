@@ -119,7 +119,7 @@ describe("what can go wrong with a join is told, with a code and an exit status"
 
   it("no TUN device, no root, no capability", async () => {
     const { token } = await network.server.createToken({ uses: null });
-    const join = ["dist/cli/main.js", "--home", freshHome(), "--json", "join", token, "--name", "bare"];
+    const join = ["dist/bundle/main.js", "--home", freshHome(), "--json", "join", token, "--name", "bare"];
     const noTun = await host.run(
       "unshare",
       "-m",

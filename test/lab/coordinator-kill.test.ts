@@ -7,7 +7,7 @@ import { AdminSocketClient, CoordinatorClient, makeKeys, type TestKeys } from ".
 import { temporaryHome } from "../support/coordinator-fixture.ts";
 import { LabProcess } from "../support/lab/lab-process.ts";
 
-const ENTRY_POINT = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+const ENTRY_POINT = fileURLToPath(new URL("../../dist/bundle/main.js", import.meta.url));
 const ROUNDS = 6;
 const MACHINES_PER_ROUND = 40;
 

@@ -163,7 +163,7 @@ describe("set-up with an empty npm user configuration", () => {
       // Neither was compiled: the peer below does with what came ready-made.
       expect(existsSync(join(directory, "node_modules/better-sqlite3"))).toBe(false);
       expect(existsSync(join(directory, `native/build/${PLATFORM}/aead-batch.so`))).toBe(false);
-      const mesh = { file: join(directory, "dist/cli/main.js"), path: site.barePath };
+      const mesh = { file: join(directory, "dist/bundle/main.js"), path: site.barePath };
       await printsItsVersion(mesh);
       await joins("clone", mesh);
       await reaches("clone", mesh, "bare");

@@ -141,7 +141,7 @@ describe("two peers join and reach each other", () => {
     expect(await alice.stop()).toBe(0);
 
     // `join` without a token is as good: the machine is a peer already.
-    const again = await alice.host.start(process.execPath, ["dist/cli/main.js", "--home", alice.home, "join"]);
+    const again = await alice.host.start(process.execPath, ["dist/bundle/main.js", "--home", alice.home, "join"]);
     await again.waitForOutput(/going on without the coordinator/);
     await again.waitForOutput(/running: alice in mesh/);
     expect(await again.stop()).toBe(0);

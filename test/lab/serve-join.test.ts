@@ -68,7 +68,7 @@ describe("mesh serve --join", { timeout: 150_000 }, () => {
   it("is refused without CAP_NET_ADMIN and without /dev/net/tun, before anything is made", async () => {
     const host = network.host(BARE_HOST);
     const home = `${host.scratchDirectory}/serve`;
-    const serve = [process.execPath, "dist/cli/main.js", "--home", home, "--json", "serve", "--join"];
+    const serve = [process.execPath, "dist/bundle/main.js", "--home", home, "--json", "serve", "--join"];
     const noCapability = await host.run(
       "setpriv",
       "--bounding-set",

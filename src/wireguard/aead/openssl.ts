@@ -1,13 +1,14 @@
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import koffi from "koffi";
+import { PACKAGE_ROOT } from "../../base/package-root.ts";
 import type { AeadProvider, Opener, Sealer } from "./provider.ts";
 
 /** `aead_batch_version()` of native/aead-batch.c that the signatures below belong to. */
 const LIBRARY_VERSION = 1;
 
-/** Where the library may stand, from here in `src/` as well as in `dist/`: one built on this machine goes first. */
-const LIBRARY_FOLDERS = ["../../../native/build/", "../../../native/prebuilt/"];
+/** Where the library may stand: one built on this machine goes first. */
+const LIBRARY_FOLDERS = ["native/build/", "native/prebuilt/"];
 
 type Context = object;
 
@@ -63,7 +64,7 @@ export function loadOpensslProvider(path: string = findLibrary()): AeadProvider 
 
 function findLibrary(): string {
   for (const folder of LIBRARY_FOLDERS) {
-    const url = new URL(`${folder}${process.platform}-${process.arch}/aead-batch.so`, import.meta.url);
+    const url = new URL(`${folder}${process.platform}-${process.arch}/aead-batch.so`, PACKAGE_ROOT);
     const path = fileURLToPath(url);
     if (existsSync(path)) return path;
   }

@@ -4,7 +4,7 @@ import type { CommandResult } from "../../../src/host/command.ts";
 import type { LabHost } from "./lab-host.ts";
 import type { LabProcess } from "./lab-process.ts";
 
-const entryPoint = fileURLToPath(new URL("../../../dist/cli/main.js", import.meta.url));
+const entryPoint = fileURLToPath(new URL("../../../dist/bundle/main.js", import.meta.url));
 
 function meshArgs(home: string, args: readonly string[]): string[] {
   if (!existsSync(entryPoint))
