@@ -4,6 +4,7 @@ import type { UdpSockets } from "../transports/udp/udp-transport.ts";
 import type { OpenTun } from "../tun/open-tun.ts";
 import type { AeadProviderName } from "../wireguard/aead/provider.ts";
 import type { WireGuardTimings } from "../wireguard/constants.ts";
+import type { HandshakeCryptoName } from "../wireguard/crypto/handshake-crypto.ts";
 import type { DataCommand, DataEvent } from "./commands.ts";
 import { UplinkGauge, type UplinkMessage } from "./uplink.ts";
 import { type SharedWakeFlag, WakeFlag } from "./wake-flag.ts";
@@ -13,7 +14,9 @@ export interface DataThreadStart {
   readonly tun: OpenTun;
   readonly udp: UdpSockets;
   readonly mtuBytes: number;
+  /** Both have been tested. */
   readonly aeadProvider: AeadProviderName;
+  readonly handshakeCrypto: HandshakeCryptoName;
   readonly timings: WireGuardTimings;
   readonly slots: SharedArrayBuffer;
   readonly cells: SharedArrayBuffer;

@@ -11,8 +11,8 @@ import { PipeEnd } from "../transports/pipe/pipe-end.ts";
 import { PipeRing } from "../transports/pipe/pipe-ring.ts";
 import { UdpTransport } from "../transports/udp/udp-transport.ts";
 import { LinuxTun } from "../tun/linux-tun.ts";
-import { selectAeadProvider } from "../wireguard/aead/select.ts";
-import { selectHandshakeCrypto } from "../wireguard/crypto/select.ts";
+import { loadAeadProvider } from "../wireguard/aead/select.ts";
+import { handshakeCrypto } from "../wireguard/crypto/select.ts";
 import { KeySlots, PeerCells } from "../wireguard/shared-state.ts";
 import type { DataCommand } from "./commands.ts";
 import { Counters } from "./counters.ts";
@@ -44,8 +44,8 @@ function run(start: DataThreadStart): void {
   };
   const transport = new CombinedTransport(udp, new PipeEnd(pipes, stats));
   const wake = new WakeFlag(start.wake);
-  const { provider } = selectAeadProvider(start.aeadProvider);
-  const { crypto } = selectHandshakeCrypto();
+  const provider = loadAeadProvider(start.aeadProvider);
+  const crypto = handshakeCrypto(start.handshakeCrypto);
   const plane = new DataPlane({
     tun,
     transport,

@@ -160,6 +160,7 @@ export class Tunnel implements AsyncDisposable {
         timings,
         mtuBytes: options.mtu,
         aeadProvider: aead.provider.name,
+        handshakeCrypto: crypto.name,
         slots: slots.buffer,
         cells: this.#cells.buffer,
         pathCells: this.paths.cells.buffer,

@@ -18,6 +18,11 @@ const LOADERS: readonly { readonly name: AeadProviderName; readonly load: () => 
   { name: "noble", load: () => nobleProvider },
 ];
 
+/** The provider of this name, for a thread of a process in which another thread has tested it. */
+export function loadAeadProvider(wanted: AeadProviderName): AeadProvider {
+  return LOADERS.find(({ name }) => name === wanted)!.load();
+}
+
 /**
  * The fastest provider that loads and passes its self-test on this machine. With `only`, that one and no other:
  * `MeshError` `aead-unavailable` when it does not.

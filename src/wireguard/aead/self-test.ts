@@ -1,25 +1,23 @@
+import { createHash } from "node:crypto";
 import { DATA_HEADER_BYTES, DATA_OVERHEAD_BYTES, TAG_BYTES } from "../constants.ts";
 import { writeDataHeader } from "../data-header.ts";
-import { nobleProvider } from "./noble.ts";
 import type { AeadProvider } from "./provider.ts";
 
 /**
- * Seals and opens with `provider` what noble answers the same way, and checks that a message with any part changed is
+ * Seals with `provider` what noble seals the same way, opens that again, and checks that a message with any part changed is
  * refused. Throws an Error that says what differs. A provider that passes computes ChaCha20-Poly1305 on this machine.
  */
 export function testAeadProvider(provider: AeadProvider): void {
   const key = Uint8Array.from({ length: 32 }, (_, i) => 0x80 + i);
   const sealer = provider.createSealer(key);
   const opener = provider.createOpener(key);
-  const reference = nobleProvider.createSealer(key);
   try {
-    for (const [strideBytes, count, lastBytes] of SHAPES) {
+    for (const { strideBytes, count, lastBytes, sealedSha256 } of SHAPES) {
       const run = plainRun(strideBytes, count, lastBytes);
       const plain = run.slice();
-      const expected = run.slice();
       sealer.seal(run, OFFSET, strideBytes, count, lastBytes, FIRST_COUNTER);
-      reference.seal(expected, OFFSET, strideBytes, count, lastBytes, FIRST_COUNTER);
-      if (!equal(run, expected)) throw new Error(`${provider.name} seals differently from the reference`);
+      if (createHash("sha256").update(run).digest("hex") !== sealedSha256)
+        throw new Error(`${provider.name} seals differently from the reference`);
 
       const totalBytes = (count - 1) * strideBytes + lastBytes;
       const verdicts = new Uint8Array(count);
@@ -36,16 +34,33 @@ export function testAeadProvider(provider: AeadProvider): void {
   } finally {
     sealer.dispose();
     opener.dispose();
-    reference.dispose();
   }
 }
 
-/** Stride, count, length of the last: a keepalive, odd lengths, block edges, a whole GSO run. */
-const SHAPES: readonly (readonly [number, number, number])[] = [
-  [DATA_OVERHEAD_BYTES, 1, DATA_OVERHEAD_BYTES],
-  [97, 3, 33],
-  [1452, 44, 176],
-];
+/**
+ * A keepalive, odd lengths and block edges, a whole GSO run; and the SHA-256 of the run as noble seals it: asked here, noble
+ * would take longer than all the rest of a start.
+ */
+const SHAPES = [
+  {
+    strideBytes: DATA_OVERHEAD_BYTES,
+    count: 1,
+    lastBytes: DATA_OVERHEAD_BYTES,
+    sealedSha256: "09d4f0444d9b53a46e0feb325e0e65edaaa415adfda5bf738919d7f310986462",
+  },
+  {
+    strideBytes: 97,
+    count: 3,
+    lastBytes: 33,
+    sealedSha256: "a4f70c104146aa88ac1bf51c1e0a8e3ef6259d62fd86a8e9efc82e6057f97aa5",
+  },
+  {
+    strideBytes: 1452,
+    count: 44,
+    lastBytes: 176,
+    sealedSha256: "3225e2880f604b26992c33c8619a0f9b7de188b8bf01b1150339ff8b68f89994",
+  },
+] as const;
 const OFFSET = 5;
 const FIRST_COUNTER = 2 ** 40 + 7;
 
@@ -89,5 +104,5 @@ function payloadsEqual(a: Uint8Array, b: Uint8Array, strideBytes: number, count:
 }
 
 function equal(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+  return Buffer.compare(a, b) === 0;
 }
