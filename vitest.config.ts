@@ -69,6 +69,8 @@ export default defineConfig({
           include: ["test/unit/**/*.test.ts", "test/compliance/**/*.test.ts", "test/sim/**/*.test.ts"],
           // Long enough for a busy machine: nothing in these tests measures time by it.
           testTimeout: 20_000,
+          // Nothing of ours has state of its own in a module: a worker loads the modules once, not again for each file.
+          isolate: false,
         },
       },
       {

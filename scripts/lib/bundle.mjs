@@ -10,7 +10,7 @@ const ENTRIES = { main: "src/cli/main.ts", "data-worker": "src/router/data-worke
 
 /**
  * The program with its packages in a few files, so that a start loads those instead of a thousand
- * (`docs/decisions/026-bundle.md`). All of them stand in `directory`: `data-worker.js` is looked for beside who asks.
+ * (`docs/decisions/027-bundle.md`). All of them stand in `directory`: `data-worker.js` is looked for beside who asks.
  * @param {string} directory two folders below the root, as those are that the sources find `package.json` and `native/` from
  * @throws ScriptError with what the bundler says, warnings too
  */
