@@ -170,6 +170,7 @@ export class PeerSession implements AsyncDisposable {
     const onOwnLink = (isUp: boolean) => void ownLink.changed(isUp);
     resources.use(new NetworkWatch({ interfaceName }, { clock, logger, onChange, onOwnLink }));
     resources.use(new ConfWatch(() => session.#lookAtResolver()));
+    session.#lookAtResolver();
     session.#tellOfPipes();
     const ticker = setInterval(() => {
       session.#tellOfPipes();

@@ -259,10 +259,10 @@ export class DnsKeeper implements AsyncDisposable {
   }
 
   #plan(): void {
-    if (!this.#isAnswering) return;
     const own = [...this.#own, ...(this.#listeners?.states ?? []).map(({ address }) => address)];
     const exit = this.#deps.exit();
-    const routes = planUpstreams({ dns: this.#source.dns, system: this.#system, exit, own });
+    const { dns } = this.#source;
+    const routes = this.#isAnswering ? planUpstreams({ dns, system: this.#system, exit, own }) : [];
     if (JSON.stringify(routes) === JSON.stringify(this.#routes)) return;
     this.#routes = routes;
     this.#forwarder.use(

@@ -116,7 +116,7 @@ describe("--no-dns", () => {
     expect(warnings.list().join("\n")).toContain("it is tried again by itself");
     isExit = false;
     dns.keep();
-    await vi.waitFor(() => expect(dns.status().listeners).toEqual([]));
+    await vi.waitFor(() => expect(dns.status()).toMatchObject({ listeners: [], routes: [] }));
     expect(warnings.list()).toEqual([]);
   });
 });
