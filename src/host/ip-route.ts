@@ -39,7 +39,20 @@ const routeSchema = z.object({
   nexthops: z.array(z.object({ dev: z.string().optional() })).default([]),
 });
 
-const chosenRouteSchema = z.object({ dev: z.string().optional(), prefsrc: z.string().optional() });
+const chosenRouteSchema = z.object({
+  dev: z.string().optional(),
+  prefsrc: z.string().optional(),
+  table: z.string().optional(),
+});
+
+/** The way of a packet from this host. */
+export interface ChosenRoute {
+  readonly interfaceName: string | undefined;
+  /** The source address that it gets. */
+  readonly source: string | undefined;
+  /** By name or number, where it is none of the usual ones. */
+  readonly table: string | undefined;
+}
 
 /** An IPv6 address was refused because the host has IPv6 switched off, for the interface or altogether. */
 export class Ipv6DisabledError extends Error {
@@ -99,14 +112,12 @@ export class IpRoute {
   }
 
   /**
-   * The way that a packet to `address` takes from this host, and the source address that it gets.
+   * The way that a packet to `address` takes from this host.
    * @throws MeshError `host-change-failed` saying that there is none
    */
-  async routeTo(
-    address: string,
-  ): Promise<{ readonly interfaceName: string | undefined; readonly source: string | undefined }> {
+  async routeTo(address: string): Promise<ChosenRoute> {
     const [route] = await this.#query(chosenRouteSchema, [family(address), "route", "get", address]);
-    return { interfaceName: route?.dev, source: route?.prefsrc };
+    return { interfaceName: route?.dev, source: route?.prefsrc, table: route?.table };
   }
 
   /** @param mtuBytes below 1280 Linux takes the IPv6 addresses away from the interface */

@@ -59,6 +59,13 @@ export function cidrContainsAddress(cidr: Cidr, address: Uint8Array): boolean {
   return address.length === cidr.address.length && commonPrefixBits(cidr.address, address) >= cidr.prefixBits;
 }
 
+/** The narrowest of the networks that has the address in it; all of them as text. */
+export function narrowestAround(address: string, cidrs: readonly string[]): string | undefined {
+  const bytes = parseAddress(address);
+  const around = cidrs.filter((cidr) => cidrContainsAddress(parseCidr(cidr), bytes));
+  return around.sort((a, b) => parseCidr(b).prefixBits - parseCidr(a).prefixBits)[0];
+}
+
 /** True when `inner` is `outer` or lies within it. */
 export function cidrContains(outer: Cidr, inner: Cidr): boolean {
   return inner.prefixBits >= outer.prefixBits && cidrContainsAddress(outer, inner.address);

@@ -123,6 +123,8 @@ export type DataEvent =
       readonly id: number;
       readonly peer: number | null;
       readonly decided: FilterPreview | null;
+      /** Of what comes from a peer: this host is the one it is for, or forwards it there. */
+      readonly isAccepted: boolean;
     }
   /** An authenticated message of a peer with paths came from an address that is on none of them. */
   | { readonly type: "stranger"; readonly peer: number; readonly endpoint: Endpoint }

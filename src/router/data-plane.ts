@@ -92,7 +92,7 @@ export class DataPlane {
     this.#filter = new PacketFilter({ cells: deps.filterCells, seed: randomBytes(4).readInt32LE() });
     const filter = this.#filter;
     const rejects = new RejectAnswer();
-    this.#previewer = new Previewer({ routes: this.#routes, filter, clock });
+    this.#previewer = new Previewer({ routes: this.#routes, destinations: this.#destinations, filter, clock });
     const [peers, routes, sessions] = [this.#peers, this.#routes, this.#sessions];
     const hasValidMac1 = (message: Uint8Array) => this.#mac1?.admits(message) ?? false;
     // Written out, not spread: objects made by spreading differ in their hidden classes, and compiled code sees many.

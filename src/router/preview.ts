@@ -5,12 +5,14 @@ import { PacketBuffer } from "../packet/packet-buffer.ts";
 import { PacketRecord } from "../packet/packet-record.ts";
 import { parsePacket } from "../packet/parse.ts";
 import type { DataCommand, DataEvent } from "./commands.ts";
+import type { Destinations } from "./destinations.ts";
 import { isByExit, peerOf, type RouteTable } from "./route-table.ts";
 
 const MAX_PACKET_BYTES = 128;
 
 export interface PreviewDeps {
   readonly routes: RouteTable;
+  readonly destinations: Destinations;
   readonly filter: PacketFilter;
   readonly clock: Clock;
 }
@@ -26,14 +28,16 @@ export class Previewer {
   }
 
   preview({ id, bytes, isOutbound }: Extract<DataCommand, { type: "preview" }>): DataEvent {
-    const { routes, filter, clock } = this.#deps;
+    const { routes, destinations, filter, clock } = this.#deps;
     const buffer = this.#buffer;
     const packet = this.#packet;
     let peer = -1;
     let decided: FilterPreview | null = null;
+    let isAccepted = false;
     if (bytes.length <= buffer.sizeBytes) {
       buffer.bytes.set(bytes);
       if (parsePacket(buffer, 0, bytes.length, packet)) {
+        isAccepted = isOutbound || destinations.accepts(buffer, packet);
         const farOffset = isOutbound ? packet.destinationOffset : packet.sourceOffset;
         const way = routes.lookup(buffer, farOffset, packet.version);
         if (way >= 0) {
@@ -43,6 +47,6 @@ export class Previewer {
         }
       }
     }
-    return { type: "previewed", id, peer: peer < 0 ? null : peer, decided };
+    return { type: "previewed", id, peer: peer < 0 ? null : peer, decided, isAccepted };
   }
 }

@@ -30,6 +30,8 @@ export interface PacketPreview {
   readonly peer: string | null;
   /** Null without a peer. */
   readonly decided: FilterPreview | null;
+  /** Of what comes from a peer: this host is the one it is for, or forwards it there. */
+  readonly isAccepted: boolean;
 }
 
 /** Answers a question of the peer with this public key; undefined for none. */
@@ -105,9 +107,9 @@ export class TunnelInquiries {
   /** For the tunnel: true when the event was an answer, a question or a preview, and has been dealt with. */
   take(event: DataEvent): boolean {
     if (event.type === "previewed") {
-      const { id, peer, decided } = event;
+      const { id, peer, decided, isAccepted } = event;
       const publicKey = peer === null ? undefined : this.#deps.peers.byId(peer)?.publicKey;
-      this.#previews.get(id)?.resolve({ peer: publicKey ?? null, decided });
+      this.#previews.get(id)?.resolve({ peer: publicKey ?? null, decided, isAccepted });
       this.#previews.delete(id);
       return true;
     }

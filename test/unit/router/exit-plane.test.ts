@@ -138,5 +138,11 @@ describe.each([4, 6] as const)("what comes from a peer by IPv%d", (version) => {
     expect(pass(left, right, to(lan!))).toHaveLength(1);
     for (const address of [WEB[version], otherLan]) expect(pass(left, right, to(address!))).toEqual([]);
     expect(right.drops()).toEqual({ "in-not-for-us": 2 });
+    const previews = [lan, otherLan].map((address) => {
+      right.apply({ type: "preview", id: 1, bytes: to(address!), isOutbound: false });
+      return right.takeEvents("previewed")[0]?.isAccepted;
+    });
+    expect(previews).toEqual([true, false]);
+    expect(right.drops()).toEqual({ "in-not-for-us": 2 });
   });
 });

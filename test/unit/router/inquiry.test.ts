@@ -117,6 +117,7 @@ describe("in the data plane", () => {
       id: 5,
       peer: 0,
       decided: { verdict: Verdict.deny, slot: 9, tracked: 0 },
+      isAccepted: true,
     });
     expect(preview(openingPacket("tcp", right4, left4, 22), false)?.decided?.verdict).toBe(Verdict.accept);
     expect(preview(openingPacket("tcp", left4, stranger4, 22), true)).toMatchObject({ peer: null, decided: null });
