@@ -6,6 +6,7 @@ import type { Clock } from "../../base/clock.ts";
 import { asMeshError, MeshError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import { DEFAULT_ROUTES } from "../../exit/forwarded.ts";
+import { besideExit, type GuardWord, type PacketBeside } from "../../exit/use/beside-exit.ts";
 import { type ExitCandidate, ExitChoice } from "../../exit/use/exit-choice.ts";
 import { ExitGuard } from "../../exit/use/guard.ts";
 import { readStandingConnections } from "../../exit/use/standing-connections.ts";
@@ -15,6 +16,7 @@ import type { Settings } from "../network-state.ts";
 import type { Warnings } from "../warnings.ts";
 import { checkExit, type ExitCheckSources } from "./exit-check.ts";
 import { exitNodePeers, isExit } from "./exit-nodes.ts";
+import { type ExitStanding, exitStandings } from "./exit-standings.ts";
 
 export type ExitUseSettings = Pick<Settings, "exitNodes" | "exitAllowLan">;
 
@@ -144,6 +146,27 @@ export class ExitUse implements AsyncDisposable {
     };
   }
 
+  /** The exits that were asked for, in order. */
+  standings(): ExitStanding[] {
+    const nowMs = this.#deps.clock.monotonicMs();
+    const asked = this.#worthAsking();
+    return exitStandings(this.#settings.exitNodes, this.#map, ({ wireguardKey }) => {
+      const candidate = asked.find(({ publicKey }) => publicKey === wireguardKey);
+      if (candidate === undefined) return "not asked";
+      return this.#choice.isSilent(candidate, nowMs) ? "silent" : "answers";
+    });
+  }
+
+  /** Whether the guard's packet filter is there: somebody else may have taken it away. */
+  async isGuarded(): Promise<boolean> {
+    return (await this.#guard().blocked()) !== undefined;
+  }
+
+  /** What the guard does with a packet that the host would send by this interface, beside the tunnel. */
+  async beside(packet: PacketBeside, interfaceName: string): Promise<GuardWord> {
+    return besideExit(packet, interfaceName, await this.#guard().reach());
+  }
+
   /** Takes nothing back. */
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#timer);
@@ -190,13 +213,17 @@ export class ExitUse implements AsyncDisposable {
     this.#choose();
   }
 
-  /** One alone is used whether or not it answers; of several, those that matter next are asked. */
   #ask(): void {
+    for (const { publicKey } of this.#worthAsking()) this.#ping(publicKey);
+  }
+
+  /** One alone is used whether or not it answers; of several, those that matter next are asked. */
+  #worthAsking(): readonly ExitCandidate[] {
     const candidates = this.#candidates().filter(({ isEligible }) => isEligible);
-    if (candidates.length < 2) return;
+    if (candidates.length < 2) return [];
     const place = candidates.findIndex(({ publicKey }) => publicKey === this.#choice.current);
     const isWell = place >= 0 && !this.#choice.isSilent(candidates[place]!, this.#deps.clock.monotonicMs());
-    for (const { publicKey } of isWell ? candidates.slice(0, place + 1) : candidates) this.#ping(publicKey);
+    return isWell ? candidates.slice(0, place + 1) : candidates;
   }
 
   #ping(publicKey: string): void {

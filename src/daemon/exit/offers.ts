@@ -6,6 +6,7 @@ import type { IpFamily } from "../../api/primitives.ts";
 import { asMeshError, type MeshError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import { advertisableRoute, isBehindHost } from "../../exit/advertised-route.ts";
+import { type Carriage, carriageTo } from "../../exit/carriage.ts";
 import { DEFAULT_ROUTES, type Forwarding, forwardedNetworks } from "../../exit/forwarded.ts";
 import type { HostChanges } from "../../host/changes/host-changes.ts";
 import { parseAddress } from "../../packet/address.ts";
@@ -44,6 +45,7 @@ export class Offers {
   readonly #addresses: readonly string[];
   readonly #ranges: readonly string[];
   readonly #routes: readonly string[];
+  readonly #snatRoutes: boolean;
   readonly #interfaceName: string;
   readonly #host: HostForwarding;
   #isExit: boolean;
@@ -68,6 +70,7 @@ export class Offers {
     this.#ranges = ranges;
     this.#interfaceName = interfaceName;
     const { snatRoutes } = settings;
+    this.#snatRoutes = snatRoutes;
     this.#host = new HostForwarding({ interfaceName, mesh: ranges, snatRoutes, addresses }, deps.changes);
     this.#isExit = settings.allowExitTraffic;
     this.#routes = settings.advertiseRoutes.map((route) => advertisableRoute(route, ranges));
@@ -140,6 +143,13 @@ export class Offers {
       const approved = this.#detached.includes(cidr) ? `approved, but ${NO_WAY}` : "approved";
       return { cidr, peer: null, inForce, detail: inForce ? approved : notApproved(this.#self.name, cidr) };
     });
+  }
+
+  /** What becomes of what peers send to this address, where that is no machine of the mesh. */
+  carriage(address: string): Carriage {
+    if (this.#refusal !== undefined) return { isCarried: false, detail: this.#refusal.message };
+    const state = { exit: this.view(), routes: this.advertised(), snatRoutes: this.#snatRoutes, mesh: this.#ranges };
+    return carriageTo(address, state);
   }
 
   get #announcement(): Announcement {

@@ -1,4 +1,4 @@
-import type { LocalNetwork } from "./local-networks.ts";
+import { LINK_IPV4, LINK_IPV6, LOCAL_IPV4, LOCAL_IPV6, type LocalNetwork } from "./local-networks.ts";
 import type { StandingConnection } from "./standing-connections.ts";
 
 /** `inet`: one table for both families. */
@@ -31,20 +31,12 @@ export interface GuardOptions {
   readonly standing: readonly StandingConnection[];
 }
 
-/** What RFC 3927 and 1112 keep from the internet, and the broadcast address: of one link each. */
-const LINK_IPV4 = "169.254.0.0/16, 224.0.0.0/4, 255.255.255.255";
-/** Link-local and multicast addresses (RFC 4291). */
-const LINK_IPV6 = "fe80::/10, ff00::/8";
-/** And what RFC 1918, 6598 and 4193 do. */
-const LOCAL_IPV4 = `10.0.0.0/8, 100.64.0.0/10, 172.16.0.0/12, 192.168.0.0/16, ${LINK_IPV4}`;
-const LOCAL_IPV6 = `fc00::/7, ${LINK_IPV6}`;
+/** DNS, and DNS over TLS: a name server of the local network would see what is asked for. */
+export const NAME_SERVER_PORTS = [53, 853] as const;
 
 /** Neighbours, routers (RFC 4861) and listeners to multicast (RFC 3810) are found by these. */
 const LINK_ICMPV6 =
   "nd-router-solicit, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert, mld-listener-query, mld-listener-report, mld-listener-done, mld2-listener-report";
-
-/** DNS, and DNS over TLS: a name server of the local network would see what is asked for. */
-const NAME_SERVER_PORTS = "53, 853";
 
 /**
  * The nftables table that lets nothing out around an exit, whatever the routes say: what stands between its braces.
@@ -98,16 +90,16 @@ chain leaving {
   meta l4proto igmp ip daddr 224.0.0.0/4 accept
 ${lines(meshRanges, (range) => `  ${family(range)} daddr ${range} goto blocked`)}
 ${lines(ownBridges, (bridge) => `  oifname "${bridge}" jump local`)}
-${lan === undefined ? "" : `  meta l4proto { tcp, udp } th dport { ${NAME_SERVER_PORTS} } goto blocked\n  jump lan`}
+${lan === undefined ? "" : `  meta l4proto { tcp, udp } th dport { ${NAME_SERVER_PORTS.join(", ")} } goto blocked\n  jump lan`}
   goto blocked
 }
 chain local {
-  ip daddr { ${LOCAL_IPV4} } accept
-  ip6 daddr { ${LOCAL_IPV6} } accept
+  ip daddr { ${LOCAL_IPV4.join(", ")} } accept
+  ip6 daddr { ${LOCAL_IPV6.join(", ")} } accept
 }
 chain lan {
-  ip daddr { ${LINK_IPV4} } accept
-  ip6 daddr { ${LINK_IPV6} } accept
+  ip daddr { ${LINK_IPV4.join(", ")} } accept
+  ip6 daddr { ${LINK_IPV6.join(", ")} } accept
 ${lines(lan?.onLink ?? [], ({ interfaceName, network }) => `  oifname "${interfaceName}" ${family(network)} daddr ${network} accept`)}
 ${lines(lan?.carried ?? [], (network) => `  ${family(network)} daddr ${network} accept`)}
 }

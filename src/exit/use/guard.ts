@@ -48,8 +48,8 @@ export class ExitGuard {
     await this.requireNoOther();
     const { fwmark } = this.#options;
     const plan = guardPlan({ fwmark, families: this.#families, standing });
-    const [ownBridges, lan] = [await this.#ownBridges(), await this.#localReach()];
-    await this.#changes.nftTable("guard", GUARD_TABLE, guardTable({ ...this.#options, ownBridges, lan, standing }));
+    const reach = await this.reach();
+    await this.#changes.nftTable("guard", GUARD_TABLE, guardTable({ ...this.#options, ...reach, standing }));
     for (const [key, value] of plan.sysctls) await this.#changes.sysctl("guard", key, value);
     for (const change of [...plan.routes, ...plan.rules]) await this.#changes.make("guard", change);
     await this.#changes.renew("guard");
@@ -120,6 +120,11 @@ export class ExitGuard {
       if (!isThere) missing.push(describeChange(change));
     }
     return missing;
+  }
+
+  /** What may leave beside the tunnel as the host is now. */
+  async reach(): Promise<Pick<GuardOptions, "lan" | "ownBridges">> {
+    return { ownBridges: await this.#ownBridges(), lan: await this.#localReach() };
   }
 
   get #families(): readonly Family[] {

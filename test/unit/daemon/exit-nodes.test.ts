@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { exitNodePeers, requireExits } from "../../../src/daemon/exit/exit-nodes.ts";
+import { exitStandings } from "../../../src/daemon/exit/exit-standings.ts";
 import { mapPeer, networkMap } from "../../support/network-map.ts";
 
 describe("the exits that are meant", () => {
@@ -26,6 +27,18 @@ describe("the exits that are meant", () => {
     ["erin", "exit-forbidden", "erin is no exit for this machine, which may not start connections to it"],
   ])("%s is refused with %s", (node, code, message) => {
     expect(() => requireExits(["bob", node], map)).toThrow(expect.objectContaining({ code, message }));
+  });
+
+  it("stand in their order, each once, by who they are and whether they answer", () => {
+    const nodes = ["nobody", "bob", "tag:berlin", "dave", "erin"];
+    const standings = exitStandings(nodes, map, ({ name }) => (name === "bob" ? "answers" : "not asked"));
+    expect(standings.map(({ name, state }) => `${name} ${state}`)).toEqual([
+      "nobody not there",
+      "bob answers",
+      "carol not asked",
+      "dave offers none",
+      "erin offers none",
+    ]);
   });
 
   it("are those of a tag where one of them offers", () => {
