@@ -40,24 +40,44 @@ export const explainRequestSchema = z
   .refine(hasPortWhereThereIsOne, ONE_PORT);
 export type ExplainRequest = z.infer<typeof explainRequestSchema>;
 
-/** What one end is asked by another machine: its half of a connection between these addresses. */
+/**
+ * What a machine is asked by another one: its half of a connection between these addresses. It is one of the two ends, or the
+ * peer that carries the connection on to an address that is no machine of the mesh, or in from there.
+ */
 export const halfQuestionSchema = z
   .strictObject({ source: ipSchema, destination: ipSchema, ...serviceShape })
   .refine(hasPortWhereThereIsOne, ONE_PORT);
 export type HalfQuestion = z.infer<typeof halfQuestionSchema>;
 
-/** All words at their longest still fit into a message (`MAX_INQUIRY_BODY_BYTES`). */
+/** Words are cut to these, and further where a message holds less. */
 const MAX_RULE_TEXT = 160;
 const MAX_ENDPOINT_TEXT = 80;
 const MAX_PATH_TEXT = 60;
 const MAX_FIREWALL_TEXT = 120;
+const MAX_BEYOND_TEXT = 160;
+const MAX_TABLE_TEXT = 16;
 const clipped = (length: number) => z.string().transform((text) => text.slice(0, length));
 
 /** A rule by its id; only admins, and the machine itself, are told. */
 export const explainedRuleSchema = z.object({ id: z.string().max(64), text: z.string() });
 export type ExplainedRule = z.infer<typeof explainedRuleSchema>;
 
-/** What one end knows of a connection. Words are cut to what a message holds. */
+/** Of an address that is no machine of the mesh: which way leads there (or from there), by the word of the end that has it. */
+export const wayBeyondSchema = z.object({
+  /**
+   * `exit`: the peer `carrier`, as the exit in use; `route`: that peer, to a network behind it; `host`: no peer, but the host
+   * by itself; `kept-in`: nobody, since an exit was asked for and nothing leaves around it.
+   */
+  by: z.enum(["exit", "route", "host", "kept-in"]),
+  carrier: nameSchema.nullable(),
+  /** Whether the exit's guard is there; null where no exit was asked for. */
+  isGuarded: z.boolean().nullable(),
+  /** Why this way; of an exit, how those stand that were asked for. Empty for who is not told. */
+  detail: clipped(MAX_BEYOND_TEXT),
+});
+export type WayBeyond = z.infer<typeof wayBeyondSchema>;
+
+/** What one end knows of a connection. */
 export const endFactsSchema = z.object({
   /** The other end is in its map. */
   inSight: z.boolean(),
@@ -65,9 +85,18 @@ export const endFactsSchema = z.object({
   mayStart: z.boolean(),
   /** The prefix by which its packet path takes the other end's address for that peer's; null where it does not. */
   prefix: z.string().max(50).nullable(),
-  /** At the source: where its host sends such packets, and from which address where that is the host's own. */
+  /**
+   * At the source: where its host sends such packets, and from which address where that is the host's own. At who carries: where
+   * its host has the address that is no machine of the mesh.
+   */
   route: z
-    .object({ interface: z.string().max(15).nullable(), isOurs: z.boolean(), source: z.string().max(45).nullable() })
+    .object({
+      interface: z.string().max(15).nullable(),
+      isOurs: z.boolean(),
+      source: z.string().max(45).nullable(),
+      /** Of the host's policy routing, where it is none of the usual ones. */
+      table: clipped(MAX_TABLE_TEXT).nullish(),
+    })
     .nullable(),
   filter: z
     .object({
@@ -94,13 +123,17 @@ export const endFactsSchema = z.object({
   /** The largest packet of its interface. */
   mtuBytes: z.number().int(),
   hostFirewall: z.object({ state: z.enum(["clear", "drops", "unreadable"]), detail: clipped(MAX_FIREWALL_TEXT) }),
+  /** At an end of the mesh, where the other one is no machine of it. */
+  beyond: wayBeyondSchema.optional(),
+  /** At the peer that carries it: whether it does, and why. */
+  carried: z.object({ isCarried: z.boolean(), detail: clipped(MAX_BEYOND_TEXT) }).optional(),
 });
 export type EndFacts = z.infer<typeof endFactsSchema>;
 
 /** What it answers. */
 export const halfAnswerSchema = z.union([
   z.object({ facts: endFactsSchema }),
-  /** It is neither end, or the asker is neither and no admin. */
+  /** It is neither end and carries nothing, or the asker is neither and no admin. */
   z.object({ refused: z.enum(["not-an-end", "not-an-admin"]) }),
 ]);
 export type HalfAnswer = z.infer<typeof halfAnswerSchema>;
@@ -121,8 +154,8 @@ export type ExplainLayer = z.infer<typeof explainLayerSchema>;
 
 export const explainStepSchema = z.object({
   layer: explainLayerSchema,
-  /** At which end. */
-  end: z.enum(["source", "destination"]),
+  /** At which end; at the peer that carries it, where one end is no machine of the mesh. */
+  end: z.enum(["source", "carrier", "destination"]),
   /** False: the connection ends here. True where it is not known (`known`) as well. */
   ok: z.boolean(),
   known: z.boolean(),
@@ -138,6 +171,8 @@ export const explanationSchema = z.object({
   reason: z.string(),
   source: z.object({ name: nameSchema.nullable(), address: z.string().nullable() }),
   destination: z.object({ name: nameSchema.nullable(), address: z.string().nullable() }),
+  /** The peer that carries it between the mesh and an address outside: an exit, or the router of a network behind it. */
+  carrier: nameSchema.nullable(),
   protocol: explainProtocolSchema,
   port: portSchema.nullable(),
   steps: z.array(explainStepSchema),

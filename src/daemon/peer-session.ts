@@ -100,6 +100,10 @@ export class PeerSession implements AsyncDisposable {
       filter: parts.filter,
       firewall: new HostFirewall(),
       ipRoute: new IpRoute(),
+      sysctls: parts.changes.tools.sysctls,
+      exitUse: parts.exitUse,
+      routes: parts.routes,
+      offers: parts.offers,
       map: () => view.map,
       admin: (call) => callAsAdmin(options.enrolment, options.keys, underlayDial(parts.sockets), call),
     });

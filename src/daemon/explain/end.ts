@@ -3,7 +3,7 @@ import { canonicalAddress, parseAddress } from "../../packet/address.ts";
 import { cidrContainsAddress, parseCidr } from "../../packet/cidr.ts";
 import { isMeantBy } from "../pinger.ts";
 
-/** One end of a connection as this machine's map has it. */
+/** One end of a connection as this machine's map has it, or who carries the connection to an end that is no machine of the mesh. */
 export interface End {
   readonly name: string;
   readonly cidr: string;
@@ -18,6 +18,12 @@ export interface NoEnd {
   /** Canonical; undefined for a name. */
   readonly address: string | undefined;
   readonly isInNetwork: boolean;
+}
+
+/** An address outside the mesh. */
+export interface Beyond extends NoEnd {
+  readonly address: string;
+  readonly isInNetwork: false;
 }
 
 /** Who is meant: a name, a name in the network's domain, an address, or an address behind a peer. */
@@ -39,6 +45,22 @@ export function endOf(map: NetworkMap, target: string, family: 4 | 6): End | NoE
 
 export function isEnd(end: End | NoEnd): end is End {
   return "name" in end;
+}
+
+export function isBeyond(end: End | NoEnd): end is Beyond {
+  return !isEnd(end) && end.address !== undefined && !end.isInNetwork;
+}
+
+/** This machine. */
+export function isOwn(end: End | NoEnd): end is End & { readonly publicKey: undefined } {
+  return isEnd(end) && end.publicKey === undefined;
+}
+
+/** Who carries a connection with `address`, by name; undefined where nobody in this map has it. */
+export function carrierOf(map: NetworkMap, name: string, address: string): End | undefined {
+  const known = [...map.peers, map.self].find((one) => one.name === name);
+  if (known === undefined) return undefined;
+  return { name, cidr: known.cidr, address, publicKey: known === map.self ? undefined : known.wireguardKey };
 }
 
 function addressOf(text: string): string | undefined {

@@ -83,7 +83,7 @@ class FakeDaemon implements LocalApiTarget {
   }
   async explain({ to, protocol, port }: ExplainRequest): Promise<Explanation> {
     const ends = { source: { name: "me", address: "10.0.0.1" }, destination: { name: to, address: null } };
-    return { verdict: "unreachable", by: "dns", reason: "nobody", ...ends, protocol, port, steps: [] };
+    return { verdict: "unreachable", by: "dns", reason: "nobody", ...ends, carrier: null, protocol, port, steps: [] };
   }
   async *ping({ peer, count = 0 }: { peer: string; count?: number | undefined }, signal: AbortSignal) {
     if (peer === "nobody") throw new MeshError("not-found", "there is no peer nobody");
