@@ -19,6 +19,14 @@ const state = () =>
     "(ip -4 rule; ip -6 rule; ip -4 route show table all; ip -6 route show table all | grep -v fe80) | grep -v mesh0; nft list tables; cat /proc/sys/net/ipv[46]/*fwmark* /proc/sys/net/ipv4/conf/all/src_valid_mark",
   );
 
+/** What becomes of a TCP connection of alice's: the verdict, and every word of it. */
+async function explain(to: string, port = 80) {
+  const { verdict, by, carrier, reason, steps } = await alice.local.explain({
+    ...{ from: null, to, protocol: "tcp", port, family: 4 },
+  });
+  return { verdict, by, carrier, reason, said: steps.map(({ detail }) => detail).join("\n") };
+}
+
 beforeAll(async () => {
   network = await ExitNetwork.open("carol", "dave");
   before = await state();
@@ -43,9 +51,20 @@ it("with one all of it goes by the exit, and nothing by a more specific route, a
   await network.alice.ip("-6", "route", "add", "2001:db8:80::80/128", "via", "2001:db8:7::1");
   await network.tried();
   expect(await network.seenBy("ipv4")).toBeUndefined();
+  expect(await explain(WEB.ipv4)).toMatchObject({
+    verdict: "blocked",
+    by: "exit",
+    reason: expect.stringContaining("its host sends it by eth0, where the guard keeps it in"),
+  });
   await network.alice.ip("route", "delete", "203.0.113.80/32");
   await network.alice.ip("-6", "route", "delete", "2001:db8:80::80/128");
   await network.leavesBy("carol");
+  for (const to of Object.values(WEB)) {
+    const said = expect.stringContaining(
+      "carol carries it as the exit in use: the first of carol (answers), dave (not asked)",
+    );
+    expect(await explain(to)).toMatchObject({ verdict: "delivered", carrier: "carol", said });
+  }
   expect(await network.leaked()).toEqual(NOTHING);
   expect((await alice.status()).exit).toMatchObject({ using: "carol", families: ["ipv4", "ipv6"] });
 });
@@ -106,6 +125,7 @@ it("the leak test says so, with what it saw, and finds a guard that was taken aw
   const { host } = alice;
   const table = await host.must("nft", "list", "table", "inet", "mesh-guard");
   await host.must("nft", "delete", "table", "inet", "mesh-guard");
+  expect((await explain(WEB.ipv4)).said).toContain("the exit's guard is gone");
   await host.ip("route", "add", "192.0.2.0/24", "via", "192.168.7.1");
   await expect(alice.mesh("exit", "check")).rejects.toThrow("ended with 1");
   await host.runner("nft", ["-f", "-"], table);
@@ -152,12 +172,20 @@ it("nothing while an exit gives way to the next: one killed, one forbidden by an
   await network.exit("carol").process.kill();
   await network.leavesBy("dave");
   expect((await alice.status()).exit.using).toBe("dave");
+  expect((await explain(WEB.ipv4)).said).toContain("the first that answered of carol (silent), dave (answers)");
   await network.admin("exit", "forbid", "dave");
   await eventually("no exit is left", async () => (await alice.status()).exit.using !== "dave");
   await network.tried();
   expect(await network.seenBy("ipv4")).toBeUndefined();
   expect(await network.seenBy("ipv6")).toBeUndefined();
   expect((await alice.status()).warnings.join()).toContain("nothing leaves this machine but to peers");
+  expect(await explain(WEB.ipv4)).toMatchObject({
+    verdict: "blocked",
+    by: "exit",
+    reason: expect.stringMatching(
+      /the exit carol does not answer, and nothing leaves around it|none of the exits asked for/,
+    ),
+  });
   await network.admin("exit", "allow", "dave");
   await network.leavesBy("dave");
   expect(await network.leaked()).toEqual(NOTHING);
@@ -186,6 +214,30 @@ it("nothing while the host moves to another network", async () => {
   await network.leavesBy("dave");
   expect(await network.leaked()).toEqual(NOTHING);
   await network.roam();
+  await network.leavesBy("dave");
+  expect(await network.leaked()).toEqual(NOTHING);
+});
+
+it("leaves the local network within reach where that is asked for, and keeps a family in that the exit has not", async () => {
+  const router = "192.168.7.1";
+  expect(await explain(router)).toMatchObject({ verdict: "blocked", by: "exit" });
+  await alice.local.useExit({ nodes: ["dave"], allowLan: true });
+  const beside = await explain(router);
+  expect(beside).toMatchObject({ verdict: "unreachable", by: "route", carrier: null });
+  expect(beside.reason).toContain("by eth0, beside the exit: the local network stays within reach");
+  expect((await network.alice.run("curl", "-s", "--max-time", "2", `http://${router}/`)).status).toBe(0);
+  expect((await explain(router, 53)).reason).toContain("a name server of the local network would see");
+  await alice.local.useExit({ nodes: ["dave"], allowLan: false });
+  const dave = network.exit("dave").host;
+  await dave.ip("-6", "route", "delete", "default");
+  await eventually("dave has no IPv6", async () => (await alice.status()).exit.families.join() === "ipv4");
+  expect(await explain(WEB.ipv6)).toMatchObject({
+    verdict: "blocked",
+    by: "exit",
+    reason: expect.stringContaining("IPv6 goes nowhere: the exit dave has none"),
+  });
+  expect(await network.seenBy("ipv6")).toBeUndefined();
+  await dave.ip("-6", "route", "add", "default", "via", "2001:db8:80::1");
   await network.leavesBy("dave");
   expect(await network.leaked()).toEqual(NOTHING);
 });

@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import type { Explanation } from "../../src/api/explain.ts";
 import { eventually } from "../support/lab/eventually.ts";
 import type { LabHost } from "../support/lab/lab-host.ts";
 import { meshJson, runMesh } from "../support/lab/mesh-command.ts";
@@ -56,6 +57,11 @@ async function seenAt(address: string): Promise<string | undefined> {
   return status === 0 ? stdout : undefined;
 }
 
+/** What becomes of a TCP connection to port 80, from or to `peer` where one end is left out. */
+const explain = (peer: MeshPeer, from: string | null, to: string | null): Promise<Explanation> =>
+  peer.local.explain({ from, to, protocol: "tcp", port: 80, family: 4 });
+const said = ({ steps }: Explanation) => steps.map(({ end, layer, detail }) => `${end} ${layer}: ${detail}`).join("\n");
+
 const reaches = (address: string, as: string) =>
   eventually(`alice comes to ${address} as ${as}`, async () => (await seenAt(address)) === as, { timeoutMs: 20_000 });
 
@@ -109,6 +115,20 @@ describe("an exit", () => {
     await alice.mesh("exit", "use", "bob");
     for (const family of FAMILIES) await reaches(WEB[family], BOB_OUTSIDE[family]);
     for (const family of FAMILIES) expect(await seenAt(PRINTER[family])).toBeUndefined();
+    for (const family of FAMILIES) {
+      const told = await explain(alice, null, WEB[family]);
+      expect(told, said(told)).toMatchObject({ verdict: "delivered", carrier: "bob" });
+      expect(said(told)).toMatch(/source exit: bob carries it as the exit in use: the only one asked for/);
+      expect(said(told)).toMatch(/source route: .* leads to bob by mesh0, table 8326/);
+      expect(said(told)).toMatch(/carrier exit: bob: it carries to the internet/);
+      expect(said(told)).toMatch(/carrier route: the host of bob sends it on by eth1/);
+      expect(await explain(alice, null, PRINTER[family])).toMatchObject({
+        verdict: "blocked",
+        by: "exit",
+        carrier: null,
+      });
+    }
+    expect(await alice.mesh("explain", `${WEB[4]}:80`)).toContain("port 80/tcp: delivered");
     expect((await bob.status()).exit.offering).toBe(true);
     expect(await stateOf(bobHost)).toContain("table inet mesh-exit-mesh0");
   });
@@ -123,6 +143,13 @@ describe("an exit", () => {
       const { dataPlane } = await alice.status();
       return (dataPlane?.drops["in-exit-unasked"] ?? 0) > 0;
     });
+    // Either of the two says why; bob may be told, since alice's traffic goes by him.
+    for (const peer of [alice, bob]) {
+      const told = await explain(peer, "198.51.100.99", "alice");
+      expect(told, said(told)).toMatchObject({ verdict: "blocked", by: "exit", carrier: "bob" });
+      expect(told.reason).toContain("in-exit-unasked");
+    }
+    expect(await explain(bob, "alice", WEB[4])).toMatchObject({ verdict: "delivered", carrier: "bob" });
     await bobHost.ip("address", "delete", "198.51.100.99/32", "dev", "lo");
   });
 
@@ -134,11 +161,18 @@ describe("an exit", () => {
     await eventually("the host is as it was", async () => (await stateOf(bobHost)) === idle);
     expect(await seenAt(WEB[4])).toBeUndefined();
     expect(await warnings(bob)).toContain("an admin forbids");
+    const kept = await explain(alice, null, WEB[4]);
+    expect(kept).toMatchObject({ verdict: "blocked", by: "exit", carrier: null });
+    expect(kept.reason).toContain("bob (offers none)");
     await admin("exit", "allow", "bob");
     await reaches(WEB[4], BOB_OUTSIDE[4]);
     await bob.mesh("exit", "offer", "off");
     await eventually("the host is as it was", async () => (await stateOf(bobHost)) === idle);
     await alice.mesh("exit", "use", "off");
+    const outside = await explain(alice, null, WEB[4]);
+    expect(outside).toMatchObject({ verdict: "unreachable", by: "route", carrier: null });
+    expect(outside.reason).toContain("no exit is in use");
+    await expect(explain(bob, "alice", WEB[4])).rejects.toMatchObject({ code: "not-permitted" });
   });
 });
 
@@ -196,6 +230,12 @@ describe("networks behind a peer", () => {
     await printer.ip("-6", "route", "add", `${ip6}/128`, "via", BOB_THERE[6]);
     await reaches(PRINTER[4], ip4);
     await reaches(PRINTER[6], ip6);
+    expect(said(await explain(alice, null, PRINTER[4]))).toMatch(/carrier route: bob: .* the sender's address/);
+    // And who is there may start as well.
+    expect(await printer.pings(ip4)).toBe(true);
+    const back = await explain(alice, PRINTER[4], null);
+    expect(back, said(back)).toMatchObject({ verdict: "delivered", carrier: "bob", source: { address: PRINTER[4] } });
+    expect(said(back)).toContain("carrier route: the host of bob takes it by eth2");
     await bobAgain("--snat-routes");
   });
 
@@ -217,6 +257,9 @@ describe("networks behind a peer", () => {
       return route?.inForce === false && route.detail.includes("eth5");
     });
     expect(await warnings(alice)).toContain(`${LAN[4]} behind bob is not reached`);
+    const aside = await explain(alice, null, PRINTER[4]);
+    expect(aside).toMatchObject({ verdict: "unreachable", by: "route" });
+    expect(aside.reason).toMatch(/behind bob is not reached through it: it overlaps .* eth5/);
     await alice.host.ip("link", "delete", "eth5");
     await reaches(PRINTER[4], BOB_THERE[4]);
   });
@@ -279,6 +322,11 @@ describe("a host whose own firewall forwards nothing", () => {
     await expect.poll(() => warnings(bob), { timeout: 10_000 }).toContain("table ip guard, chain forward: policy drop");
     expect(await seenAt(PRINTER[4])).toBeUndefined();
     await reaches(PRINTER[6], BOB_THERE[6]);
+    const told = await explain(alice, null, PRINTER[4]);
+    expect(told).toMatchObject({ verdict: "blocked", by: "host-firewall", carrier: "bob" });
+    expect(told.reason).toContain("the firewall of bob's host drops it: it has a rule");
+    expect((await explain(bob, "alice", PRINTER[4])).reason).toContain("table ip guard, chain forward: policy drop");
+    expect(await explain(alice, null, PRINTER[6])).toMatchObject({ verdict: "delivered" });
     expect(await bobHost.must("nft", "list", "table", "ip", "guard")).not.toContain("mesh0");
   });
 });

@@ -196,6 +196,9 @@ describe("mesh explain", () => {
   it("knows a name that nobody has from a peer that CIDRs keep apart, as far as the asker may", async () => {
     expect(await explain(alice, "nobody:8001")).toMatchObject({ verdict: "unreachable", by: "dns", exit: 5 });
     expect(await explain(alice, "198.51.100.7")).toMatchObject({ verdict: "unreachable", by: "route", exit: 1 });
+    const foreign = await explain(alice, "www.example.com:443");
+    expect(foreign).toMatchObject({ verdict: "unreachable", by: "dns", exit: 5 });
+    expect(foreign.reason).toContain("mesh dns query www.example.com");
     const hidden = await explain(alice, "carol:8001");
     expect(hidden).toMatchObject({ verdict: "blocked", by: "acl", exit: 1 });
     expect(hidden.reason).toBe("carol is in the CIDR guests, which members does not see");
