@@ -31,6 +31,7 @@ const TOOLS = [
   { command: "tinyproxy", package: "tinyproxy-bin", for: ["test"] },
   { command: "dbus-daemon", package: "dbus-daemon", for: ["test"] },
   { command: "git", package: "git", for: ["test"] },
+  { command: "py3versions", package: "python3", for: ["test"] },
   { command: "nebula", package: "nebula", for: ["bench"] },
   { command: "g++", package: "g++", for: ["compiler"] },
   { command: "make", package: "make", for: ["compiler"] },

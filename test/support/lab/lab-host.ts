@@ -7,6 +7,7 @@ import {
   setSysctl,
 } from "../../../scripts/lib/netns.mjs";
 import { type CommandResult, type CommandRunner, commandRunner } from "../../../src/host/command.ts";
+import { type Installation, installedWrapper } from "./installed-packages.ts";
 import { LabProcess } from "./lab-process.ts";
 
 const runToEnd = commandRunner({ timeoutMs: 120_000 });
@@ -17,6 +18,7 @@ export class LabHost implements AsyncDisposable {
   /** As `ip netns` knows it. */
   readonly namespace: string;
   readonly #processes: LabProcess[] = [];
+  #wrapper: readonly string[] = [];
 
   private constructor(label: string, namespace: string) {
     this.label = label;
@@ -34,8 +36,7 @@ export class LabHost implements AsyncDisposable {
   }
 
   /** Runs programs here to their end (two minutes at most), with the signature that `src/host` takes. */
-  readonly runner: CommandRunner = (program, args, input) =>
-    runToEnd(...insideNamespace(this.namespace, program, args), input);
+  readonly runner: CommandRunner = (program, args, input) => runToEnd(...this.#inside(program, args), input);
 
   /** Runs a program here to its end; its exit status is the caller's to judge. */
   run(program: string, ...args: string[]): Promise<CommandResult> {
@@ -53,11 +54,16 @@ export class LabHost implements AsyncDisposable {
     args: readonly string[],
     options: { env?: NodeJS.ProcessEnv } = {},
   ): Promise<LabProcess> {
-    const [command, commandArgs] = insideNamespace(this.namespace, program, args);
+    const [command, commandArgs] = this.#inside(program, args);
     const title = `${this.label}: ${program} ${args.join(" ")}`;
     const started = await LabProcess.start(title, command, commandArgs, options);
     this.#processes.push(started);
     return started;
+  }
+
+  /** What programs started from now on find installed here, in the place of what an earlier call said. */
+  install(installation: Installation): void {
+    this.#wrapper = installedWrapper(this.scratchDirectory, installation);
   }
 
   /** `ip …` of this host, which must succeed. It enters the namespace by itself, at a quarter of what `must` costs. */
@@ -92,6 +98,11 @@ export class LabHost implements AsyncDisposable {
   #printed({ status, stdout, stderr }: CommandResult, program: string, args: readonly string[]): string {
     if (status === 0) return stdout;
     throw new Error(`${this.label}: \`${program} ${args.join(" ")}\` ended with ${status}\n${stderr}${stdout}`);
+  }
+
+  #inside(program: string, args: readonly string[]): [string, string[]] {
+    const [first = program, ...rest] = [...this.#wrapper, program, ...args];
+    return insideNamespace(this.namespace, first, rest);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -3,14 +3,10 @@ import { unpackedPackage } from "../../../scripts/lib/unpacked-packages.mjs";
 import { eventually } from "./eventually.ts";
 import type { LabHost } from "./lab-host.ts";
 import type { LabProcess } from "./lab-process.ts";
+import { systemBusConfig } from "./system-bus.ts";
 
 const STUB = "/run/systemd/resolve/stub-resolv.conf";
 const USER = 996;
-
-/** Everything is let through: the programs of one host are alone on it. */
-const BUS_POLICY = ["method_call", "signal", "method_return", "error"]
-  .map((type) => `<allow send_type="${type}"/><allow receive_type="${type}"/>`)
-  .join("");
 
 /**
  * The real systemd-resolved on a lab host, with a D-Bus of its own, and resolv.conf leading to its stub. Other programs of the
@@ -46,9 +42,7 @@ export class SystemdResolved {
       `${run}/resolved.conf.d/lab.conf`,
       `[Resolve]\nDNS=${server}\nDNSSEC=no\nLLMNR=no\nMulticastDNS=no\n`,
     );
-    const listen = "<type>system</type><listen>unix:path=/run/systemd/bus</listen><auth>EXTERNAL</auth>";
-    const policy = `<policy context="default"><allow user="*"/><allow own="*"/>${BUS_POLICY}</policy>`;
-    writeFileSync(`${run}/bus.conf`, `<busconfig>${listen}${policy}</busconfig>\n`);
+    writeFileSync(`${run}/bus.conf`, systemBusConfig("/run/systemd/bus"));
     // Its user, and resolv.conf as its package makes it.
     for (const [file, line] of [
       ["passwd", `systemd-resolve:x:${USER}:${USER}::/:/usr/sbin/nologin`],
