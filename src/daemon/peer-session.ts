@@ -30,6 +30,7 @@ import type { AcceptedRoutes } from "./exit/accepted-routes.ts";
 import { requireExits } from "./exit/exit-nodes.ts";
 import { exitPeers } from "./exit/exit-peers.ts";
 import type { ExitUse } from "./exit/exit-use.ts";
+import { FirewallKeeper } from "./exit/firewall-keeper.ts";
 import type { Offers } from "./exit/offers.ts";
 import { Explainer } from "./explain/explainer.ts";
 import type { FilterKeeper } from "./filter/filter-keeper.ts";
@@ -175,12 +176,17 @@ export class PeerSession implements AsyncDisposable {
     resources.use(new NetworkWatch({ interfaceName }, { clock, logger, onChange, onOwnLink }));
     resources.use(new ConfWatch(() => session.#lookAtResolver()));
     session.#lookAtResolver();
+    const firewall = resources.use(
+      new FirewallKeeper(parts.changes, { clock, logger, onChange: () => session.#firewallChanged() }),
+    );
+    firewall.keep();
     session.#tellOfPipes();
     const ticker = setInterval(() => {
       session.#tellOfPipes();
       session.dns.keep();
       void session.hostNames.keep();
       session.#namesForPeers.keep();
+      firewall.keep();
       session.#keepPins();
       deps.onChange();
     }, STATUS_INTERVAL_MS);
@@ -369,6 +375,11 @@ export class PeerSession implements AsyncDisposable {
   #lookAtResolver(): void {
     void this.dns.refresh();
     void this.hostNames.look();
+  }
+
+  #firewallChanged(): void {
+    void this.offers.firewallChanged();
+    this.exitUse.firewallChanged();
   }
 
   #refreshOffers(): void {

@@ -1,4 +1,5 @@
 import type { FirewallRule } from "../host/firewall/firewall-rules.ts";
+import type { IptablesProgram } from "../host/firewall/iptables-program.ts";
 
 /** A table of somebody else's, and where in it others may put rules of their own. */
 interface Place {
@@ -28,24 +29,27 @@ export function placeIn(
 
 /**
  * What is to stand there: what we forward comes from the mesh, and only answers go back. Our own table decides on the rest.
- * @param hasIptables the chain belongs to programs that could not read another's rules in it
+ * @param iptables whose program the chain is: it could not read the rules of another in it; undefined where that is not here
  */
 export function rulesAt(
   { family, table, chain }: Place,
   interfaceName: string,
-  hasIptables: boolean,
+  iptables: IptablesProgram | undefined,
 ): readonly FirewallRule[] {
-  const tool = hasIptables ? (family === "ip" ? "iptables" : "ip6tables") : "nft";
-  const common = { tool, family: hasIptables ? ("" as const) : family, table, chain } as const;
-  const [there, back] = hasIptables
-    ? [
-        ["-i", interfaceName, "-j", "ACCEPT"],
-        ["-o", interfaceName, "-m", "conntrack", "--ctstate", "ESTABLISHED,RELATED", "-j", "ACCEPT"],
-      ]
-    : [
-        ["iifname", interfaceName, "accept"],
-        ["oifname", interfaceName, "ct", "state", "established,related", "accept"],
-      ];
+  const common =
+    iptables === undefined
+      ? ({ tool: "nft", family, table, chain } as const)
+      : ({ tool: iptables, family: "", table, chain } as const);
+  const [there, back] =
+    iptables !== undefined
+      ? [
+          ["-i", interfaceName, "-j", "ACCEPT"],
+          ["-o", interfaceName, "-m", "conntrack", "--ctstate", "ESTABLISHED,RELATED", "-j", "ACCEPT"],
+        ]
+      : [
+          ["iifname", interfaceName, "accept"],
+          ["oifname", interfaceName, "ct", "state", "established,related", "accept"],
+        ];
   return [
     { ...common, words: there!, tag: `mesh-exit-${interfaceName}` },
     { ...common, words: back!, tag: `mesh-exit-${interfaceName}-back` },

@@ -6,6 +6,8 @@ const NOT_THERE = /No such file or directory|does not exist/;
 /** Writes tables of nftables, by the program `nft`. Never touches a table that it is not told of. */
 export class Nft {
   readonly #run: CommandRunner;
+  /** What was read of each table of ours once it had been put, without what counts. */
+  readonly #asPut = new Map<string, string>();
 
   constructor(run: CommandRunner = systemCommandRunner) {
     this.#run = run;
@@ -21,6 +23,15 @@ export class Nft {
     const script = `add table ${family} ${name}\ndelete table ${family} ${name}\ntable ${family} ${name} {\n${body}\n}\n`;
     const result = await this.#nft(["-f", "-"], script);
     if (result.status !== 0) throw failureOf(`table ${family} ${name}`, result);
+    const listed = await this.#listed(family, name);
+    if (listed === undefined) this.#asPut.delete(`${family} ${name}`);
+    else this.#asPut.set(`${family} ${name}`, listed);
+  }
+
+  /** Whether a table that was put stands there, and nobody has changed it since. @throws as `putTable` */
+  async isAsPut(family: string, name: string): Promise<boolean> {
+    const listed = await this.#listed(family, name);
+    return listed !== undefined && listed === this.#asPut.get(`${family} ${name}`);
   }
 
   /** One that is not there is as good as deleted. @throws as `putTable` */
@@ -35,7 +46,11 @@ export class Nft {
 
   /** In nft's own words, counters with their figures; undefined where there is none. @throws as `putTable` */
   async showTable(family: string, name: string): Promise<string | undefined> {
-    const result = await this.#nft(["list", "table", family, name]);
+    return this.#listed(family, name, []);
+  }
+
+  async #listed(family: string, name: string, flags: readonly string[] = ["--stateless"]): Promise<string | undefined> {
+    const result = await this.#nft([...flags, "list", "table", family, name]);
     if (result.status === 0) return result.stdout;
     if (NOT_THERE.test(result.stderr)) return undefined;
     throw failureOf(`table ${family} ${name}`, result);

@@ -125,6 +125,16 @@ export class ExitUse implements AsyncDisposable {
     if (this.isAsked) this.#inTurn(() => this.#putIn());
   }
 
+  /** Somebody has changed this host's firewall: what the guard has there comes back. */
+  firewallChanged(): void {
+    if (!this.isAsked) return;
+    this.#inTurn(async () => {
+      if (await this.#guard().isFilterWhole()) return;
+      this.#deps.logger.warn({}, "somebody has changed the guard of the exit: it is put in again");
+      await this.#putIn();
+    });
+  }
+
   /** An exit was asked for: nothing leaves this machine around it. */
   get isAsked(): boolean {
     return this.#settings.exitNodes.length > 0;

@@ -1,15 +1,18 @@
+import { isDeepStrictEqual } from "node:util";
 import type { IpFamily } from "../../api/primitives.ts";
 import { MeshError } from "../../base/errors.ts";
 import { adviceOn, placeIn, rulesAt } from "../../exit/foreign-firewall.ts";
 import { type ForwardingOptions, forwardRules, forwardTable } from "../../exit/forward-table.ts";
 import type { Forwarding } from "../../exit/forwarded.ts";
+import type { HostChange } from "../../host/changes/host-change.ts";
 import type { HostChanges } from "../../host/changes/host-changes.ts";
-import type { FirewallRule } from "../../host/firewall/firewall-rules.ts";
 import type { ExplainedPacket } from "../../host/firewall/nft-match.ts";
 import { addressVersion, formatAddress } from "../../packet/address.ts";
 import { hostAddresses, parseCidr } from "../../packet/cidr.ts";
 
 const OWNER = "exit-offer";
+
+type RuleChange = Extract<HostChange, { kind: "firewall-rule" }>;
 
 /** Of the internet, to ask the host's routes and firewall about. Nothing is sent there. */
 const SOMEWHERE: Readonly<Record<IpFamily, string>> = { ipv4: "1.1.1.1", ipv6: "2606:4700:4700::1111" };
@@ -23,6 +26,9 @@ type HostForwardingOptions = Omit<ForwardingOptions, keyof Forwarding | "spared"
 export class HostForwarding {
   readonly #options: HostForwardingOptions;
   readonly #changes: HostChanges;
+  /** What is in force. */
+  #forwarding: Forwarding = { exit: [], routes: [] };
+  #spared: readonly string[] = [];
 
   constructor(options: HostForwardingOptions, changes: HostChanges) {
     this.#options = options;
@@ -36,6 +42,8 @@ export class HostForwarding {
    * @throws MeshError `missing-tool`, `missing-capability`, `host-change-failed`
    */
   async settle(forwarding: Forwarding, spared: readonly string[]): Promise<readonly string[]> {
+    this.#forwarding = forwarding;
+    this.#spared = spared;
     if (forwarding.exit.length === 0 && forwarding.routes.length === 0) {
       await this.#changes.takeBackAll(OWNER);
       return [];
@@ -44,10 +52,43 @@ export class HostForwarding {
     const families = new Set([...forwarding.exit, ...forwarding.routes.map(familyOf)]);
     if (families.has("ipv4")) await this.#forwardIpv4();
     if (families.has("ipv6")) await this.#forwardIpv6();
-    const targets = [...forwarding.exit.map((family) => SOMEWHERE[family]), ...forwarding.routes.map(firstHost)];
-    const problems = new Set<string>();
-    for (const target of targets) for (const problem of await this.#makeWay(target)) problems.add(problem);
-    return [...problems];
+    await this.#crossOut(await this.#missingRules());
+    return this.#makeWays();
+  }
+
+  /**
+   * Somebody has changed this host's firewall: puts back what is ours, if it is not there as it was.
+   * @returns as `settle`
+   * @throws MeshError as `settle`
+   */
+  async restore(): Promise<readonly string[]> {
+    const missing = await this.#missingRules();
+    if (missing.length === 0 && (await this.#isTableWhole())) return this.#makeWays();
+    await this.#crossOut(missing);
+    return this.settle(this.#forwarding, this.#spared);
+  }
+
+  async #isTableWhole(): Promise<boolean> {
+    for (const { owner, change } of this.#changes.list()) {
+      if (owner !== OWNER || change.kind !== "nft-table") continue;
+      if (!(await this.#changes.tools.nft.isAsPut(change.family, change.name))) return false;
+    }
+    return true;
+  }
+
+  #rules(): RuleChange[] {
+    return this.#changes.list().flatMap(({ owner, change }) => {
+      return owner === OWNER && change.kind === "firewall-rule" ? [change] : [];
+    });
+  }
+
+  #missingRules(): Promise<RuleChange[]> {
+    return this.#changes.tools.firewallRules.missing(this.#rules());
+  }
+
+  /** Also where the place they were in has gone. */
+  async #crossOut(rules: readonly RuleChange[]): Promise<void> {
+    for (const rule of rules) await this.#changes.takeBack(OWNER, rule);
   }
 
   async #filter(options: ForwardingOptions): Promise<void> {
@@ -65,10 +106,14 @@ export class HostForwarding {
     const hasIptables6 = await firewallRules.has("ip6tables");
     const wanted = forwardRules(options)
       .filter(({ tool }) => tool === "iptables" || hasIptables6)
-      .map((rule, i): FirewallRule => ({ ...rule, words: [...rule.words], family: "", tag: `${name}-${i}` }));
+      .map((rule, i): RuleChange => {
+        return { ...rule, words: [...rule.words], family: "", tag: `${name}-${i}`, kind: "firewall-rule" };
+      });
+    const inForce = this.#rules().filter(({ tag }) => /-\d+$/.test(tag));
+    if (isDeepStrictEqual(inForce, wanted.toReversed()) && (await firewallRules.missing(wanted)).length === 0) return;
     // In reverse: each is put at the head.
     await this.#changes.takeBackAll(OWNER);
-    for (const rule of wanted.toReversed()) await this.#changes.make(OWNER, { ...rule, kind: "firewall-rule" });
+    for (const rule of wanted.toReversed()) await this.#changes.make(OWNER, rule);
   }
 
   /** The kernel's switch for all of IPv4 sets others with it (`inet_forward_change`). */
@@ -111,8 +156,23 @@ export class HostForwarding {
   }
 
   /** Others' firewalls: where they leave a place for rules like ours, these are put there; else it is said what blocks. */
-  async #makeWay(target: string): Promise<readonly string[]> {
-    const { ipRoute, firewall } = this.#changes.tools;
+  async #makeWays(): Promise<readonly string[]> {
+    const { exit, routes } = this.#forwarding;
+    const problems = new Set<string>();
+    this.#changes.tools.firewall.forget();
+    for (const target of [...exit.map((family) => SOMEWHERE[family]), ...routes.map(firstHost)]) {
+      for (const packet of await this.#packetsTo(target)) {
+        const problem = await this.#makeWayFor(packet);
+        if (problem !== undefined) problems.add(problem);
+      }
+    }
+    this.#changes.tools.firewall.forget();
+    return [...problems];
+  }
+
+  /** What is forwarded there, and what comes back. */
+  async #packetsTo(target: string): Promise<ExplainedPacket[]> {
+    const { ipRoute } = this.#changes.tools;
     const { interfaceName, addresses } = this.#options;
     const source = addresses.find((address) => address.includes(":") === target.includes(":"));
     const out = await ipRoute.routeTo(target).catch(() => undefined);
@@ -127,35 +187,23 @@ export class HostForwarding {
       destination: target,
     };
     const back = { ...there, interfaceName: out.interfaceName, forwardedTo: interfaceName };
-    const packets: ExplainedPacket[] = [
+    return [
       { ...there, protocol: "tcp", port: 443 },
       { ...back, source: target, destination: source, protocol: "tcp", port: 50_000, connection: "established" },
     ];
-    const problems: string[] = [];
-    for (const packet of packets) {
-      const problem = await this.#makeWayFor(packet);
-      if (problem !== undefined) problems.push(problem);
-    }
-    firewall.forget();
-    return problems;
   }
 
   async #makeWayFor(packet: ExplainedPacket): Promise<string | undefined> {
     const { firewall, firewallRules } = this.#changes.tools;
     const { interfaceName } = this.#options;
-    firewall.forget();
     const before = await firewall.verdictOn(packet);
-    if (before.state === "unreadable") return undefined;
-    const by = before.by;
-    if (by === undefined) return undefined;
-    const place = placeIn(by, await firewall.chains());
+    if (before.state === "unreadable" || before.by === undefined) return undefined;
+    const { by } = before;
+    const place = placeIn(by, await firewall.chains(by.backend));
     if (place !== undefined) {
-      const tool = place.family === "ip" ? "iptables" : "ip6tables";
-      for (const rule of rulesAt(place, interfaceName, await firewallRules.has(tool))) {
-        const change = { ...rule, kind: "firewall-rule" } as const;
-        // It may have been there, and gone with a reload of that firewall.
-        await this.#changes.takeBack(OWNER, change);
-        await this.#changes.make(OWNER, change);
+      const iptables = await firewallRules.iptables(place.family, by.backend);
+      for (const rule of rulesAt(place, interfaceName, iptables)) {
+        await this.#changes.make(OWNER, { ...rule, kind: "firewall-rule" });
       }
       firewall.forget();
     }

@@ -133,6 +133,21 @@ export class Offers {
     await this.#settle();
   }
 
+  /** Somebody has changed this host's firewall: what is ours comes back, and what is in the way now is said. Never rejects. */
+  firewallChanged(): Promise<void> {
+    this.#turn = this.#turn.then(async () => {
+      if (this.#settled === undefined) return;
+      try {
+        this.#problems = await this.#host.restore();
+      } catch (failure) {
+        this.#deps.logger.warn({ err: failure }, "what this host forwards by cannot be put back");
+        this.#problems = [`what is carried for peers may be stopped: ${asMeshError(failure).message}`];
+      }
+      this.#warn();
+    });
+    return this.#turn;
+  }
+
   view(): ExitOffer {
     return { offered: this.#isExit, families: [...this.#families], forbidden: this.#self.exitForbidden };
   }

@@ -96,6 +96,11 @@ export class ExitGuard {
     throw new MeshError("exit-guard-taken", `the guard of another exit is in force on this host (${owner})`);
   }
 
+  /** Whether its packet filter is as it was put in: others may have flushed it. @throws as `putIn` */
+  isFilterWhole(): Promise<boolean> {
+    return this.#changes.tools.nft.isAsPut(GUARD_TABLE.family, GUARD_TABLE.name);
+  }
+
   /** Undefined where there is no such table: somebody else has taken it away. */
   async blocked(): Promise<BlockedPackets | undefined> {
     const table = await this.#changes.tools.nft.showTable(GUARD_TABLE.family, GUARD_TABLE.name);

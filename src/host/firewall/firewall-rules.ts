@@ -1,10 +1,12 @@
 import { z } from "zod";
 import { errnoOf, MeshError } from "../../base/errors.ts";
 import type { CommandResult, CommandRunner } from "../command.ts";
+import { type FirewallBackend, IPTABLES_PROGRAMS, type IptablesProgram, iptablesFor } from "./iptables-program.ts";
+import { saveWords } from "./iptables-save.ts";
 
 /** One rule of ours at the head of somebody else's chain, written by the program that its owner uses. */
 export const firewallRuleSchema = z.object({
-  tool: z.enum(["nft", "iptables", "ip6tables"]),
+  tool: z.enum(["nft", ...IPTABLES_PROGRAMS]),
   /** Of nft: `ip`, `ip6`, `inet`; else empty. */
   family: z.enum(["ip", "ip6", "inet", ""]),
   table: z.string(),
@@ -50,15 +52,33 @@ export class FirewallRules {
       if (result.status !== 0 && !GONE.test(result.stderr)) throw failureOf(rule, result);
       return;
     }
-    const listed = await this.#tool("nft", ["-j", "list", "chain", family, table, chain]);
-    if (listed.status !== 0 && GONE.test(listed.stderr)) return;
-    if (listed.status !== 0) throw failureOf(rule, listed);
-    for (const { rule: found } of listingSchema.parse(JSON.parse(listed.stdout)).nftables) {
-      if (found?.comment !== tag) continue;
-      const args = ["delete", "rule", family, table, chain, "handle", String(found.handle)];
-      const result = await this.#tool("nft", args);
+    for (const handle of await this.#handles(rule)) {
+      const result = await this.#tool("nft", ["delete", "rule", family, table, chain, "handle", String(handle)]);
       if (result.status !== 0 && !GONE.test(result.stderr)) throw failureOf(rule, result);
     }
+  }
+
+  /** Those of `rules` that somebody else has taken away, known by their tags. @throws as `insert` */
+  async missing<R extends FirewallRule>(rules: readonly R[]): Promise<R[]> {
+    const saved = new Map<string, readonly string[][]>();
+    const missing: R[] = [];
+    for (const rule of rules) {
+      const { tool, table, chain, tag } = rule;
+      if (tool === "nft") {
+        if ((await this.#handles(rule)).length === 0) missing.push(rule);
+        continue;
+      }
+      const key = `${tool} ${table}`;
+      const lines = saved.get(key) ?? (await this.#saved(tool, table));
+      saved.set(key, lines);
+      if (!lines.some((words) => words[0] === "-A" && words[1] === chain && words.includes(tag))) missing.push(rule);
+    }
+    return missing;
+  }
+
+  /** The program that writes to tables of this backend; undefined where there is none. */
+  iptables(family: "ip" | "ip6", backend: FirewallBackend): Promise<IptablesProgram | undefined> {
+    return iptablesFor(family, backend, this.#run);
   }
 
   /** Whether the program is installed. */
@@ -71,7 +91,22 @@ export class FirewallRules {
     }
   }
 
-  async #tool(tool: FirewallRule["tool"], args: readonly string[]): Promise<CommandResult> {
+  /** Of rules of nft that bear the tag. */
+  async #handles(rule: FirewallRule): Promise<number[]> {
+    const { family, table, chain, tag } = rule;
+    const listed = await this.#tool("nft", ["-j", "list", "chain", family, table, chain]);
+    if (listed.status !== 0 && GONE.test(listed.stderr)) return [];
+    if (listed.status !== 0) throw failureOf(rule, listed);
+    const { nftables } = listingSchema.parse(JSON.parse(listed.stdout));
+    return nftables.flatMap(({ rule: found }) => (found?.comment === tag ? [found.handle] : []));
+  }
+
+  async #saved(tool: IptablesProgram, table: string): Promise<string[][]> {
+    const { status, stdout } = await this.#tool(`${tool}-save`, ["-t", table]);
+    return status === 0 ? stdout.split("\n").map(saveWords) : [];
+  }
+
+  async #tool(tool: FirewallRule["tool"] | `${IptablesProgram}-save`, args: readonly string[]): Promise<CommandResult> {
     try {
       return await this.#run(tool, args);
     } catch (cause) {

@@ -50,6 +50,8 @@ function fieldIn(left: unknown, packet: ExplainedPacket): Value {
   if (isRecord(meta)) return metaOf(meta.key, packet);
   if (isRecord(payload)) return fieldOf(payload.protocol, payload.field, packet);
   if (isRecord(ct) && ct.key === "state") return [packet.connection ?? "new"];
+  // Of a connection that begins, and that nobody has translated.
+  if (isRecord(ct) && ct.key === "status" && packet.connection === undefined) return [];
   return undefined;
 }
 

@@ -31,8 +31,11 @@ const MAX_JUMPS = 16;
 /** Change nothing about whether a packet passes. */
 const NEUTRAL = new Set(["counter", "log", "mangle", "notrack", "ct count", "flow", "last", "meta"]);
 
-/** What the ruleset (the JSON of `nft -j list ruleset`) does with the packet, where that is plain. */
-export function verdictOfRuleset(ruleset: unknown, packet: ExplainedPacket): FirewallVerdict {
+/**
+ * What the ruleset (the JSON of `nft -j list ruleset`) does with the packet, where that is plain.
+ * @param backend whose it is, for people
+ */
+export function verdictOfRuleset(ruleset: unknown, packet: ExplainedPacket, backend = "nftables"): FirewallVerdict {
   const chains = chainsOf(ruleset);
   const hooks: readonly string[] =
     packet.forwardedTo === undefined ? HOOKS[packet.isInbound ? "in" : "out"] : FORWARD_HOOKS;
@@ -46,13 +49,14 @@ export function verdictOfRuleset(ruleset: unknown, packet: ExplainedPacket): Fir
     const dropped =
       walk.through(base) ?? (walk.isOver || !base.dropsByPolicy ? undefined : `${nameOf(base)}: policy drop`);
     if (dropped === undefined) continue;
-    if (!walk.mayHavePassed) return { state: "drops", detail: dropped, by: tableOf(base) };
+    const detail = backend === "nftables" ? dropped : `${backend}, ${dropped}`;
+    if (!walk.mayHavePassed) return { state: "drops", detail, by: tableOf(base) };
     doubtful ??= base;
   }
   const read = bases.length === 1 ? "1 chain" : `${bases.length} chains`;
   return {
     state: "clear",
-    detail: `nothing found that drops it (nftables, ${read} read)`,
+    detail: `nothing found that drops it (${backend}, ${read} read)`,
     ...(doubtful === undefined ? {} : { by: tableOf(doubtful) }),
   };
 }

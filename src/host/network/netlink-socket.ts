@@ -1,14 +1,19 @@
 import type { Socket } from "node:net";
-import { AF_NETLINK, NETLINK_ROUTE, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_RAW } from "../ffi/constants.ts";
+import { AF_NETLINK, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_RAW } from "../ffi/constants.ts";
 import { readDescriptor } from "../ffi/descriptor-stream.ts";
 import { checked } from "../ffi/errno.ts";
 import * as libc from "../ffi/libc.ts";
 import { NativeMemory } from "../ffi/native-memory.ts";
 
-/** linux/rtnetlink.h: RTMGRP_LINK, _IPV4_IFADDR, _IPV4_ROUTE, _IPV6_IFADDR, _IPV6_ROUTE. */
-const GROUPS = 0x1 | 0x10 | 0x40 | 0x100 | 0x400;
 /** `struct sockaddr_nl { u16 family; u16 pad; u32 port; u32 groups; }` */
 const SOCKADDR_NL_BYTES = 12;
+
+export interface NetlinkSource {
+  /** `NETLINK_…` of linux/netlink.h. */
+  readonly protocol: number;
+  /** Of multicast, a bit each. */
+  readonly groups: number;
+}
 
 export interface NetlinkHandlers {
   /** One datagram from the kernel. */
@@ -19,18 +24,20 @@ export interface NetlinkHandlers {
   readonly onFailure: (failure: Error) => void;
 }
 
-/** What the kernel says of changes to links, addresses and routes, from the moment of opening. */
+/** What the kernel announces of its own accord, from the moment of opening. */
 export class NetlinkSocket implements Disposable {
+  readonly #source: NetlinkSource;
   readonly #handlers: NetlinkHandlers;
   #stream: Socket;
   #isClosed = false;
 
   /** @throws SyscallError where a host has no netlink for us */
-  static open(handlers: NetlinkHandlers): NetlinkSocket {
-    return new NetlinkSocket(handlers);
+  static open(source: NetlinkSource, handlers: NetlinkHandlers): NetlinkSocket {
+    return new NetlinkSocket(source, handlers);
   }
 
-  private constructor(handlers: NetlinkHandlers) {
+  private constructor(source: NetlinkSource, handlers: NetlinkHandlers) {
+    this.#source = source;
     this.#handlers = handlers;
     this.#stream = this.#subscribe();
   }
@@ -41,7 +48,7 @@ export class NetlinkSocket implements Disposable {
   }
 
   #subscribe(): Socket {
-    const stream = readDescriptor(openSubscribed());
+    const stream = readDescriptor(openSubscribed(this.#source));
     stream.on("data", this.#handlers.onDatagram);
     stream.on("error", (failure: NodeJS.ErrnoException) => this.#failed(failure));
     return stream;
@@ -63,12 +70,12 @@ export class NetlinkSocket implements Disposable {
   }
 }
 
-function openSubscribed(): number {
+function openSubscribed({ protocol, groups }: NetlinkSource): number {
   const type = SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC;
-  const fd = checked("socket", libc.socket(AF_NETLINK, type, NETLINK_ROUTE));
+  const fd = checked("socket", libc.socket(AF_NETLINK, type, protocol));
   const address = new NativeMemory(SOCKADDR_NL_BYTES);
   address.view.setUint16(0, AF_NETLINK, true);
-  address.view.setUint32(8, GROUPS, true);
+  address.view.setUint32(8, groups, true);
   try {
     checked("bind", libc.bindSocket(fd, address.address, SOCKADDR_NL_BYTES));
   } catch (failure) {

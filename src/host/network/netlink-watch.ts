@@ -1,5 +1,6 @@
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
+import { NETLINK_ROUTE } from "../ffi/constants.ts";
 import { interfaceIndex, interfaceName } from "../ffi/interface-index.ts";
 import { ChangeBurst } from "./change-burst.ts";
 import { InterfacePoll } from "./interface-poll.ts";
@@ -7,6 +8,8 @@ import { NetlinkSocket } from "./netlink-socket.ts";
 import { NetworkFacts } from "./network-facts.ts";
 import { type NetworkFact, parseRouteMessages } from "./rtnetlink.ts";
 
+/** linux/rtnetlink.h: RTMGRP_LINK, _IPV4_IFADDR, _IPV4_ROUTE, _IPV6_IFADDR, _IPV6_ROUTE. */
+const GROUPS = 0x1 | 0x10 | 0x40 | 0x100 | 0x400;
 const BURST = { quietMs: 50, maxMs: 250, reports: 5, reportsPerSecond: 0.5 };
 /** For people; the rest of a burst is mostly more of the same. */
 const MAX_WORDS = 4;
@@ -55,15 +58,18 @@ export class NetlinkWatch implements Disposable {
 
   #open(): Disposable {
     try {
-      return NetlinkSocket.open({
-        onDatagram: (datagram) => this.#take(parseRouteMessages(datagram)),
-        onOverflow: () => this.#take(undefined),
-        onFailure: (failure) => {
-          this.#source[Symbol.dispose]();
-          this.#source = this.#poll(failure);
-          this.#note("what was missed");
+      return NetlinkSocket.open(
+        { protocol: NETLINK_ROUTE, groups: GROUPS },
+        {
+          onDatagram: (datagram) => this.#take(parseRouteMessages(datagram)),
+          onOverflow: () => this.#take(undefined),
+          onFailure: (failure) => {
+            this.#source[Symbol.dispose]();
+            this.#source = this.#poll(failure);
+            this.#note("what was missed");
+          },
         },
-      });
+      );
     } catch (failure) {
       return this.#poll(failure);
     }

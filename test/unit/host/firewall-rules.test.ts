@@ -59,3 +59,27 @@ it("what is gone is as good as removed; what is refused is an error", async () =
   await expect(refused.rules.insert(IPTABLES)).rejects.toMatchObject({ code: "missing-tool" });
   expect(await refused.rules.has("iptables")).toBe(false);
 });
+
+it("tells which of its own somebody else has taken away, by their tags and with one look at each table", async () => {
+  const saved = "-A DOCKER-USER -i mesh0 -m comment --comment mesh-exit-mesh0 -j ACCEPT\n-A FORWARD -j DOCKER-USER\n";
+  const listed = { nftables: [{ rule: { handle: 4, comment: "somebody's" } }] };
+  const { asked, rules } = host({
+    "iptables-save": { stdout: saved },
+    "nft -j": { stdout: JSON.stringify(listed) },
+  });
+  const back = { ...IPTABLES, tag: "mesh-exit-mesh0-back" };
+  const elsewhere = { ...IPTABLES, chain: "FORWARD" };
+  expect(await rules.missing([NFT, IPTABLES, back, elsewhere])).toEqual([NFT, back, elsewhere]);
+  expect(asked.filter((line) => line.startsWith("iptables"))).toEqual(["iptables-save -t filter"]);
+});
+
+it("finds the program of iptables that writes to a backend", async () => {
+  const nft = { stdout: "iptables v1.8.9 (nf_tables)" };
+  const debian = host({ "iptables --version": nft, "iptables-legacy": { stdout: "iptables v1.8.9 (legacy)" } });
+  expect(await debian.rules.iptables("ip", "nf_tables")).toBe("iptables");
+  expect(await debian.rules.iptables("ip", "legacy")).toBe("iptables-legacy");
+  const old = host({ ip6tables: { stdout: "ip6tables v1.6.1" }, "ip6tables-nft": "missing" });
+  expect(await old.rules.iptables("ip6", "legacy")).toBe("ip6tables");
+  const none = host({ iptables: "missing" });
+  expect(await none.rules.iptables("ip", "legacy")).toBeUndefined();
+});

@@ -112,6 +112,7 @@ describe("what nftables does with a packet", () => {
       [payload("tcp", "dport"), 22, "!="],
       [{ meta: { key: "iifname" } }, "lo"],
       [{ ct: { key: "state" } }, ["established", "related"], "in"],
+      [{ ct: { key: "status" } }, "dnat", "in"],
     ];
     for (const one of misses) expect([one, stateOf([[match(...one), DROP]])]).toEqual([one, "clear"]);
     expect(verdictOfRuleset(ruleset([[match(payload("icmpv6", "type"), "echo-request"), DROP]]), PING6).state).toBe(
