@@ -1,7 +1,9 @@
-import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { Explanation } from "../../src/api/explain.ts";
+import { startDockerRules } from "../support/lab/docker-rules.ts";
 import { eventually } from "../support/lab/eventually.ts";
+import * as side from "../support/lab/exit-side.ts";
+import { IPTABLES, iptablesOf } from "../support/lab/installed-packages.ts";
 import type { LabHost } from "../support/lab/lab-host.ts";
 import { meshJson, runMesh } from "../support/lab/mesh-command.ts";
 import { MeshPeer } from "../support/lab/mesh-peer.ts";
@@ -14,11 +16,8 @@ const LAN = { 4: "192.168.50.0/24", 6: "fd50::/64" } as const;
 const PRINTER = { 4: "192.168.50.7", 6: "fd50::7" } as const;
 const BOB_THERE = { 4: "192.168.50.1", 6: "fd50::1" } as const;
 
-const WEB = { 4: "198.51.100.7", 6: "2001:db8:100::7" } as const;
-const BOB_OUTSIDE = { 4: "198.51.100.1", 6: "2001:db8:100::1" } as const;
+const { WEB, ROUTER_OUTSIDE: BOB_OUTSIDE } = side;
 const FAMILIES = [4, 6] as const;
-
-const whoAsks = fileURLToPath(new URL("../support/lab/who-asks.mjs", import.meta.url));
 
 let net: SmallNetwork;
 let bobHost: LabHost;
@@ -50,44 +49,22 @@ const routesOf = async (peer: MeshPeer) =>
   (await meshJson(peer.host, peer.home, "routes")) as { cidr: string; inForce: boolean; detail: string }[];
 const warnings = async (peer: MeshPeer) => (await peer.status()).warnings.join("\n");
 
-/** As whom alice comes to the web server at `address`; undefined where she does not. */
-async function seenAt(address: string): Promise<string | undefined> {
-  const host = address.includes(":") ? `[${address}]` : address;
-  const { status, stdout } = await alice.host.run("curl", "-s", "--max-time", "1", `http://${host}/`);
-  return status === 0 ? stdout : undefined;
-}
-
 /** What becomes of a TCP connection to port 80, from or to `peer` where one end is left out. */
 const explain = (peer: MeshPeer, from: string | null, to: string | null): Promise<Explanation> =>
   peer.local.explain({ from, to, protocol: "tcp", port: 80, family: 4 });
 const said = ({ steps }: Explanation) => steps.map(({ end, layer, detail }) => `${end} ${layer}: ${detail}`).join("\n");
 
-const reaches = (address: string, as: string) =>
-  eventually(`alice comes to ${address} as ${as}`, async () => (await seenAt(address)) === as, { timeoutMs: 20_000 });
-
-/** A network behind bob with one host on it, which tells who asks. */
-async function behindBob(label: string, device: string, addresses: Record<"bob" | "host", readonly string[]>) {
-  const segment = await net.lab.segment(label);
-  const host = await net.lab.host(label);
-  await segment.attach(bobHost, device, addresses.bob);
-  await segment.attach(host, "eth0", addresses.host);
-  const service = await host.start(process.execPath, [whoAsks]);
-  await service.waitForOutput(/listening/);
-  return host;
-}
+const seenAt = (address: string) => side.seenAt(alice.host, address);
+const reaches = (address: string, as: string) => side.reaches(alice.host, address, as);
 
 beforeAll(async () => {
   net = await SmallNetwork.open("alice", "bob");
   bobHost = net.host("bob");
-  await behindBob("web", "eth1", {
-    bob: ["198.51.100.1/24", "2001:db8:100::1/64"],
-    host: ["198.51.100.7/24", "2001:db8:100::7/64"],
-  });
-  await bobHost.ip("route", "add", "default", "via", WEB[4]);
-  await bobHost.ip("-6", "route", "add", "default", "via", WEB[6]);
-  printer = await behindBob("printer", "eth2", {
-    bob: ["192.168.50.1/24", "fd50::1/64"],
-    host: ["192.168.50.7/24", "fd50::7/64"],
+  await side.internetBehind(net, bobHost);
+  printer = await side.networkBehind(net, bobHost, {
+    label: "printer",
+    device: "eth2",
+    addresses: { router: ["192.168.50.1/24", "fd50::1/64"], host: ["192.168.50.7/24", "fd50::7/64"] },
   });
   before = await stateOf(bobHost);
   alice = await net.join("alice", { args: ["--accept-routes"] });
@@ -298,7 +275,10 @@ describe("a host whose own firewall forwards nothing", () => {
   }`;
 
   beforeAll(() => bob.mesh("down"));
-  afterEach(() => bobHost.run("nft", "flush", "ruleset"));
+  afterEach(async () => {
+    await bobHost.must("nft", "flush", "ruleset");
+    bobHost.install({});
+  });
 
   it("lets it pass where it leaves a place, as docker's and ufw's do, and is as it was afterwards", async () => {
     await bobHost.runner("nft", ["-f", "-"], LEAVE_A_PLACE);
@@ -309,10 +289,28 @@ describe("a host whose own firewall forwards nothing", () => {
     expect(await bobHost.must("nft", "list", "chain", "ip", "filter", "DOCKER-USER")).toContain(tag);
     expect(await bobHost.must("nft", "list", "chain", "ip6", "filter", "ufw6-user-forward")).toContain(tag);
     expect(await warnings(bob)).not.toContain("firewall");
-    await bob.process.kill();
-    bob = await MeshPeer.up(bob);
-    await reaches(PRINTER[4], BOB_THERE[4]);
     await bob.mesh("down");
+    expect(await stateOf(bobHost)).toBe(theirs);
+  });
+
+  it("lets it pass in the chain that Docker's own iptables made, also when all of ours was flushed", async () => {
+    bobHost.install({ packages: IPTABLES, alternatives: iptablesOf("nft") });
+    await startDockerRules(bobHost);
+    const theirs = await stateOf(bobHost);
+    bob = await MeshPeer.up(bob);
+    for (const family of FAMILIES) await reaches(PRINTER[family], BOB_THERE[family]);
+    const ours = "--comment mesh-exit-mesh0 -j ACCEPT";
+    expect(await bobHost.must("iptables", "-S", "DOCKER-USER")).toContain(ours);
+    await bobHost.must("ip6tables", "-F", "DOCKER-USER");
+    await bobHost.must("nft", "delete", "table", "inet", "mesh-exit-mesh0");
+    await eventually("it is back", async () => {
+      const { stdout } = await bobHost.run("nft", "list", "table", "inet", "mesh-exit-mesh0");
+      return stdout.includes("from_mesh") && (await bobHost.must("ip6tables", "-S", "DOCKER-USER")).includes(ours);
+    });
+    await bobHost.must("ip6tables", "-A", "DOCKER-USER", "-j", "RETURN");
+    await reaches(PRINTER[6], BOB_THERE[6]);
+    await bob.process.kill();
+    await bob.mesh("undo");
     expect(await stateOf(bobHost)).toBe(theirs);
   });
 
