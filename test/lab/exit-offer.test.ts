@@ -188,7 +188,7 @@ describe("networks behind a peer", () => {
     await bobHost.ip("link", "set", "eth2", "up");
     await bobHost.ip("-6", "address", "replace", `${BOB_THERE[6]}/64`, "dev", "eth2", "nodad");
     for (const family of FAMILIES) await reaches(PRINTER[family], BOB_THERE[family]);
-    expect(await warnings(bob)).not.toContain("is advertised, but");
+    await expect.poll(() => warnings(bob)).not.toContain("is advertised, but");
     // And no other network of bob's host.
     const ownSide = await alice.host.run("ip", "route", "get", "198.51.100.7");
     expect(ownSide.stdout).not.toContain("mesh0");

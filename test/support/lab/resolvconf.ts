@@ -3,6 +3,8 @@ import type { LabHost } from "./lab-host.ts";
 
 /** The real openresolv, or Debian's own resolvconf, on a lab host: it makes resolv.conf. */
 export async function installResolvconf(host: LabHost, packageName: "openresolv" | "resolvconf"): Promise<void> {
+  // What another told there is none of its business.
+  rmSync(`${host.scratchDirectory}/run`, { recursive: true, force: true });
   host.install({ packages: [packageName], ownRun: ["resolvconf"] });
   if (packageName === "openresolv") return;
   // As its package and its service do.
