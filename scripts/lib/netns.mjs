@@ -49,9 +49,35 @@ export async function addNamespace(label) {
   await mustRun("ip", ["-n", name, "link", "set", "lo", "up"]);
   // Duplicate address detection would keep v6 addresses, link-local ones too, unusable for a second or two.
   await setSysctl(name, "net.ipv6.conf.default.accept_dad", "0");
-  mkdirSync(`${namespaceScratch(name)}/wireguard`, { recursive: true, mode: 0o700 });
-  makeEtc(`${namespaceScratch(name)}/etc`);
+  const scratch = namespaceScratch(name);
+  mkdirSync(`${scratch}/wireguard`, { recursive: true, mode: 0o700 });
+  makeEtc(`${scratch}/etc`);
+  await pinMounts(name, scratch);
   return name;
+}
+
+/**
+ * A mount namespace for all processes of the namespace, in which /sys, /var/run/wireguard and /etc/resolv.conf (one for all
+ * network namespaces otherwise) are its own. The file that holds it has to be on a mount that nobody shares (unshare(1)).
+ */
+async function pinMounts(name, scratch) {
+  writeFileSync(`${scratch}/mounts`, "");
+  await mustRun("mount", ["--bind", scratch, scratch]);
+  await mustRun("mount", ["--make-private", scratch]);
+  const mounts = [
+    "mount -t sysfs sysfs /sys",
+    "mkdir -p /var/run/wireguard",
+    'mount --bind "$0/wireguard" /var/run/wireguard',
+    'mount --bind /etc "$0/etc/.machine"',
+    'mount --rbind "$0/etc" /etc',
+  ];
+  const script = mounts.join(" && ");
+  await mustRun(...insideNetwork(name, "unshare", [`--mount=${scratch}/mounts`, "sh", "-c", script, scratch]));
+}
+
+/** As `insideNamespace`, with the machine's own mounts. */
+function insideNetwork(name, command, args) {
+  return ["nsenter", [`--net=/run/netns/${name}`, command, ...args]];
 }
 
 /** An /etc in which all is the machine's but resolv.conf, a plain file: our daemons change it. The machine's is mounted at .machine. */
@@ -71,14 +97,17 @@ function makeEtc(etc) {
 /** Sets a kernel parameter of the namespace; `key` in sysctl's dotted form. Without IPv6 in the kernel, v6 ones are moot. */
 export async function setSysctl(name, key, value) {
   const path = `/proc/sys/${key.replaceAll(".", "/")}`;
-  await mustRun("ip", ["netns", "exec", name, "sh", "-c", '[ ! -e "$0" ] || echo "$1" > "$0"', path, value]);
+  await mustRun(...insideNetwork(name, "sh", ["-c", '[ ! -e "$0" ] || echo "$1" > "$0"', path, value]));
 }
 
 /** Ends every process in the namespace and deletes it; one that is gone already is no error. */
 export async function deleteNamespace(name) {
   await killProcessesIn(name);
+  const scratch = namespaceScratch(name);
+  // The file's own mount first, then the directory's; neither is there where `addNamespace` did not get so far.
+  for (const mounted of [`${scratch}/mounts`, scratch]) await run("umount", ["--lazy", "--quiet", mounted]);
   await run("ip", ["netns", "delete", name]);
-  rmSync(namespaceScratch(name), { recursive: true, force: true });
+  rmSync(scratch, { recursive: true, force: true });
 }
 
 async function killProcessesIn(name) {
@@ -142,8 +171,7 @@ export async function configureDevice({ namespace, device, addresses = [] }, { m
 const PROXY_VARIABLES = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"];
 
 /**
- * The program and arguments that run `command` inside the namespace, with a mount namespace in which /var/run/wireguard and
- * /etc/resolv.conf (one for all network namespaces otherwise) are the namespace's own.
+ * The program and arguments that run `command` inside the namespace, with mounts of its own (`pinMounts`).
  * The process that is spawned is `command` itself in the end: the wrappers replace themselves.
  * @param {string} name
  * @param {string} command
@@ -152,13 +180,8 @@ const PROXY_VARIABLES = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", 
  */
 export function insideNamespace(name, command, args) {
   // The machine's own proxy is out of reach from here, and the daemons would take their way through it.
-  const unset = `unset ${PROXY_VARIABLES.join(" ")}`;
-  const mounts = [
-    "mkdir -p /var/run/wireguard",
-    'mount --bind "$0/wireguard" /var/run/wireguard',
-    'mount --bind /etc "$0/etc/.machine"',
-    'mount --rbind "$0/etc" /etc',
-  ];
-  const enter = `${unset}; ${mounts.join(" && ")} && exec "$@"`;
-  return ["ip", ["netns", "exec", name, "sh", "-c", enter, namespaceScratch(name), command, ...args]];
+  const unset = PROXY_VARIABLES.map((variable) => `--unset=${variable}`);
+  const namespaces = [`--net=/run/netns/${name}`, `--mount=${namespaceScratch(name)}/mounts`];
+  // Another mount namespace begins at its root.
+  return ["nsenter", [...namespaces, "env", `--chdir=${process.cwd()}`, ...unset, command, ...args]];
 }

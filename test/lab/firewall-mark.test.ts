@@ -76,7 +76,7 @@ async function seen(host: LabHost, set: "marked" | "unmarked"): Promise<string[]
 function resolvingBy(host: LabHost, ...lines: readonly string[]): string[] {
   const file = `${host.scratchDirectory}/resolv-${++files}.conf`;
   writeFileSync(file, lines.map((line) => `${line}\n`).join(""));
-  return ["sh", "-c", `mount --bind ${file} /etc/resolv.conf && exec "$@"`, "sh"];
+  return ["unshare", "--mount", "sh", "-c", `mount --bind ${file} /etc/resolv.conf && exec "$@"`, "sh"];
 }
 
 beforeAll(async () => {

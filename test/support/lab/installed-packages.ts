@@ -46,7 +46,7 @@ export function installedWrapper(scratch: string, installation: Installation): r
     'mount -t overlay overlay -o "lowerdir=$0" /usr',
     'exec "$@"',
   ];
-  return ["sh", "-c", enter.join(" && "), layers];
+  return ["unshare", "--mount", "sh", "-c", enter.join(" && "), layers];
 }
 
 const COPY = { recursive: true, force: true, verbatimSymlinks: true } as const;

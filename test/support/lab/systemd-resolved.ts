@@ -21,7 +21,7 @@ export class SystemdResolved {
     const scratch = host.scratchDirectory;
     this.#host = host;
     const enter = 'mkdir -p /run/systemd && mount --bind "$0" /run/systemd && exec "$@"';
-    this.wrapper = ["sh", "-c", enter, `${scratch}/systemd`];
+    this.wrapper = ["unshare", "--mount", "sh", "-c", enter, `${scratch}/systemd`];
     const libraries = `${unpackedPackage("libsystemd-shared")}/usr/lib/${process.arch === "arm64" ? "aarch64" : "x86_64"}-linux-gnu/systemd`;
     this.env = {
       ...process.env,
