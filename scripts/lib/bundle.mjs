@@ -1,5 +1,4 @@
 import { join } from "node:path";
-import { rolldown } from "rolldown";
 import { ScriptError } from "./console.mjs";
 import { oldestNode, projectRoot } from "./project.mjs";
 
@@ -17,6 +16,8 @@ const ENTRIES = { main: "src/cli/main.ts", "data-worker": "src/router/data-worke
 export async function bundle(directory) {
   const complaints = [];
   try {
+    // Our scripts run before it is installed.
+    const { rolldown } = await import("rolldown");
     const bundler = await rolldown({
       cwd: projectRoot,
       input: Object.fromEntries(Object.entries(ENTRIES).map(([name, file]) => [name, join(projectRoot, file)])),
