@@ -4,6 +4,17 @@ import { MeshError } from "../base/errors.ts";
 
 const CONFIG_MAX_BYTES = 1024 * 1024;
 
+/** What is wrong with a configuration file; lines count from 1. */
+export interface ConfigFault {
+  readonly line: number;
+  readonly message: string;
+}
+
+export type CheckedConfig<Value> =
+  | { readonly value: Value }
+  /** In the order of their lines. */
+  | { readonly faults: readonly [ConfigFault, ...ConfigFault[]] };
+
 /**
  * Checks the text of the YAML file `path` against `schema`.
  * @throws MeshError `bad-config` with every fault as `FILE:LINE: what`, unknown keys among them
@@ -13,22 +24,36 @@ export function parseYamlConfig<Schema extends z.ZodType>(
   path: string,
   schema: Schema,
 ): z.output<Schema> {
-  if (text.length > CONFIG_MAX_BYTES) throw new MeshError("bad-config", `${path} is larger than 1 MiB`);
+  const checked = checkYamlConfig(text, schema);
+  if ("value" in checked) return checked.value;
+  throw configError(path, checked.faults);
+}
+
+export function configError(path: string, faults: readonly ConfigFault[]): MeshError {
+  return new MeshError("bad-config", faults.map(({ line, message }) => `${path}:${line}: ${message}`).join("\n"));
+}
+
+/** All faults of syntax, or else all that `schema` finds, unknown keys among them. */
+export function checkYamlConfig<Schema extends z.ZodType>(
+  text: string,
+  schema: Schema,
+): CheckedConfig<z.output<Schema>> {
+  if (text.length > CONFIG_MAX_BYTES) return { faults: [{ line: 1, message: "the file is larger than 1 MiB" }] };
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, version: "1.2", strict: true, uniqueKeys: true });
-  const syntaxFault = document.errors[0];
-  if (syntaxFault !== undefined) {
-    const what = syntaxFault.message.split(" at line ")[0];
-    throw new MeshError("bad-config", `${path}:${lines.linePos(syntaxFault.pos[0]).line}: ${what}`);
-  }
+  const [first, ...more] = document.errors.map(({ message, pos }) => ({
+    line: lines.linePos(pos[0]).line,
+    message: message.split(" at line ")[0] ?? message,
+  }));
+  if (first !== undefined) return { faults: [first, ...more] };
   let value: unknown;
   try {
     value = document.toJS({ maxAliasCount: 100 }) ?? {};
   } catch (cause) {
-    throw new MeshError("bad-config", `${path}: ${cause instanceof Error ? cause.message : cause}`, { cause });
+    return { faults: [{ line: 1, message: cause instanceof Error ? cause.message : String(cause) }] };
   }
   const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
+  if (parsed.success) return { value: parsed.data };
 
   const lineOf = (keys: readonly PropertyKey[]): number => {
     for (let length = keys.length; length > 0; length--) {
@@ -41,11 +66,12 @@ export function parseYamlConfig<Schema extends z.ZodType>(
     .flatMap(mostTelling)
     .flatMap((issue) =>
       issue.code === "unrecognized_keys"
-        ? issue.keys.map((key) => ({ line: lineOf([...issue.path, key]), what: `unknown key "${key}"` }))
-        : [{ line: lineOf(issue.path), what: `${issue.path.join(".") || "file"}: ${issue.message}` }],
-    );
-  faults.sort((a, b) => a.line - b.line);
-  throw new MeshError("bad-config", faults.map(({ line, what }) => `${path}:${line}: ${what}`).join("\n"));
+        ? issue.keys.map((key) => ({ line: lineOf([...issue.path, key]), message: `unknown key "${key}"` }))
+        : [{ line: lineOf(issue.path), message: `${issue.path.join(".") || "file"}: ${issue.message}` }],
+    )
+    .sort((a, b) => a.line - b.line);
+  // A schema that refuses says why.
+  return { faults: faults as [ConfigFault, ...ConfigFault[]] };
 }
 
 /** Of a choice between shapes none of which fits: what is wrong with the one that was clearly meant. */

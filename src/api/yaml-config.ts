@@ -10,14 +10,18 @@ export async function loadYamlConfig<Schema extends z.ZodType>(
   path: string,
   schema: Schema,
 ): Promise<z.output<Schema>> {
-  let text: string;
+  const text = await readConfig(path);
+  // A daemon without a configuration file never carries the parser, some megabytes of it.
+  const { parseYamlConfig } = await import("./parse-yaml-config.ts");
+  return parseYamlConfig(text, path, schema);
+}
+
+/** @throws MeshError `not-found`, `bad-config` for what cannot be read */
+export async function readConfig(path: string): Promise<string> {
   try {
-    text = await readFile(path, "utf8");
+    return await readFile(path, "utf8");
   } catch (cause) {
     if (errnoOf(cause) === "ENOENT") throw new MeshError("not-found", `there is no file ${path}`, { cause });
     throw new MeshError("bad-config", `cannot read ${path}: ${errnoOf(cause) ?? cause}`, { cause });
   }
-  // A daemon without a configuration file never carries the parser, some megabytes of it.
-  const { parseYamlConfig } = await import("./parse-yaml-config.ts");
-  return parseYamlConfig(text, path, schema);
 }

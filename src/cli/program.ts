@@ -6,11 +6,13 @@ import { registerAssociation } from "./commands/association.ts";
 import { registerAudit } from "./commands/audit.ts";
 import { registerBackup } from "./commands/backup.ts";
 import { registerCidr } from "./commands/cidr.ts";
+import { registerConfig } from "./commands/config.ts";
 import { registerDns } from "./commands/dns.ts";
 import { registerDown } from "./commands/down.ts";
 import { registerExit } from "./commands/exit.ts";
 import { registerExplain } from "./commands/explain.ts";
 import { registerFilter } from "./commands/filter.ts";
+import { registerInit } from "./commands/init.ts";
 import { registerInvite } from "./commands/invite.ts";
 import { registerJoin } from "./commands/join.ts";
 import { registerKeys } from "./commands/keys.ts";
@@ -91,6 +93,8 @@ function buildProgram(exit: ExitHolder): Command {
   registerExplain(program, exit);
   registerNetcheck(program);
   registerKeys(program);
+  registerInit(program);
+  registerConfig(program);
   registerVersion(program);
   return program;
 }

@@ -26,12 +26,14 @@ it("takes the commented example, which states the defaults", async () => {
   expect(relayLimits).toEqual({ mbitPerSecond: bytesPerSecond / 125_000, datagramsPerSecond: framesPerSecond });
 });
 
-it("has a right value in every line that is commented out", async () => {
+it("has every key in the example, and a right value in every line that is commented out", async () => {
   const text = await readFile(EXAMPLE, "utf8");
-  const keys = text.replace(/^# ((?:home|server|token_file|name|public_url): .*)$/gm, "$1");
+  for (const key of Object.keys(relayConfigSchema.in.shape)) expect(text).toMatch(new RegExp(`^(# )?${key}:`, "m"));
+  const keys = text.replace(/^# ((?:home|server|token|token_file|name|public_url): .*)$/gm, "$1");
   expect(parseYamlConfig(keys, EXAMPLE, relayConfigSchema)).toMatchObject({
     home: "/var/lib/mesh",
     servers: ["coordinator.example.com"],
+    token: "mesh1_…",
     tokenFile: "/etc/mesh/relay-token",
     name: "berlin",
     publicUrls: ["https://relay.example.com"],
