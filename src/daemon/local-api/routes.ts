@@ -1,0 +1,27 @@
+import type { Route, Routes } from "./route.ts";
+import { ADMIN_PREFIX, adminRoute } from "./routes/admin.ts";
+import { diagnosticRoutes } from "./routes/diagnostics.ts";
+import { dnsRoutes } from "./routes/dns.ts";
+import { exitRoutes } from "./routes/exit.ts";
+import { filterRoutes } from "./routes/filter.ts";
+import { lifecycleRoutes } from "./routes/lifecycle.ts";
+import { peerRoutes } from "./routes/peers.ts";
+import { statusRoutes } from "./routes/status.ts";
+
+/** Every route of this machine's own. `docs/local-api.md` has a line for each; a test holds the two together. */
+export const ROUTES: Routes = {
+  ...statusRoutes,
+  ...lifecycleRoutes,
+  ...peerRoutes,
+  ...filterRoutes,
+  ...dnsRoutes,
+  ...exitRoutes,
+  ...diagnosticRoutes,
+};
+
+/** @param path without query */
+export function routeOf(method: string, path: string): Route | undefined {
+  if (path.startsWith(ADMIN_PREFIX)) return adminRoute;
+  const route = `${method} ${path}`;
+  return Object.hasOwn(ROUTES, route) ? ROUTES[route] : undefined;
+}

@@ -1,0 +1,68 @@
+import type { ExplainRequest, Explanation } from "../../api/explain.ts";
+import type {
+  AcceptedPeer,
+  DownReply,
+  KeysRotated,
+  LeaveReply,
+  NetcheckReply,
+  PingReply,
+  PingRequest,
+  PreferenceReply,
+  PreferenceRequest,
+  Preferences,
+  Status,
+} from "../../api/local.ts";
+import type { DnsQueryReply, DnsQueryRequest, DnsStatus } from "../../api/local-dns.ts";
+import type { ExitCheck, ExitOffer, ExitUseRequest, ExitUseView, ExitView, RoutesView } from "../../api/local-exit.ts";
+import type {
+  FilterAdd,
+  FilterDefaultRequest,
+  FilterDefaults,
+  FilterEntry,
+  FilterRemove,
+  FilterView,
+} from "../../api/local-filter.ts";
+import type { HostView } from "../../api/local-host.ts";
+import type { AdminCall } from "../admin-call.ts";
+
+/** What the local API asks of the packet filter. */
+export interface FilterTarget {
+  view(): FilterView;
+  add(request: FilterAdd): Promise<FilterEntry>;
+  remove(request: FilterRemove): Promise<FilterEntry>;
+  setDefault(request: FilterDefaultRequest): Promise<FilterDefaults>;
+}
+
+/** What the local API asks of the name server. */
+export interface DnsTarget {
+  status(): DnsStatus;
+  query(request: DnsQueryRequest): Promise<DnsQueryReply>;
+}
+
+/** What the local API asks of the daemon. */
+export interface LocalApiTarget {
+  status(): Status;
+  /** Calls `listener` after every change; returns what ends that. */
+  onChange(listener: () => void): () => void;
+  up(): Promise<void>;
+  down(): Promise<DownReply>;
+  leave(): Promise<LeaveReply>;
+  ping(request: PingRequest, signal: AbortSignal): AsyncIterable<PingReply>;
+  acceptPeer(name: string): Promise<AcceptedPeer>;
+  rotateKeys(): Promise<KeysRotated>;
+  preferences(): Preferences;
+  prefer(request: PreferenceRequest): Promise<PreferenceReply>;
+  netcheck(signal: AbortSignal): Promise<NetcheckReply>;
+  explain(request: ExplainRequest): Promise<Explanation>;
+  readonly filter: FilterTarget;
+  readonly dns: DnsTarget;
+  exits(): ExitView;
+  offerExit(offer: boolean): Promise<ExitOffer>;
+  useExit(request: ExitUseRequest): Promise<ExitUseView>;
+  confirmExit(): Promise<ExitUseView>;
+  checkExit(): Promise<ExitCheck>;
+  routes(): RoutesView;
+  hostChanges(): Promise<HostView>;
+  /** Has the coordinator do it, in the name of this machine. */
+  admin(call: AdminCall): Promise<object>;
+}
