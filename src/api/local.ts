@@ -4,34 +4,8 @@ import { peerPreferenceSchema, transportNameSchema } from "./path-preference.ts"
 import { endpointSchema, instantSchema, ip4Schema, ip6Schema, key32Schema, nameSchema } from "./primitives.ts";
 
 /**
- * The daemon's local API: HTTP on a Unix socket.
- *
- *     GET  /v1/status            → statusSchema
- *     GET  /v1/status/watch      → one statusSchema a line (NDJSON), again at every change
- *     POST /v1/up                → statusSchema     resume traffic
- *     POST /v1/down              → downReplySchema  stop traffic; a foreground or detached daemon then ends
- *     POST /v1/leave             → leaveReplySchema               deregister, remove keys and state, end
- *     POST /v1/peers/accept      peerAcceptSchema → acceptedPeerSchema   the keys with which it came now are right
- *     POST /v1/keys/rotate       → keysRotatedSchema    another WireGuard key
- *     POST /v1/ping              pingRequestSchema → one pingReplySchema a line (NDJSON)
- *     GET  /v1/preferences       → preferencesSchema    what was asked of the paths to peers
- *     POST /v1/preferences       preferenceRequestSchema → preferenceReplySchema
- *     GET  /v1/filter            → filterViewSchema     the packet filter (`local-filter.ts`)
- *     POST /v1/filter/add        filterAddSchema → filterEntrySchema
- *     POST /v1/filter/remove     filterRemoveSchema → filterEntrySchema
- *     POST /v1/filter/default    filterDefaultRequestSchema → filterDefaultsSchema
- *     GET  /v1/dns               → dnsStatusSchema      the name server (`local-dns.ts`)
- *     POST /v1/dns/query         dnsQueryRequestSchema → dnsQueryReplySchema
- *     GET  /v1/exit              → exitViewSchema       who is an exit, this machine among them (`local-exit.ts`)
- *     POST /v1/exit/offer        exitOfferRequestSchema → exitOfferSchema
- *     POST /v1/exit/use          exitUseRequestSchema → exitUseSchema
- *     POST /v1/exit/confirm      → exitUseSchema
- *     POST /v1/exit/check        → exitCheckSchema      the leak test
- *     GET  /v1/routes            → routesViewSchema     networks behind peers, and behind this machine
- *     GET  /v1/host              → hostViewSchema       what is changed on this host (`local-host.ts`)
- *     POST /v1/explain           explainRequestSchema → explanationSchema (`explain.ts`)
- *     POST /v1/netcheck          → netcheckReplySchema  measures anew, which takes some seconds
- *     …    /v1/admin/…           as in `admin.ts`       passed on to the coordinator, signed by this machine
+ * The daemon's local API: HTTP on a Unix socket. `docs/local-api.md` has the routes, what each takes and gives of these shapes,
+ * and who may use it.
  *
  * `version` in a path is the API's; `schemaVersion` in a status is that of the printed shape.
  */

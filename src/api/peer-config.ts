@@ -30,6 +30,17 @@ const sshPortsSchema = z.union(
   `a TCP port, a list of up to ${MAX_SSH_PORTS}, or off`,
 );
 
+/** Of this host, as useradd(8) takes names, and those that directories of users add: no white space, comma or colon. */
+export const groupNameSchema = z
+  .string()
+  .regex(/^[^\s,:/\p{Cc}-][^\s,:/\p{Cc}]{0,63}$/u, "the name of a group of this host");
+
+/** `off` is none. */
+export const localGroupSchema = z.union(
+  [off.transform(() => null), groupNameSchema],
+  "the name of a group of this host, or off",
+);
+
 /** Networks; `off` is none. */
 const advertiseRoutesSchema = z.union(
   [off.transform(() => []), z.array(cidrSchema).max(MAX_ADVERTISED_ROUTES)],
@@ -85,6 +96,7 @@ export const peerConfigSchema = z
     exit_node: writtenExitNodesSchema.optional(),
     exit_allow_lan: z.boolean().optional(),
     dns: z.boolean().optional(),
+    local_group: localGroupSchema.optional(),
     detach: z.boolean().optional(),
     log_format: z.enum(["pretty", "json"]).optional(),
     verbose: z.boolean().optional(),
@@ -113,6 +125,7 @@ export const peerConfigSchema = z
     exitNodes: file.exit_node,
     exitAllowLan: file.exit_allow_lan,
     dns: file.dns,
+    localGroup: file.local_group,
     detach: file.detach,
     logFormat: file.log_format,
     verbose: file.verbose,

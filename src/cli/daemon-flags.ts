@@ -19,6 +19,7 @@ export interface DaemonFlags {
   readonly exitNode?: string;
   readonly exitAllowLan?: boolean;
   readonly dns?: boolean;
+  readonly localGroup?: string;
   readonly detach?: boolean;
 }
 
@@ -66,5 +67,9 @@ export function addDaemonOptions(command: Command): Command {
     .option("--no-exit-allow-lan", "cut it off (default)")
     .option("--dns", "have a name server for the mesh on this machine (default; docs/dns.md)")
     .option("--no-dns", "have none")
+    .option(
+      "--local-group <group>",
+      "group whose members may use this daemon, but for what is root's alone; off for none (default; docs/local-api.md)",
+    )
     .option("--detach", "run in the background");
 }

@@ -1,7 +1,14 @@
 import type { Command } from "commander";
-import { interfaceNameSchema, loadPeerConfig, mtuSchema, type PeerConfig } from "../api/peer-config.ts";
+import {
+  interfaceNameSchema,
+  loadPeerConfig,
+  localGroupSchema,
+  mtuSchema,
+  type PeerConfig,
+} from "../api/peer-config.ts";
 import { nameSchema } from "../api/primitives.ts";
 import { MeshError } from "../base/errors.ts";
+import { quote } from "../base/quote.ts";
 import type { TransportName } from "../base/transports.ts";
 import { findConfig } from "./config-search.ts";
 import type { DaemonFlags } from "./daemon-flags.ts";
@@ -25,6 +32,8 @@ export interface PeerSettings {
   readonly exitNodes: string[] | undefined;
   readonly exitAllowLan: boolean | undefined;
   readonly dns: boolean | undefined;
+  /** Null: no group. */
+  readonly localGroup: string | null | undefined;
   readonly detach: boolean;
 }
 
@@ -67,8 +76,16 @@ export async function resolvePeerSettings(flags: DaemonFlags, command: Command):
     exitNodes: flags.exitNode === undefined ? config.exitNodes : parseExitNodes(flags.exitNode, "--exit-node"),
     exitAllowLan: flags.exitAllowLan ?? config.exitAllowLan,
     dns: flags.dns ?? config.dns,
+    localGroup: flags.localGroup === undefined ? config.localGroup : parseLocalGroup(flags.localGroup),
     detach: flags.detach ?? config.detach ?? false,
   };
+}
+
+/** @throws MeshError `bad-usage` */
+function parseLocalGroup(text: string): string | null {
+  const parsed = localGroupSchema.safeParse(text);
+  if (parsed.success) return parsed.data;
+  throw new MeshError("bad-usage", `--local-group: ${quote(text)} cannot be the name of a group`);
 }
 
 const EMPTY_CONFIG: PeerConfig = {
@@ -95,6 +112,7 @@ const EMPTY_CONFIG: PeerConfig = {
   exitNodes: undefined,
   exitAllowLan: undefined,
   dns: undefined,
+  localGroup: undefined,
   detach: undefined,
   logFormat: undefined,
   verbose: undefined,

@@ -57,6 +57,7 @@ export function peerPlan(mode: PeerPlan["mode"], settings: PeerSettings, joining
     exitNodes: settings.exitNodes,
     exitAllowLan: settings.exitAllowLan,
     dns: settings.dns,
+    localGroup: settings.localGroup,
     isService: isServiceProcess(),
   };
 }

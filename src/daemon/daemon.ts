@@ -107,7 +107,12 @@ export class Daemon implements LocalApiTarget, AsyncDisposable {
           inTurn: (work) => daemon.#inTurn(work),
         }),
       );
-      daemon.#resources.use(await LocalApi.open(options.paths.socketPath, daemon, deps));
+      daemon.#resources.use(
+        await LocalApi.open(options.paths.socketPath, daemon, {
+          logger: deps.logger,
+          group: () => daemon.#options.settings.localGroup,
+        }),
+      );
       if (intent === "up") await daemon.up();
       return daemon;
     } catch (failure) {

@@ -7,6 +7,7 @@ const DEFAULT_STATE_DIRECTORY = "/var/lib/mesh";
 const DEFAULT_SOCKET_DIRECTORY = "/run/mesh";
 /** `sun_path` holds 108 bytes with its final zero (unix(7)). */
 const MAX_SOCKET_PATH_BYTES = 107;
+const SOCKET_NAME = /^peer-(.+)\.sock$/;
 
 /** Where state and sockets live. */
 export interface Home {
@@ -53,7 +54,11 @@ export function networkPaths(home: Home, network: string): NetworkPaths {
   };
 }
 
-/** Names of the networks that this home holds anything of. */
+/**
+ * Names of the networks that this home holds anything of. Who may not look into the state sees those whose daemon has a socket.
+ *
+ * @throws MeshError `not-permitted` where there is none of these either
+ */
 export function listNetworks(home: Home): string[] {
   try {
     return readdirSync(join(home.stateDirectory, "networks"), { withFileTypes: true })
@@ -62,9 +67,25 @@ export function listNetworks(home: Home): string[] {
       .sort();
   } catch (failure) {
     if (errnoOf(failure) === "ENOENT") return [];
-    if (errnoOf(failure) === "EACCES") {
-      throw new MeshError("not-permitted", `${home.stateDirectory} belongs to another user`, { cause: failure });
-    }
+    if (errnoOf(failure) === "EACCES") return listServedNetworks(home);
+    throw failure;
+  }
+}
+
+function listServedNetworks(home: Home): string[] {
+  const networks = filesIn(home.socketDirectory)
+    .flatMap((file) => SOCKET_NAME.exec(file)?.[1] ?? [])
+    .filter((network) => nameSchema.safeParse(network).success)
+    .sort();
+  if (networks.length > 0) return networks;
+  throw new MeshError("not-permitted", `${home.stateDirectory} belongs to another user, and no daemon of its runs`);
+}
+
+function filesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch (failure) {
+    if (errnoOf(failure) === "EACCES" || errnoOf(failure) === "ENOENT") return [];
     throw failure;
   }
 }
@@ -96,7 +117,7 @@ function readCurrent(home: Home): string | undefined {
   try {
     return readFileSync(currentNetworkFile(home), "utf8").trim();
   } catch (failure) {
-    if (errnoOf(failure) === "ENOENT") return undefined;
+    if (errnoOf(failure) === "ENOENT" || errnoOf(failure) === "EACCES") return undefined;
     throw failure;
   }
 }

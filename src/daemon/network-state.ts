@@ -4,7 +4,7 @@ import { MAX_ADVERTISED_ROUTES, MAX_SSH_PORTS } from "../api/bounds.ts";
 import { exitNodesSchema } from "../api/exit-node.ts";
 import { networkInfoSchema, selfInfoSchema } from "../api/network-map.ts";
 import { peerPreferenceSchema, transportOrderSchema } from "../api/path-preference.ts";
-import { filterSettingsSchema } from "../api/peer-config.ts";
+import { filterSettingsSchema, groupNameSchema } from "../api/peer-config.ts";
 import { cidrSchema, instantSchema, key32Schema, nameSchema, portSchema, sha256HexSchema } from "../api/primitives.ts";
 import { sshJumpSchema } from "../api/ssh-jump.ts";
 import { TRANSPORT_NAMES } from "../base/transports.ts";
@@ -60,6 +60,8 @@ export const settingsSchema = z.strictObject({
   exitAllowLan: z.boolean().default(false),
   /** This machine has a name server for the mesh. */
   dns: z.boolean().default(true),
+  /** The group of this host whose members may ask the daemon for more than everybody; null for none. */
+  localGroup: groupNameSchema.nullable().default(null),
 });
 export type Settings = z.output<typeof settingsSchema>;
 
@@ -81,6 +83,7 @@ export const DEFAULT_SETTINGS: Settings = {
   exitNodes: [],
   exitAllowLan: false,
   dns: true,
+  localGroup: null,
 };
 
 const intentSchema = z.strictObject({ version: z.literal(1), intent: z.enum(["up", "down"]) });

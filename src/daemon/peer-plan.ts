@@ -39,6 +39,8 @@ export interface PeerPlan {
   readonly exitNodes: string[] | undefined;
   readonly exitAllowLan: boolean | undefined;
   readonly dns: boolean | undefined;
+  /** Null: no group any more. */
+  readonly localGroup: string | null | undefined;
   /** A service stays, `stopped`, after `mesh down`; any other daemon ends. */
   readonly isService: boolean;
 }

@@ -9,7 +9,7 @@ import { advertisableRoute } from "../exit/advertised-route.ts";
 import { writeFileAtomic } from "../host/atomic-file.ts";
 import { HostChanges } from "../host/changes/host-changes.ts";
 import { IpRoute } from "../host/ip-route.ts";
-import { requireFreeInterface, requireNetAdmin, requireTunDevice } from "../host/preflight.ts";
+import { requireFreeInterface, requireGroup, requireNetAdmin, requireTunDevice } from "../host/preflight.ts";
 import { DEFAULT_FWMARK } from "../host/underlay/firewall-mark.ts";
 import { underlaySockets } from "../host/underlay/underlay-sockets.ts";
 import { requireUsableJump } from "../transports/ssh/jump-host.ts";
@@ -70,6 +70,7 @@ async function startPeer(plan: PeerPlan, deps: RunPeerDeps, resources: DisposeSt
   const existing = await state.enrolment.read();
   const settings = settingsOf(plan, await state.settings.read());
   // What can be known to fail fails before a token is spent.
+  if (plan.localGroup != null) requireGroup(plan.localGroup);
   await requireFreeInterface(settings.interface, new IpRoute());
   await requireFreePort(settings.listenPort);
   const ranges = existing === undefined ? [] : [existing.network.cidr4, existing.network.cidr6];
@@ -187,6 +188,7 @@ function settingsOf(plan: PeerPlan, stored: Settings | undefined): Settings {
     exitNodes: plan.exitNodes ?? base.exitNodes,
     exitAllowLan: plan.exitAllowLan ?? base.exitAllowLan,
     dns: plan.dns ?? base.dns,
+    localGroup: plan.localGroup === undefined ? base.localGroup : plan.localGroup,
   };
 }
 

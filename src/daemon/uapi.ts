@@ -1,6 +1,7 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
 import type { Logger } from "../base/logger.ts";
+import { drained } from "./drained.ts";
 import { type UapiDevice, type UapiRequest, UapiRequestReader, uapiDump } from "./uapi-text.ts";
 import { isServed, listenOnUnixSocket } from "./unix-socket.ts";
 
@@ -75,21 +76,7 @@ async function answer(socket: Socket, request: UapiRequest, device: () => UapiDe
   else {
     for (const chunk of uapiDump(device())) {
       if (!socket.write(chunk)) await drained(socket);
+      if (socket.destroyed) return;
     }
   }
-}
-
-function drained(socket: Socket): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const onDrain = () => {
-      socket.off("close", onClose);
-      resolve();
-    };
-    const onClose = () => {
-      socket.off("drain", onDrain);
-      reject(new Error("closed before it was drained"));
-    };
-    socket.once("drain", onDrain);
-    socket.once("close", onClose);
-  });
 }

@@ -22,11 +22,12 @@ export function isServed(path: string): Promise<boolean> {
 }
 
 /**
- * Lets `server` listen at `path`, for its owner and root only (connecting to a Unix socket needs write permission on it).
+ * Lets `server` listen at `path`, for its owner and root only unless `mode` says more (connecting to a Unix socket needs write
+ * permission on it).
  * What a dead process left there is removed first. Returns false, and does nothing, where a live process serves the name.
  * Failures of single connections later on (no file descriptors left) are logged: nobody hearing them would end the process.
  */
-export async function listenOnUnixSocket(server: Server, path: string, logger: Logger): Promise<boolean> {
+export async function listenOnUnixSocket(server: Server, path: string, logger: Logger, mode = 0o600): Promise<boolean> {
   await mkdir(dirname(path), { recursive: true, mode: 0o755 });
   if (await isServed(path)) return false;
   await removeSocket(path);
@@ -44,7 +45,7 @@ export async function listenOnUnixSocket(server: Server, path: string, logger: L
     }
   });
   server.on("error", (failure) => logger.warn({ failure, path }, "a connection was not accepted"));
-  await chmod(path, 0o600);
+  await chmod(path, mode);
   return true;
 }
 

@@ -1,6 +1,8 @@
 import { readFileSync, statSync } from "node:fs";
 import { errnoOf, MeshError } from "../base/errors.ts";
+import { quote } from "../base/quote.ts";
 import { cidrsOverlap, formatCidr, parseCidr, parseInterfaceAddress } from "../packet/cidr.ts";
+import { groupId } from "./ffi/group-id.ts";
 import type { HostAddress, HostRoute, IpRoute } from "./ip-route.ts";
 
 // Bits of /proc/PID/status CapEff (capability.h).
@@ -30,6 +32,14 @@ export function requireTunDevice(path = "/dev/net/tun"): void {
     if (errnoOf(failure) !== "ENOENT") throw failure;
   }
   throw new MeshError("no-tun-device", `there is no TUN device at ${path}`);
+}
+
+/** @throws MeshError `not-found` */
+export function requireGroup(name: string): void {
+  if (groupId(name) !== undefined) return;
+  throw new MeshError("not-found", `there is no group ${quote(name)} on this host`, {
+    hint: "Check the name, or make the group: `groupadd NAME`.",
+  });
 }
 
 /** @throws MeshError `bad-interface-name` */

@@ -42,6 +42,7 @@ export const EINTR = 4;
 export const EIO = 5;
 export const EAGAIN = 11;
 export const EINVAL = 22;
+export const ERANGE = 34;
 export const EMSGSIZE = 90;
 export const EAFNOSUPPORT = 97;
 export const EADDRNOTAVAIL = 99;

@@ -1,5 +1,5 @@
 import { peerAcceptSchema, pingRequestSchema, preferenceRequestSchema } from "../../../api/local.ts";
-import { type Exchange, hangUp, readJson, startLines } from "../exchange.ts";
+import { type Exchange, hangUp, readJson, sendLine, startLines } from "../exchange.ts";
 import { answers, parseWith, type Routes, takes } from "../route.ts";
 
 /** Peers, and the paths to them. */
@@ -16,7 +16,7 @@ async function pingPeer({ request, response, target }: Exchange): Promise<void> 
   for await (const reply of target.ping(parsed, hungUp)) {
     if (hungUp.aborted) return;
     if (!response.headersSent) startLines(response);
-    response.write(`${JSON.stringify(reply)}\n`);
+    await sendLine(response, reply);
   }
   response.end();
 }

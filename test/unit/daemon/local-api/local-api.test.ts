@@ -14,6 +14,8 @@ import { UnixHttp } from "../../../../src/cli/unix-http.ts";
 import { LocalApi } from "../../../../src/daemon/local-api/local-api.ts";
 import { DEFAULTS, FakeDaemon } from "./fake-daemon.ts";
 
+const DEPS = { logger: silentLogger, group: () => null };
+
 describe("the local API", () => {
   let directory: string;
   let path: string;
@@ -25,7 +27,7 @@ describe("the local API", () => {
     directory = mkdtempSync(join(tmpdir(), "mesh-api-"));
     path = join(directory, "run", "peer-mesh.sock");
     daemon = new FakeDaemon();
-    api = await LocalApi.open(path, daemon, { logger: silentLogger });
+    api = await LocalApi.open(path, daemon, DEPS);
     client = new UnixHttp(path, () => new MeshError("no-daemon", "no daemon"));
   });
   afterEach(async () => {
@@ -85,8 +87,8 @@ describe("the local API", () => {
     expect(await post("/v1/filter/default", { direction: "in", verdict: null })).toEqual(DEFAULTS);
   });
 
-  it("listens on a socket that only its owner and root can connect to, and removes it at the end", async () => {
-    expect(statSync(path).mode & 0o777).toBe(0o600);
+  it("listens on a socket to which everybody can connect, and removes it at the end", async () => {
+    expect(statSync(path).mode & 0o777).toBe(0o666);
     await api.close();
     expect(() => statSync(path)).toThrow();
     await expect(post("/v1/down", {})).rejects.toMatchObject({ code: "no-daemon", exitStatus: 3 });
@@ -186,20 +188,20 @@ describe("the local API", () => {
   });
 
   it("refuses a second daemon, and takes over from one that died", async () => {
-    await expect(LocalApi.open(path, daemon, { logger: silentLogger })).rejects.toMatchObject({
+    await expect(LocalApi.open(path, daemon, DEPS)).rejects.toMatchObject({
       code: "already-running",
       exitStatus: 6,
     });
     await api.close();
     await leaveStaleSocket(path);
-    api = await LocalApi.open(path, daemon, { logger: silentLogger });
+    api = await LocalApi.open(path, daemon, DEPS);
     expect(await client.call({ method: "GET", path: "/v1/status" }, statusSchema)).toEqual(daemon.status());
   });
 
   it("never removes what is no socket", async () => {
     await api.close();
     writeFileSync(path, "somebody's file");
-    await expect(LocalApi.open(path, daemon, { logger: silentLogger })).rejects.toThrow();
+    await expect(LocalApi.open(path, daemon, DEPS)).rejects.toThrow();
     expect(statSync(path).isFile()).toBe(true);
   });
 });
