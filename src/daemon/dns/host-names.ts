@@ -23,6 +23,8 @@ export class HostNames implements AsyncDisposable {
   readonly #interface: InterfaceIdentity;
   readonly #deps: HostNamesDeps;
   #asked: string | undefined;
+  /** The last look failed: nobody else tells when to look again. */
+  #isLookOwed = false;
   #isClosed = false;
   #turn: Promise<void> = Promise.resolve();
 
@@ -66,15 +68,17 @@ export class HostNames implements AsyncDisposable {
     try {
       const wish = this.#wish();
       const asked = JSON.stringify(wish);
-      if (asked === this.#asked && !isLook) return;
+      if (asked === this.#asked && !isLook && !this.#isLookOwed) return;
       if (asked === this.#asked) await resolver.look();
       else if (wish === undefined) await resolver.release("this machine has no name server for the mesh");
       else await resolver.use(wish);
       this.#asked = asked;
+      this.#isLookOwed = false;
       const { inForce, reason } = resolver.state;
       if (inForce || wish === undefined) warnings.clear(CAUSE);
       else warnings.set(CAUSE, `this host's programs do not know the mesh's names: ${reason}`);
     } catch (failure) {
+      this.#isLookOwed = true;
       const { message } = asMeshError(failure);
       logger.debug({ err: failure }, "the host's resolver cannot be told of the mesh");
       warnings.set(CAUSE, `this host's programs do not know the mesh's names: ${message}`);
