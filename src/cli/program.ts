@@ -6,6 +6,7 @@ import { registerAssociation } from "./commands/association.ts";
 import { registerAudit } from "./commands/audit.ts";
 import { registerBackup } from "./commands/backup.ts";
 import { registerCidr } from "./commands/cidr.ts";
+import { registerCompletion } from "./commands/completion.ts";
 import { registerConfig } from "./commands/config.ts";
 import { registerDns } from "./commands/dns.ts";
 import { registerDown } from "./commands/down.ts";
@@ -57,44 +58,60 @@ export async function runCli(args: readonly string[]): Promise<number> {
   }
 }
 
-function buildProgram(exit: ExitHolder): Command {
+/** All commands, in groups as `mesh --help` and `docs/cli.md` show them. */
+export function buildProgram(exit: ExitHolder): Command {
   const program = new Command("mesh")
     .description("An overlay network: one WireGuard session per pair of peers, over whatever path works")
-    .version(softwareVersion(), "--version")
+    .version(softwareVersion(), "--version", "print the version")
+    .helpOption("-h, --help", "say what a command does, and its options")
+    .helpCommand(false)
     .exitOverride()
-    .configureHelp({ showGlobalOptions: true })
+    .configureHelp({ showGlobalOptions: true, minWidthToWrap: 20 })
     .configureOutput({ outputError: () => {} })
     .showSuggestionAfterError(true);
   addGlobalOptions(program);
-  registerServe(program);
-  registerRelay(program);
+
+  program.commandsGroup("This machine in a network:");
+  registerJoin(program);
+  registerUp(program);
+  registerDown(program);
+  registerLeave(program);
+  registerStatus(program, exit);
+  registerKeys(program);
+  registerUndo(program);
+
+  program.commandsGroup("Peers and paths:");
+  registerPeers(program);
+  registerPing(program);
+  registerPaths(program);
+  registerPrefer(program);
+  registerExplain(program, exit);
+  registerNetcheck(program);
+
+  program.commandsGroup("Traffic and names:");
+  registerFilter(program, exit, openAdmin);
+  registerExit(program, exit);
+  registerRoute(program);
+  registerDns(program);
+
+  program.commandsGroup("The network, for admins:");
   registerToken(program);
   registerInvite(program);
   registerPeer(program, openAdmin);
   registerCidr(program, openAdmin);
   registerAssociation(program, openAdmin);
-  registerAudit(program);
-  registerBackup(program);
-  registerJoin(program);
-  registerUp(program);
-  registerDown(program);
-  registerUndo(program);
-  registerLeave(program);
-  registerStatus(program, exit);
   registerPolicy(program, exit);
-  registerPeers(program);
-  registerPaths(program);
-  registerPing(program);
-  registerPrefer(program);
-  registerFilter(program, exit, openAdmin);
-  registerExit(program, exit);
-  registerRoute(program);
-  registerDns(program);
-  registerExplain(program, exit);
-  registerNetcheck(program);
-  registerKeys(program);
+  registerAudit(program);
+
+  program.commandsGroup("Coordinator and relays:");
+  registerServe(program);
+  registerRelay(program);
+  registerBackup(program);
+
+  program.commandsGroup("The program:");
   registerInit(program);
   registerConfig(program);
+  registerCompletion(program);
   registerVersion(program);
   return program;
 }

@@ -157,10 +157,10 @@ function withRuleFlags(command: Command): Command {
     .option("--protocol <protocol>", "tcp, udp, icmp or any (default: tcp and udp)")
     .option("--action <action>", "allow, deny or reject")
     .option("--direction <direction>", "in: what peers start; out: what this machine starts (default: in)")
-    .option("--source-peer <name>", "from this peer")
+    .option("--source-peer <peer>", "from this peer")
     .option("--source-cidr <cidr>", "from these addresses: a CIDR or the name of one")
     .option("--source-tag <tag>", "from peers with this tag")
-    .option("--dest-peer <name>", "to this peer")
+    .option("--dest-peer <peer>", "to this peer")
     .option("--dest-cidr <cidr>", "to these addresses: a CIDR or the name of one")
     .option("--dest-tag <tag>", "to peers with this tag")
     .option("--comment <text>", "a note for people");

@@ -18,7 +18,7 @@ export function registerJoin(program: Command): void {
     .option("--token <token>", "what `mesh token create` printed (MESH_TOKEN)")
     .option("--token-file <file>", "a file that holds the token, - for standard input")
     .option("--invite <file>", "an invitation, as `mesh invite create` wrote it, - for standard input")
-    .option("--name <peer>", "the name of this peer (default: the host name)");
+    .option("--name <name>", "the name of this peer (default: the host name)");
   addDaemonOptions(join).action(async (token: string | undefined, flags: JoinFlags, command: Command) => {
     const { resolvePeerSettings } = await import("../peer-options.ts");
     const { findToken } = await import("../token-source.ts");

@@ -24,28 +24,28 @@ export function registerPeer(program: Command, openAdmin: OpenAdmin): void {
     });
 
   peer
-    .command("rename <name> <new-name>")
+    .command("rename <peer> <new-name>")
     .description("call a peer something else; it keeps its address and keys")
     .action(async (name: string, to: string, _flags: object, command: Command) => {
       tell(command, await (await admin(command)).renamePeer(name, to), () => `${name} is ${to} now`);
     });
 
   peer
-    .command("enable <name>")
+    .command("enable <peer>")
     .description("let a disabled peer in again")
     .action(async (name: string, _flags: object, command: Command) => {
       tell(command, await (await admin(command)).setPeerEnabled(name, true), () => `${name} is enabled`);
     });
 
   peer
-    .command("disable <name>")
+    .command("disable <peer>")
     .description("shut a peer out, at once and until it is enabled; it keeps its name and address")
     .action(async (name: string, _flags: object, command: Command) => {
       tell(command, await (await admin(command)).setPeerEnabled(name, false), () => `${name} is disabled`);
     });
 
   peer
-    .command("delete <name>")
+    .command("delete <peer>")
     .description(
       "take a peer out of the network for good: its name is free again, its address never is; or uninvite it",
     )
@@ -57,7 +57,7 @@ export function registerPeer(program: Command, openAdmin: OpenAdmin): void {
     });
 
   peer
-    .command("set-admin <name> <on|off>")
+    .command("set-admin <peer> <on|off>")
     .description("give a peer the right to administer the network, or take it away")
     .action(async (name: string, text: string, _flags: object, command: Command) => {
       if (text !== "on" && text !== "off") throw new MeshError("bad-usage", "the admin right is on or off");
@@ -67,7 +67,7 @@ export function registerPeer(program: Command, openAdmin: OpenAdmin): void {
     });
 
   peer
-    .command("tag <name> [tags...]")
+    .command("tag <peer> [tags...]")
     .description("give a peer these tags, and no others; none to clear them")
     .action(async (name: string, tags: string[], _flags: object, command: Command) => {
       const changed = await (await admin(command)).tagPeer(name, tags);
@@ -79,7 +79,7 @@ export function registerPeer(program: Command, openAdmin: OpenAdmin): void {
     });
 
   peer
-    .command("override-endpoint <name> [endpoint]")
+    .command("override-endpoint <peer> [endpoint]")
     .description("have the others try the peer at this HOST:PORT first; names are resolved by whoever dials")
     .option("--unset", "drop it: the peer is where it says itself")
     .action(async (name: string, text: string | undefined, { unset }: { unset?: boolean }, command: Command) => {

@@ -39,6 +39,15 @@ describe("command lines that cannot be carried out", () => {
   });
 
   it.each([
+    ["a command", ["stauts"], "Did you mean status?"],
+    ["a command below another", ["peer", "renam"], "Did you mean rename?"],
+    ["a flag", ["status", "--jsn"], "Did you mean --json?"],
+  ])("%s that is nearly one is asked back", async (_what, args, question) => {
+    expect(await runCli(args)).toBe(2);
+    expect(stderr).toContain(question);
+  });
+
+  it.each([
     ["an unknown command", ["frobnicate"], 2, "bad-usage"],
     ["no command", [], 2, "bad-usage"],
     ["an unknown flag", ["status", "--frobnicate"], 2, "bad-usage"],
