@@ -1,8 +1,9 @@
 import { defineConfig } from "vitest/config";
+import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 // Kinds of test: `unit` and `compliance` touch next to nothing of the machine, `sim` runs on a virtual clock,
 // `lab` drives real daemons in network namespaces and needs root, one file at a time: it shares two cores. `beside` is
-// lab tests that mostly wait, for daemons or for timers, and hold no bound on speed: `npm test` runs them two files at a
+// lab tests that mostly wait, for daemons or for timers, and hold no bound on speed: `npm test` runs them three files at a
 // time, beside the others; `realtime` is those that do nothing but wait for minutes, beside both. `alone` is lab tests of a
 // dozen daemons with tight bounds on time: they run when all others are done. `soak` is lab tests too long or too often
 // repeated for `npm test`: `npm run soak` runs them.
@@ -61,8 +62,22 @@ const BESIDE = [
   "test/lab/wireguard-robustness.test.ts",
 ];
 
+/** Of those, the longest, longest first: begun last, one of them would run on when all others are done. */
+const LONGEST = ["installation", "daemon-life", "exit-leaks", "serve-join", "exit-offer", "join", "filter", "explain"];
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const placeOf = ({ moduleId }: TestSpecification) => {
+      const place = LONGEST.findIndex((name) => moduleId.endsWith(`/test/lab/${name}.test.ts`));
+      return place < 0 ? LONGEST.length : place;
+    };
+    return (await super.sort(files)).toSorted((a, b) => placeOf(a) - placeOf(b));
+  }
+}
+
 export default defineConfig({
   test: {
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         test: {

@@ -12,16 +12,16 @@ import { runMain } from "./lib/console.mjs";
 import { countResults, reportTo, vitest } from "./lib/vitest.mjs";
 import { setup } from "./setup.mjs";
 
-/** Projects of tests that mostly wait, or do nothing else: each runs beside the others. */
-const WAITING = ["beside", "realtime"];
+/** Projects of tests that mostly wait, or do nothing else, and how many files of each at a time: they run beside the others. */
+const WAITING = { beside: 3, realtime: 2 };
 
 /** Every test. @returns the exit status */
 async function everyTest() {
   const directory = await mkdtemp(join(tmpdir(), "mesh-test-"));
   try {
     const reportOf = (name) => join(directory, name);
-    const waiting = WAITING.map((name) =>
-      vitest(["--project", name, "--maxWorkers=2", ...reportTo(reportOf(name))], { foreground: false }),
+    const waiting = Object.entries(WAITING).map(([name, workers]) =>
+      vitest(["--project", name, `--maxWorkers=${workers}`, ...reportTo(reportOf(name))], { foreground: false }),
     );
     const others = await vitest(["--project", "unit", "--project", "lab", ...reportTo(reportOf("others"))], {
       foreground: true,
@@ -29,7 +29,7 @@ async function everyTest() {
     const waited = await Promise.all(waiting);
     for (const { output } of waited) process.stdout.write(output);
     const alone = await vitest(["--project", "alone", ...reportTo(reportOf("alone"))], { foreground: true });
-    process.stdout.write(`${await countResults([...WAITING, "others", "alone"].map(reportOf))}\n`);
+    process.stdout.write(`${await countResults([...Object.keys(WAITING), "others", "alone"].map(reportOf))}\n`);
     return [others, ...waited, alone].find(({ status }) => status !== 0)?.status ?? 0;
   } finally {
     await rm(directory, { recursive: true, force: true });
