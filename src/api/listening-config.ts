@@ -19,21 +19,26 @@ export const publicUrlSchema = z
   .refine((text) => URL.canParse(text) && new URL(text).username === "", "a URL without a user name")
   .transform((text) => text.replace(/\/+$/, ""));
 
+/** `off` is none of them. As many as peers can be told of. */
+const addressesOrOff = (example: string) =>
+  z.union(
+    [
+      // Before the addresses: a bare `off` (a boolean in YAML 1.1) is none of them.
+      z.union([z.literal("off"), z.literal(false)]).transform((): string[] => []),
+      listenSchema.transform((one) => [one]),
+      z.array(listenSchema).min(1).max(8),
+    ],
+    `off, or an address such as ${example}, or a list of them`,
+  );
+
+/** Where metrics are served. */
+export const metricsListenSchema = addressesOrOff("127.0.0.1:9586");
+
 export const listeningShape = {
   home: z.string().min(1).optional(),
   listen: z.union([listenSchema.transform((one) => [one]), z.array(listenSchema).min(1).max(16)]).optional(),
-  stun_listen: z
-    .union(
-      [
-        // Before the addresses: a bare `off` (a boolean in YAML 1.1) is none of them.
-        z.union([z.literal("off"), z.literal(false)]).transform((): string[] => []),
-        listenSchema.transform((one) => [one]),
-        // As many ports as peers can be told of.
-        z.array(listenSchema).min(1).max(8),
-      ],
-      "off, or an address such as :3478, or a list of them",
-    )
-    .optional(),
+  stun_listen: addressesOrOff(":3478").optional(),
+  metrics_listen: metricsListenSchema.optional(),
   public_url: z.union([publicUrlSchema.transform((one) => [one]), z.array(publicUrlSchema).max(8)]).optional(),
   tls: z
     .union(
@@ -66,6 +71,7 @@ export function listeningOptions(file: ListeningKeys) {
     home: file.home,
     listen: file.listen,
     stunListen: file.stun_listen,
+    metricsListen: file.metrics_listen,
     publicUrls: file.public_url,
     tls: typeof tls === "object" ? { certFile: tls.cert, keyFile: tls.key } : tls,
     relayLimits:

@@ -3,6 +3,7 @@ import { MAX_ADVERTISED_ROUTES, MAX_SSH_PORTS } from "./bounds.ts";
 import { writtenExitNodesSchema } from "./exit-node.ts";
 import { filterDefaultSchema, filterRuleSchema, writtenFilterRuleSchema } from "./filter-rule.ts";
 import { joiningShape } from "./joining-config.ts";
+import { metricsListenSchema } from "./listening-config.ts";
 import { transportOrderSchema, writtenPreferenceSchema } from "./path-preference.ts";
 import { cidrSchema, nameSchema, portSchema } from "./primitives.ts";
 import { writtenSshSchema } from "./ssh-jump.ts";
@@ -97,6 +98,7 @@ export const peerConfigSchema = z
     exit_allow_lan: z.boolean().optional(),
     dns: z.boolean().optional(),
     local_group: localGroupSchema.optional(),
+    metrics_listen: metricsListenSchema.optional(),
     detach: z.boolean().optional(),
     log_format: z.enum(["pretty", "json"]).optional(),
     verbose: z.boolean().optional(),
@@ -126,6 +128,7 @@ export const peerConfigSchema = z
     exitAllowLan: file.exit_allow_lan,
     dns: file.dns,
     localGroup: file.local_group,
+    metricsListen: file.metrics_listen,
     detach: file.detach,
     logFormat: file.log_format,
     verbose: file.verbose,

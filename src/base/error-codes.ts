@@ -99,6 +99,7 @@ export const ERROR_CODES = {
     http: 502,
     hint: "Check HTTPS_PROXY (http://USER:PASSWORD@HOST:PORT), or name the host in NO_PROXY.",
   },
+  "not-ready": { exit: 1, http: 503, hint: "Ask again in a moment; the log says what is amiss." },
   "shutting-down": { exit: 1, http: 503, hint: "The coordinator is stopping; connect again in a moment." },
   "store-missing": {
     exit: 1,

@@ -1,7 +1,15 @@
 import type { Command } from "commander";
 import { MAX_ADVERTISED_ROUTES, MAX_SSH_PORTS } from "../api/bounds.ts";
 import { TRANSPORT_NAMES, type TransportName } from "../base/transports.ts";
-import { fwmarkOption, integerOption, networksOption, portsOption, transportsOption } from "./option-parsers.ts";
+import { METRICS_LISTEN_HELP } from "./listening-flags.ts";
+import {
+  collect,
+  fwmarkOption,
+  integerOption,
+  networksOption,
+  portsOption,
+  transportsOption,
+} from "./option-parsers.ts";
 
 /** Flags of `join` and `up` that say how the daemon runs. */
 export interface DaemonFlags {
@@ -20,6 +28,7 @@ export interface DaemonFlags {
   readonly exitAllowLan?: boolean;
   readonly dns?: boolean;
   readonly localGroup?: string;
+  readonly metricsListen?: string[];
   readonly detach?: boolean;
 }
 
@@ -71,5 +80,6 @@ export function addDaemonOptions(command: Command): Command {
       "--local-group <group>",
       "group whose members may use this daemon, but for what is root's alone; off for none (default; docs/local-api.md)",
     )
+    .option("--metrics-listen <address>", METRICS_LISTEN_HELP, collect)
     .option("--detach", "run in the background");
 }

@@ -8,9 +8,13 @@ export interface ListeningFlags {
   readonly config?: string;
   readonly listen?: string[];
   readonly stunListen?: string[];
+  readonly metricsListen?: string[];
   readonly publicUrl?: string[];
   readonly tls?: string;
 }
+
+export const METRICS_LISTEN_HELP =
+  "where to serve Prometheus metrics, /healthz and /readyz, or off; may be repeated (default: off; docs/metrics.md)";
 
 /** @param defaultListen where it listens when nothing is said */
 export function addListeningOptions(command: Command, defaultListen: string): Command {
@@ -22,6 +26,7 @@ export function addListeningOptions(command: Command, defaultListen: string): Co
       "where to answer STUN over UDP, or off; may be repeated; one alone stands for its port and the next (default: :3478)",
       collect,
     )
+    .option("--metrics-listen <address>", METRICS_LISTEN_HELP, collect)
     .option("--public-url <url>", "how peers reach it; may be repeated", collect)
     .option("--tls <mode>", "auto (the coordinator's own CA), off (behind a proxy), or CERT,KEY files (default: auto)");
 }
@@ -30,10 +35,16 @@ export function addListeningOptions(command: Command, defaultListen: string): Co
 export function listeningKeys(flags: ListeningFlags): object {
   return {
     listen: flags.listen,
-    stun_listen: flags.stunListen?.length === 1 ? flags.stunListen[0] : flags.stunListen,
+    stun_listen: oneOrMore(flags.stunListen),
+    metrics_listen: oneOrMore(flags.metricsListen),
     public_url: flags.publicUrl,
     tls: flags.tls === undefined ? undefined : parseTls(flags.tls),
   };
+}
+
+/** As a file would have it: `off` stands alone. */
+export function oneOrMore(values: string[] | undefined): string | string[] | undefined {
+  return values?.length === 1 ? values[0] : values;
 }
 
 /** Flags go through the schema of the file, so that both have the same rules. @throws MeshError `bad-usage` */

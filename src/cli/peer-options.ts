@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { metricsListenSchema } from "../api/listening-config.ts";
 import {
   interfaceNameSchema,
   loadPeerConfig,
@@ -14,6 +15,7 @@ import { findConfig } from "./config-search.ts";
 import type { DaemonFlags } from "./daemon-flags.ts";
 import { parseExitNodes } from "./exit-nodes-option.ts";
 import { type GlobalOptions, globalOptions } from "./globals.ts";
+import { oneOrMore } from "./listening-flags.ts";
 
 /** Flags, environment and file in one; the earlier wins. */
 export interface PeerSettings {
@@ -34,6 +36,7 @@ export interface PeerSettings {
   readonly dns: boolean | undefined;
   /** Null: no group. */
   readonly localGroup: string | null | undefined;
+  readonly metricsListen: string[] | undefined;
   readonly detach: boolean;
 }
 
@@ -77,6 +80,7 @@ export async function resolvePeerSettings(flags: DaemonFlags, command: Command):
     exitAllowLan: flags.exitAllowLan ?? config.exitAllowLan,
     dns: flags.dns ?? config.dns,
     localGroup: flags.localGroup === undefined ? config.localGroup : parseLocalGroup(flags.localGroup),
+    metricsListen: flags.metricsListen === undefined ? config.metricsListen : parseMetricsListen(flags.metricsListen),
     detach: flags.detach ?? config.detach ?? false,
   };
 }
@@ -86,6 +90,13 @@ function parseLocalGroup(text: string): string | null {
   const parsed = localGroupSchema.safeParse(text);
   if (parsed.success) return parsed.data;
   throw new MeshError("bad-usage", `--local-group: ${quote(text)} cannot be the name of a group`);
+}
+
+/** @throws MeshError `bad-usage` */
+function parseMetricsListen(values: string[]): string[] {
+  const parsed = metricsListenSchema.safeParse(oneOrMore(values));
+  if (parsed.success) return parsed.data;
+  throw new MeshError("bad-usage", `--metrics-listen: ${parsed.error.issues[0]?.message ?? "a wrong value"}`);
 }
 
 const EMPTY_CONFIG: PeerConfig = {
@@ -113,6 +124,7 @@ const EMPTY_CONFIG: PeerConfig = {
   exitAllowLan: undefined,
   dns: undefined,
   localGroup: undefined,
+  metricsListen: undefined,
   detach: undefined,
   logFormat: undefined,
   verbose: undefined,

@@ -58,6 +58,7 @@ export function peerPlan(mode: PeerPlan["mode"], settings: PeerSettings, joining
     exitAllowLan: settings.exitAllowLan,
     dns: settings.dns,
     localGroup: settings.localGroup,
+    metricsListen: settings.metricsListen ?? [],
     isService: isServiceProcess(),
   };
 }

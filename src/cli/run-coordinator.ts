@@ -47,6 +47,7 @@ export async function serve(flags: ServeFlags, command: Command): Promise<void> 
       listen: options.listen,
       stunListen: options.stunListen ?? DEFAULT_STUN_LISTEN,
       stunMayFail: options.stunListen === undefined,
+      metricsListen: options.metricsListen,
       publicUrls: options.publicUrls,
       name: options.name,
       domain: options.domain,

@@ -56,6 +56,7 @@ export async function runRelay(flags: RelayFlags, command: Command): Promise<voi
       listen: options.listen ?? DEFAULT_LISTEN,
       stunListen: options.stunListen ?? DEFAULT_STUN_LISTEN,
       stunMayFail: options.stunListen === undefined,
+      metricsListen: options.metricsListen ?? [],
       publicUrls,
       tls,
       trustedProxies: options.trustedProxies ?? [],

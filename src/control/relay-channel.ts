@@ -63,6 +63,11 @@ export class RelayChannel implements AsyncDisposable {
     return this.#isWelcome;
   }
 
+  /** The coordinator knows us, and is in touch. */
+  get isConnected(): boolean {
+    return this.#isWelcome;
+  }
+
   close(): Promise<void> {
     return this.#link.close();
   }

@@ -36,6 +36,8 @@ import { type CoordinatorLimits, DEFAULT_LIMITS } from "./limits.ts";
 import { ChangeLog } from "./maps/change-log.ts";
 import { Distribution } from "./maps/distribution.ts";
 import { MapBuilder } from "./maps/map-builder.ts";
+import { openMetrics, storeReadiness } from "./metrics/open-metrics.ts";
+import { RequestTimings } from "./metrics/request-timings.ts";
 import { type NetworkIdentity, openNetwork } from "./network-setup.ts";
 import type { CoordinatorDeps, CoordinatorOptions } from "./options.ts";
 import { EphemeralPeers } from "./peers/ephemeral.ts";
@@ -152,7 +154,9 @@ async function assemble(
     stunPorts: [...new Set(stun.addresses.map(({ port }) => port))],
   };
   const parts = { network, services, store, registry, relays, authority, clientAddresses };
-  const control = openControl(settings, parts, resources);
+  const distribution = new Distribution(registry, clock, limits.pushIntervalMs);
+  resources.defer(() => distribution.close());
+  const control = openControl(settings, { ...parts, distribution }, resources);
   const removal: RemovalDeps = {
     registry,
     ephemeralRestMs: limits.ephemeralRestMs,
@@ -181,6 +185,7 @@ async function assemble(
   };
   const { directory } = settings;
   const forAdmins = adminRoutes({ ...removal, network, store, relays, relayRegistrar, clock, addressing, directory });
+  const timings = new RequestTimings();
   const servers = new PublicServers({
     network,
     softwareVersion: softwareVersion(),
@@ -194,6 +199,8 @@ async function assemble(
     control,
     upgrades,
     limits,
+    timings,
+    readiness: storeReadiness(store),
     clock,
     logger,
   });
@@ -214,9 +221,13 @@ async function assemble(
     handlers: forAdmins,
     callerOf: () => ({ kind: "host" }),
     bodyBytes: limits.bodyBytes,
+    timings,
     logger,
   });
   resources.defer(await openAdminSocket(adminSocketPath, adminApp.callback(), limits, logger));
+
+  const metrics = { registry, relays, distribution, store, requests: timings, upgrades, logger };
+  await openMetrics(options.metricsListen ?? [], metrics, resources);
 
   const firstToken = await createFirstToken(store, addressing, clock.wallMs());
   const host =
@@ -253,14 +264,13 @@ async function openState(settings: Settings, resources: DisposeStack): Promise<S
 interface ControlParts extends State {
   readonly services: CoordinatorServices;
   readonly relays: RelayRegistry;
+  readonly distribution: Distribution;
   readonly clientAddresses: ClientAddresses;
 }
 
 function openControl(settings: Settings, parts: ControlParts, resources: DisposeStack): ControlServer {
   const { clock, logger, limits } = settings;
-  const { network, registry, relays, authority, store, services, clientAddresses } = parts;
-  const distribution = new Distribution(registry, clock, limits.pushIntervalMs);
-  resources.defer(() => distribution.close());
+  const { network, registry, relays, authority, store, services, distribution, clientAddresses } = parts;
   const maps = new MapBuilder(network, registry);
   const policies = new PolicyBuilder(registry);
   const control = new ControlServer({

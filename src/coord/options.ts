@@ -35,6 +35,8 @@ export interface CoordinatorOptions {
   readonly tls?: TlsOption | undefined;
   /** Proxies whose `X-Forwarded-For` is believed. Default: none. */
   readonly trustedProxies?: readonly string[] | undefined;
+  /** Where to serve metrics, `/healthz` and `/readyz` over plain HTTP, written as in `listen`. Default: nowhere. */
+  readonly metricsListen?: readonly string[] | undefined;
   /** The machine that it runs on is to be a peer as well: there is a door on loopback for it. Default: no. */
   readonly hostJoins?: boolean | undefined;
 }

@@ -35,7 +35,7 @@ import { PeerSession } from "./peer-session.ts";
 import { removeNetwork } from "./remove-network.ts";
 import { rotateKeys } from "./rotate-keys.ts";
 import { deriveState, type Intent } from "./state.ts";
-import { buildStatus } from "./status-builder.ts";
+import { buildStatus, type StatusSources } from "./status-builder.ts";
 import { underlayDial } from "./underlay-dial.ts";
 import { Warnings } from "./warnings.ts";
 
@@ -126,10 +126,15 @@ export class Daemon implements LocalApiTarget, AsyncDisposable {
   }
 
   status(): Status {
+    return buildStatus(this.statusSources());
+  }
+
+  /** What a status and the metrics are made of. */
+  statusSources(): StatusSources {
     const { enrolment, paths } = this.#options;
     const engine = this.#session !== undefined ? "up" : this.#starting ? "starting" : "off";
     const session = this.#session?.sources();
-    return buildStatus({
+    return {
       state: deriveState({ membership: "enrolled", intent: this.#intent, engine }),
       network: paths.network,
       self: session?.map?.self ?? enrolment.self,
@@ -137,7 +142,7 @@ export class Daemon implements LocalApiTarget, AsyncDisposable {
       warnings: this.#warnings.list(),
       confirmExitBy: this.#exitOrders?.confirmBy ?? null,
       session,
-    });
+    };
   }
 
   onChange(listener: () => void): () => void {

@@ -41,6 +41,8 @@ export interface PeerPlan {
   readonly dns: boolean | undefined;
   /** Null: no group any more. */
   readonly localGroup: string | null | undefined;
+  /** Where to serve metrics; none: nowhere. Not kept: it is said at each start. */
+  readonly metricsListen: readonly string[];
   /** A service stays, `stopped`, after `mesh down`; any other daemon ends. */
   readonly isService: boolean;
 }

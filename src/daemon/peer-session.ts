@@ -205,6 +205,8 @@ export class PeerSession implements AsyncDisposable {
       tunnel: this.#tunnel.info,
       tunnelPeers: this.#tunnel.peers(),
       drops: this.#tunnel.dropCounters(),
+      counters: this.#tunnel.interfaceCounters(),
+      stagesMs: this.#tunnel.stagesMs(),
       channel: this.#channel.state,
       endpoints: this.#underlay.endpoints,
       relays: this.#underlay.relays,

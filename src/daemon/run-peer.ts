@@ -20,6 +20,7 @@ import { firstPeers } from "./first-peers.ts";
 import { requireFreePort } from "./free-port.ts";
 import { currentNetworkFile, networkPaths, selectNetwork } from "./home.ts";
 import { loadKeys, loadOrCreateKeys } from "./identity.ts";
+import { openDaemonMetrics } from "./metrics/open-metrics.ts";
 import { lockNetwork } from "./network-lock.ts";
 import { DEFAULT_SETTINGS, type Enrolment, NetworkState, type Settings } from "./network-state.ts";
 import type { PeerPlan, Progress } from "./peer-plan.ts";
@@ -104,6 +105,7 @@ async function startPeer(plan: PeerPlan, deps: RunPeerDeps, resources: DisposeSt
       { logger, clock: systemClock, state },
     ),
   );
+  await openDaemonMetrics(plan.metricsListen, { daemon, logger }, resources);
   const { tunnel } = daemon.session?.sources() ?? {};
   if (tunnel !== undefined) {
     const { interfaceName, listenPort, aeadProvider: provider } = tunnel;

@@ -5,6 +5,7 @@ import { softwareVersion } from "../base/version.ts";
 import type { ControlChannelState } from "../control/control-channel-types.ts";
 import type { DialAttempt } from "../host/dial-race.ts";
 import type { NatReport } from "../nat/mapping.ts";
+import type { DataStage, InterfaceCounter } from "../router/counters.ts";
 import type { TunnelInfo, TunnelPathsStatus, TunnelPeerStatus } from "../router/tunnel.ts";
 import type { RelayLinkState } from "./pipes/relay-links.ts";
 
@@ -28,6 +29,9 @@ export interface SessionSources {
   readonly tunnel: TunnelInfo;
   readonly tunnelPeers: readonly TunnelPeerStatus[];
   readonly drops: Readonly<Record<string, number>>;
+  /** What the data thread moved, and how long it was at each stage. */
+  readonly counters: Readonly<Record<InterfaceCounter, number>>;
+  readonly stagesMs: Readonly<Record<DataStage, number>>;
   readonly channel: ControlChannelState;
   readonly endpoints: readonly string[];
   readonly relays: readonly RelayLinkState[];

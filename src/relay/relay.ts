@@ -6,12 +6,14 @@ import { RelayFrameType, readdressRelayFrame, relayFramePeer, relayFrameType } f
 import type { Clock } from "../base/clock.ts";
 import { MeshError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
+import { type MetricFamily, readMetrics } from "../base/metrics.ts";
 import { SourceQuota } from "../base/source-quota.ts";
 import { sourceBlock } from "../packet/source-block.ts";
 import { MAX_RELAY_MESSAGE_BYTES } from "../transports/relay/limits.ts";
 import { AwaitedPeers } from "./awaited-peers.ts";
 import { DEFAULT_RELAY_LIMITS, type RelayLimits } from "./limits.ts";
 import type { RelayPolicy } from "./policy.ts";
+import { RELAY_METRICS } from "./relay-metrics.ts";
 import { RelaySession } from "./relay-session.ts";
 import { emptyRelayCounters, type RelayStats } from "./stats.ts";
 
@@ -80,6 +82,10 @@ export class Relay implements AsyncDisposable {
     let waitingBytes = 0;
     for (const session of this.#sessions) waitingBytes += session.waitingBytes;
     return { ...this.#counters, clients: this.#live.size, waitingBytes };
+  }
+
+  metrics(): MetricFamily[] {
+    return readMetrics(RELAY_METRICS, this.stats);
   }
 
   /**

@@ -16,6 +16,12 @@ export const INTERFACE_COUNTERS = [
 ] as const;
 export type InterfaceCounter = (typeof INTERFACE_COUNTERS)[number];
 
+/** What the data thread does between two sleeps. */
+export const DATA_STAGES = ["commands", "outbound", "inbound"] as const;
+export type DataStage = (typeof DATA_STAGES)[number];
+
+const CELLS = DROP_REASONS.length + INTERFACE_COUNTERS.length + DATA_STAGES.length;
+
 const dropIndex = Object.fromEntries(DROP_REASONS.map((reason, index) => [reason, index])) as Record<
   DropReason,
   number
@@ -25,6 +31,8 @@ const interfaceIndex = Object.fromEntries(INTERFACE_COUNTERS.map((name, index) =
   number
 >;
 
+const stageIndex: Readonly<Record<DataStage, number>> = { commands: 0, outbound: 1, inbound: 2 };
+
 /**
  * Counters in memory that the two threads share. One writer, the data thread; each is an aligned 64-bit float, so a
  * reader never sees half a value.
@@ -33,11 +41,13 @@ export class Counters {
   readonly buffer: SharedArrayBuffer;
   readonly #drops: Float64Array;
   readonly #interface: Float64Array;
+  readonly #stageMs: Float64Array;
 
   constructor(buffer?: SharedArrayBuffer) {
-    this.buffer = buffer ?? new SharedArrayBuffer(8 * (DROP_REASONS.length + INTERFACE_COUNTERS.length));
+    this.buffer = buffer ?? new SharedArrayBuffer(8 * CELLS);
     this.#drops = new Float64Array(this.buffer, 0, DROP_REASONS.length);
     this.#interface = new Float64Array(this.buffer, 8 * DROP_REASONS.length, INTERFACE_COUNTERS.length);
+    this.#stageMs = new Float64Array(this.buffer, 8 * (CELLS - DATA_STAGES.length), DATA_STAGES.length);
   }
 
   drop(reason: DropReason, packets = 1): void {
@@ -54,6 +64,11 @@ export class Counters {
     this.#interface[interfaceIndex[name]] = value;
   }
 
+  spend(stage: DataStage, ms: number): void {
+    const index = stageIndex[stage];
+    this.#stageMs[index] = this.#stageMs[index]! + ms;
+  }
+
   drops(): Record<DropReason, number> {
     const entries = DROP_REASONS.map((reason, index) => [reason, this.#drops[index]!] as const);
     return Object.fromEntries(entries) as Record<DropReason, number>;
@@ -62,5 +77,11 @@ export class Counters {
   interface(): Record<InterfaceCounter, number> {
     const entries = INTERFACE_COUNTERS.map((name, index) => [name, this.#interface[index]!] as const);
     return Object.fromEntries(entries) as Record<InterfaceCounter, number>;
+  }
+
+  /** How long the data thread was at each stage, milliseconds. */
+  stagesMs(): Record<DataStage, number> {
+    const entries = DATA_STAGES.map((stage, index) => [stage, this.#stageMs[index]!] as const);
+    return Object.fromEntries(entries) as Record<DataStage, number>;
   }
 }

@@ -46,6 +46,7 @@ function run(start: DataThreadStart): void {
   const wake = new WakeFlag(start.wake);
   const provider = loadAeadProvider(start.aeadProvider);
   const crypto = handshakeCrypto(start.handshakeCrypto);
+  const counters = new Counters(start.counters);
   const plane = new DataPlane({
     tun,
     transport,
@@ -56,7 +57,7 @@ function run(start: DataThreadStart): void {
     slots: new KeySlots(start.slots),
     cells: new PeerCells(start.cells),
     pathCells: new PathCells(start.pathCells),
-    counters: new Counters(start.counters),
+    counters,
     filterCells: new FilterCells(start.filterCells),
     gauge: new UplinkGauge(start.gauge),
     post,
@@ -66,7 +67,15 @@ function run(start: DataThreadStart): void {
     for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port))
       for (const command of next.message as readonly DataCommand[]) plane.apply(command);
   };
-  const loop = new DataLoop({ plane, wake, onWake, tunFd: tun.fd, transportFds: transport.pollFds });
+  const loop = new DataLoop({
+    plane,
+    counters,
+    clock: systemClock,
+    wake,
+    onWake,
+    tunFd: tun.fd,
+    transportFds: transport.pollFds,
+  });
   const started = { type: "started", ...(coldBecause === undefined ? {} : { coldBecause }) } as const;
   post({ event: started });
   try {

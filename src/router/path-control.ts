@@ -56,6 +56,9 @@ interface Controlled {
   candidates: readonly Endpoint[];
   /** Numbers of those paths that are pipes, and open. */
   readonly openPipes: Set<number>;
+  /** See `TunnelPathsStatus`. */
+  changes: number;
+  losses: number;
 }
 
 /**
@@ -189,7 +192,8 @@ export class PathControl {
     const endpointOf = (path: number) => this.#describe(peer, path)?.endpoint;
     const mtuOf = (path: number) => peer.mtus.capacityOf(path);
     const wallAheadMs = clock.wallMs() - clock.monotonicMs();
-    return pathsStatus(peer.selection.status(), { endpointOf, mtuOf, wallAheadMs });
+    const { changes, losses } = peer;
+    return { ...pathsStatus(peer.selection.status(), { endpointOf, mtuOf, wallAheadMs }), changes, losses };
   }
 
   #create(id: number, publicKey: string): Controlled {
@@ -202,7 +206,18 @@ export class PathControl {
     });
     const mtus = new PeerMtus({ peer: id, probeId, mtuBytes, cells });
     const [slots, openPipes] = [new PathSlots(), new Set<number>()];
-    return { id, publicKey, slots, selection, mtus, preference: NO_PREFERENCE, candidates: [], openPipes };
+    return {
+      id,
+      publicKey,
+      slots,
+      selection,
+      mtus,
+      preference: NO_PREFERENCE,
+      candidates: [],
+      openPipes,
+      changes: 0,
+      losses: 0,
+    };
   }
 
   #setPreference(peer: Controlled, wanted: TransportPreference | undefined, nowMs: number): DataCommand[] {
@@ -307,6 +322,8 @@ export class PathControl {
         this.#deps.pipes.want(peer.publicKey, action.transport);
         return [];
       case "decided":
+        if (action.to === null) peer.losses++;
+        else peer.changes++;
         this.#deps.onDecision({
           publicKey: peer.publicKey,
           path: this.#describe(peer, action.to),

@@ -14,7 +14,7 @@ export interface PathsStatusContext {
 export function pathsStatus(
   status: PeerPathsStatus,
   { endpointOf, mtuOf, wallAheadMs }: PathsStatusContext,
-): TunnelPathsStatus {
+): Omit<TunnelPathsStatus, "changes" | "losses"> {
   const wall = (monotonicMs: number | null) => (monotonicMs === null ? null : monotonicMs + wallAheadMs);
   const paths = new Map(status.paths.map((path) => [path.id, publicPath(path, endpointOf(path.id), mtuOf(path.id))]));
   const current = status.primary === null || !status.isWorking ? undefined : paths.get(status.primary);

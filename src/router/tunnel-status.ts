@@ -26,6 +26,7 @@ export function peerStatus(
     endpoint: isUdp ? formatEndpoint(endpoint) : null,
     allowedIps: peers.ownedPrefixes(peer),
     lastHandshakeAtMs: lastHandshakeAtMs === 0 ? null : lastHandshakeAtMs,
+    handshakes: engine?.handshakes ?? 0,
     sessionUp: engine?.sessionAgeMs !== undefined,
     rxBytes: cells.get(peer.id, PeerCell.rxBytes) + (engine?.handshakeRxBytes ?? 0),
     txBytes: cells.get(peer.id, PeerCell.txBytes) + (engine?.handshakeTxBytes ?? 0),

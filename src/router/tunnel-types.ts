@@ -135,6 +135,9 @@ export interface TunnelPathsStatus {
   readonly second: (TunnelPath & { readonly reason: string }) | null;
   readonly all: readonly TunnelPath[];
   readonly attempts: readonly TunnelPathAttempt[];
+  /** How often another path was chosen than before, and how often none was left. */
+  readonly changes: number;
+  readonly losses: number;
 }
 
 export interface TunnelPeerStatus {
@@ -144,6 +147,8 @@ export interface TunnelPeerStatus {
   readonly allowedIps: readonly string[];
   /** Unix milliseconds; null for never. */
   readonly lastHandshakeAtMs: number | null;
+  /** Sessions completed with it. */
+  readonly handshakes: number;
   readonly sessionUp: boolean;
   /** Authentic messages on the wire: data, keepalives and, as `wg` counts them, handshakes. */
   readonly rxBytes: number;

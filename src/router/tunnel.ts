@@ -19,7 +19,7 @@ import type { EngineEvent } from "../wireguard/engine.ts";
 import { SLOTS_PER_PEER } from "../wireguard/limits.ts";
 import { KeySlots, PeerCells } from "../wireguard/shared-state.ts";
 import type { DataCommand, DataEvent } from "./commands.ts";
-import { Counters, type InterfaceCounter } from "./counters.ts";
+import { Counters, type DataStage, type InterfaceCounter } from "./counters.ts";
 import { DataThread } from "./data-thread.ts";
 import type { AcceptedDestinations } from "./destinations.ts";
 import { PeerSet } from "./peer-set.ts";
@@ -235,6 +235,11 @@ export class Tunnel implements AsyncDisposable {
 
   interfaceCounters(): Record<InterfaceCounter, number> {
     return this.#counters.interface();
+  }
+
+  /** How long the data thread was at each stage since the start, milliseconds. */
+  stagesMs(): Record<DataStage, number> {
+    return this.#counters.stagesMs();
   }
 
   /**

@@ -106,6 +106,7 @@ class WarmUpEnd {
       );
     this.#tun = endOf(0);
     this.#host = endOf(4);
+    const counters = new Counters();
     this.#plane = new DataPlane({
       ...deps,
       tun: this.#tun,
@@ -114,13 +115,15 @@ class WarmUpEnd {
       slots: this.#slots,
       cells: new PeerCells(2),
       pathCells: new PathCells(2),
-      counters: new Counters(),
+      counters,
       filterCells: new FilterCells(),
       gauge: new UplinkGauge(),
       post: handlers.post,
     });
     this.#loop = new DataLoop({
       plane: this.#plane,
+      counters,
+      clock: systemClock,
       wake: this.#wake,
       tunFd: this.#tun.fd,
       transportFds: this.#transport.pollFds,

@@ -13,6 +13,8 @@ export interface TlsMaterial {
 
 export interface ListenersOptions {
   readonly listen: readonly ListenAddress[];
+  /** By which a person says where. Default: `--listen`. */
+  readonly flag?: string;
   /** Undefined: plain HTTP. */
   readonly tls: TlsMaterial | undefined;
   readonly limits: ServerLimits;
@@ -42,7 +44,7 @@ export class Listeners {
     try {
       for (const wanted of options.listen) {
         const server = makeServer(options);
-        addresses.push(await listenOn(server.server, wanted, options.listen));
+        addresses.push(await listenOn(server.server, wanted, options));
         servers.push(server);
       }
     } catch (failure) {
@@ -65,6 +67,8 @@ export class Listeners {
     await Promise.all(this.#servers.map((server) => server.close()));
   }
 }
+
+type Asked = ListenAddress & { readonly flag: string };
 
 function makeServer({ tls, limits, logger, onRequest, onUpgrade }: ListenersOptions): GracefulServer {
   const common = {
@@ -94,27 +98,32 @@ function makeServer({ tls, limits, logger, onRequest, onUpgrade }: ListenersOpti
   return new GracefulServer(server, limits, logger);
 }
 
-async function listenOn(server: Server, wanted: ListenAddress, all: readonly ListenAddress[]): Promise<ListenAddress> {
+async function listenOn(
+  server: Server,
+  wanted: ListenAddress,
+  { listen: all, flag = "--listen" }: ListenersOptions,
+): Promise<ListenAddress> {
   const { port } = wanted;
+  const asked = { ...wanted, flag };
   if (wanted.host !== "") {
     // Linux lets :: take IPv4 along; not where the same port is asked for on 0.0.0.0 as well.
     const ipv6Only = all.some((other) => other.host === "0.0.0.0" && other.port === port && port !== 0);
-    return { host: wanted.host, port: await listen(server, { host: wanted.host, port, ipv6Only }, wanted) };
+    return { host: wanted.host, port: await listen(server, { host: wanted.host, port, ipv6Only }, asked) };
   }
   try {
-    return { host: "", port: await listen(server, { host: "::", port }, wanted) };
+    return { host: "", port: await listen(server, { host: "::", port }, asked) };
   } catch (failure) {
     const isWithoutIpv6 =
       failure instanceof MeshError && ["EAFNOSUPPORT", "EADDRNOTAVAIL"].includes(errnoOf(failure.cause) ?? "");
     if (!isWithoutIpv6) throw failure;
-    return { host: "0.0.0.0", port: await listen(server, { host: "0.0.0.0", port }, wanted) };
+    return { host: "0.0.0.0", port: await listen(server, { host: "0.0.0.0", port }, asked) };
   }
 }
 
 function listen(
   server: Server,
   options: { host: string; port: number; ipv6Only?: boolean },
-  wanted: ListenAddress,
+  wanted: Asked,
 ): Promise<number> {
   return new Promise((resolve, reject) => {
     const onError = (cause: Error) => reject(listenError(wanted, cause));
@@ -127,13 +136,13 @@ function listen(
   });
 }
 
-function listenError(wanted: ListenAddress, cause: Error): MeshError {
+function listenError(wanted: Asked, cause: Error): MeshError {
   const address = formatListenAddress(wanted);
   switch (errnoOf(cause)) {
     case "EADDRINUSE":
       return new MeshError("port-in-use", `${address} is in use by another program`, {
         cause,
-        hint: "Stop the other program, or choose another address with `--listen`.",
+        hint: `Stop the other program, or choose another address with \`${wanted.flag}\`.`,
       });
     case "EACCES":
       return new MeshError("not-permitted", `not permitted to listen on ${address}`, {

@@ -34,6 +34,8 @@ export interface EnginePeerStatus {
   readonly endpoint: Endpoint | undefined;
   /** When a session was last completed, Unix milliseconds; 0 for never. */
   readonly lastHandshakeWallMs: number;
+  /** Sessions completed with it. */
+  readonly handshakes: number;
   /** Age of the session in use; undefined when there is none. */
   readonly sessionAgeMs: number | undefined;
   readonly isHandshaking: boolean;
@@ -204,6 +206,7 @@ export class Device {
     return {
       endpoint: peer.endpoint,
       lastHandshakeWallMs: peer.lastHandshakeWallMs,
+      handshakes: peer.handshakes,
       sessionAgeMs: live === undefined ? undefined : nowMs - live.createdAtMs,
       isHandshaking: peer.attempt !== undefined,
       handshakeRxBytes: peer.handshakeRxBytes,

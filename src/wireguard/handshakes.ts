@@ -243,6 +243,7 @@ export class Handshakes {
   /** Whichever handshake came through, the peer has a session: no other one is wanted any more. */
   #noteCompleted(peer: EnginePeer): void {
     peer.lastHandshakeWallMs = this.#deps.wallMs();
+    peer.handshakes++;
     peer.wantedAtMs = undefined;
     this.#deps.initiator.endAttempt(peer);
   }

@@ -63,6 +63,8 @@ export class EnginePeer {
   gaveUpAtMs = Number.NEGATIVE_INFINITY;
   /** When a session was last completed, by the wall clock; 0 for never. */
   lastHandshakeWallMs = 0;
+  /** Sessions completed. */
+  handshakes = 0;
   /** Handshake messages of this peer, on the wire; authentic ones only among the received. */
   handshakeRxBytes = 0;
   handshakeTxBytes = 0;

@@ -19,6 +19,7 @@ describe("the stock wg tool", () => {
       endpoint: "[2001:db8::7]:4500",
       allowedIps: ["10.86.0.2/32", "fd86::2/128"],
       lastHandshakeAtMs: 1_700_000_000_000,
+      handshakes: 0,
       sessionUp: true,
       rxBytes: 5 * 2 ** 40,
       txBytes: 148,

@@ -5,8 +5,11 @@ import { meshJson, runMesh } from "../support/lab/mesh-command.ts";
 import { MeshPeer } from "../support/lab/mesh-peer.ts";
 import { SmallNetwork } from "../support/lab/small-network.ts";
 import { dropWall, raiseWall, UDP_ALL } from "../support/lab/udp-wall.ts";
+import { promtool } from "../support/promtool.ts";
 
 // What users ask of paths, against real daemons on one segment, where UDP works all the time unless a test takes it away.
+
+const METRICS_ADDRESS = "127.0.0.1:9586";
 
 let network: SmallNetwork;
 let alice: MeshPeer;
@@ -15,7 +18,7 @@ let bob: MeshPeer;
 beforeAll(async () => {
   network = await SmallNetwork.open("alice", "bob", "carol");
   alice = await network.join("alice");
-  bob = await network.join("bob");
+  bob = await network.join("bob", { args: ["--metrics-listen", METRICS_ADDRESS] });
 });
 afterAll(() => network[Symbol.asyncDispose]());
 
@@ -82,6 +85,21 @@ describe("mesh prefer", () => {
     expect((await mesh(alice, "prefer", "bob", "--unset")).stdout).toBe("bob: auto\n");
     await uses(alice, "bob", "udp");
   }, 60_000);
+
+  it("shows in the metrics of a daemon that is listened to", async () => {
+    await uses(bob, "alice", "udp");
+    const text = await bob.host.must("curl", "-sS", `http://${METRICS_ADDRESS}/metrics`);
+    expect(promtool(["check", "metrics"], text)).toBe("");
+    expect(text).toContain('mesh_peer_path{peer="alice",transport="udp"} 1\n');
+    const valueAt = (series: string) => Number(text.split(`\n${series} `)[1]?.split("\n")[0]);
+    expect(valueAt('mesh_peer_path_changes_total{peer="alice"}')).toBeGreaterThanOrEqual(3);
+    expect(valueAt('mesh_peer_receive_bytes_total{peer="alice"}')).toBeGreaterThan(1000);
+    expect(valueAt('mesh_peer_handshakes_total{peer="alice"}')).toBeGreaterThanOrEqual(1);
+    expect(valueAt('mesh_data_thread_seconds_total{stage="inbound"}')).toBeGreaterThan(0);
+    expect(valueAt("mesh_receive_datagrams_total")).toBeGreaterThan(1);
+    const ready = await bob.host.must("curl", "-sS", `http://${METRICS_ADDRESS}/readyz`);
+    expect(ready).toBe('{"status":"ready"}');
+  });
 
   it("knows the peers that there are", async () => {
     const unknown = await mesh(alice, "--json", "prefer", "mallory", "udp");

@@ -1,10 +1,12 @@
 import type { IncomingMessage } from "node:http";
+import { performance } from "node:perf_hooks";
 import { Router, type RouterContext } from "@koa/router";
 import Koa from "koa";
 import type { z } from "zod";
 import { ERROR_CODES } from "../../base/error-codes.ts";
 import { errnoOf, MeshError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
+import type { RequestTimings } from "../metrics/request-timings.ts";
 import { type AdminRoute, authorize, type Caller, type PublicRoute } from "./authorize.ts";
 import { checkValue, RequestBody } from "./body.ts";
 
@@ -37,17 +39,19 @@ export interface AppOptions<Route extends string> {
   /** @param body may be asked for; the handler gets the same */
   callerOf(request: IncomingMessage, body: () => Promise<Uint8Array>): Caller | Promise<Caller>;
   readonly bodyBytes: number;
+  readonly timings: RequestTimings;
   readonly logger: Logger;
 }
 
 /** An HTTP API of the coordinator: authorised routes, JSON both ways, a typed body for every error. */
 export function createApp<Route extends PublicRoute | AdminRoute>(options: AppOptions<Route>): Koa {
-  const { handlers, callerOf, bodyBytes, logger } = options;
+  const { handlers, callerOf, bodyBytes, timings, logger } = options;
   const router = new Router();
   const routes = Object.entries<Handler>(handlers) as [Route, Handler][];
   for (const [route, handler] of routes) {
     const [method, path] = route.split(" ") as [string, string];
     router.register(path, [method], async (context: RouterContext) => {
+      context.state.route = route;
       const body = new RequestBody(context.req, bodyBytes);
       const caller = await callerOf(context.req, () => body.bytes());
       authorize(caller, route);
@@ -68,6 +72,7 @@ export function createApp<Route extends PublicRoute | AdminRoute>(options: AppOp
   const app = new Koa();
   app.silent = true;
   app.use(async (context, next) => {
+    const startedMs = performance.now();
     context.set("X-Content-Type-Options", "nosniff");
     context.set("Cache-Control", "no-store");
     context.set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");
@@ -81,6 +86,8 @@ export function createApp<Route extends PublicRoute | AdminRoute>(options: AppOp
       context.body = error.toBody();
       // What is left of a body that was not read must not be taken for the next request.
       if (!context.req.complete) context.set("Connection", "close");
+    } finally {
+      timings.observe(context.state.route, (performance.now() - startedMs) / 1000);
     }
   });
   app.use(router.routes());

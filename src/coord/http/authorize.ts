@@ -36,6 +36,7 @@ type Right =
 
 export type PublicRoute =
   | "GET /healthz"
+  | "GET /readyz"
   | "GET /v1/info"
   | "GET /v1/ca"
   | "POST /v1/challenge"
@@ -86,6 +87,7 @@ export type AdminRoute =
 /** Every route there is: one that is not decided here does not compile. */
 const REQUIRED_RIGHT: Record<PublicRoute | AdminRoute, Right> = {
   "GET /healthz": "none",
+  "GET /readyz": "none",
   "GET /v1/info": "none",
   "GET /v1/ca": "none",
   "POST /v1/challenge": "none",

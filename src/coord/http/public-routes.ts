@@ -4,6 +4,7 @@ import { type InfoResponse, leaveRequestSchema, registerRequestSchema } from "..
 import { registerRelayRequestSchema } from "../../api/relay-registration.ts";
 import type { Clock } from "../../base/clock.ts";
 import { MeshError } from "../../base/errors.ts";
+import { HEALTHY, type Readiness, requireReady } from "../../web/health.ts";
 import type { Authority } from "../certificates/ca.ts";
 import type { Registrar } from "../joining/registration.ts";
 import type { RelayRegistrar } from "../relays/relay-registrar.ts";
@@ -18,13 +19,15 @@ export interface PublicRoutesDeps {
   readonly registrar: Registrar;
   readonly relayRegistrar: RelayRegistrar;
   readonly clock: Clock;
+  readonly readiness: Readiness;
 }
 
 /** What the coordinator answers to the network. */
 export function publicRoutes(deps: PublicRoutesDeps): Record<PublicRoute, Handler> {
-  const { network, softwareVersion, authority, registrar, relayRegistrar, clock } = deps;
+  const { network, softwareVersion, authority, registrar, relayRegistrar, clock, readiness } = deps;
   return {
-    "GET /healthz": () => ({ status: "ok" }),
+    "GET /healthz": () => HEALTHY,
+    "GET /readyz": () => requireReady(readiness),
     "GET /v1/info": (): InfoResponse => ({
       service: "mesh-coordinator",
       version: softwareVersion,

@@ -5,6 +5,7 @@ import type { ServerLimits } from "../../web/graceful-server.ts";
 import { Listeners, type TlsMaterial } from "../../web/listeners.ts";
 import type { Authority } from "../certificates/ca.ts";
 import type { ControlServer } from "../control/control-server.ts";
+import type { RequestTimings } from "../metrics/request-timings.ts";
 import { createApp, type Handler } from "./app.ts";
 import type { AdminRoute } from "./authorize.ts";
 import { type IdentifyDeps, identify } from "./identify.ts";
@@ -18,6 +19,7 @@ interface PublicServersDeps extends IdentifyDeps, Omit<PublicRoutesDeps, "author
   /** WebSocket services of others, by their path. */
   readonly upgrades: ReadonlyMap<string, UpgradeHandler>;
   readonly limits: ServerLimits & { readonly bodyBytes: number };
+  readonly timings: RequestTimings;
   readonly logger: Logger;
 }
 
@@ -39,11 +41,12 @@ export class PublicServers {
 
   /** @throws MeshError `port-in-use`, `not-permitted`, `bad-config` */
   async open(listen: readonly ListenAddress[], { tls, authority }: ServedAs): Promise<Listeners> {
-    const { forAdmins, clientAddresses, control, upgrades, limits, logger } = this.#deps;
+    const { forAdmins, clientAddresses, control, upgrades, limits, timings, logger } = this.#deps;
     const app = createApp({
       handlers: { ...publicRoutes({ ...this.#deps, authority }), ...forAdmins },
       callerOf: (request, body) => identify(request, clientAddresses.of(request), body, this.#deps),
       bodyBytes: limits.bodyBytes,
+      timings,
       logger,
     });
     const listeners = await Listeners.open({

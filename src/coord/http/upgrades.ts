@@ -1,11 +1,13 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
+import type { MetricFamily } from "../../base/metrics.ts";
 import type { PeerPolicy } from "../peers/peer-policy.ts";
 
 /** A WebSocket service at one path of the coordinator's addresses. */
 export interface UpgradeHandler {
   /** @param clientAddress where the request really comes from */
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, clientAddress: string): void;
+  metrics(): readonly MetricFamily[];
   /** Ends all connections; the coordinator stops accepting at the same time. */
   close(): Promise<void>;
 }

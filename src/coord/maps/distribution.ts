@@ -39,6 +39,9 @@ export class Distribution {
   #subscriptions = new Set<Subscription>();
   #timer: NodeJS.Timeout | undefined;
   #lastPushMs = Number.NEGATIVE_INFINITY;
+  /** Messages handed over, by what they were, and their characters in all. */
+  readonly pushes = { whole: 0, delta: 0, "up-to-date": 0 };
+  pushedBytes = 0;
 
   constructor(registry: Registry, clock: Clock, pushIntervalMs: number) {
     this.#registry = registry;
@@ -85,18 +88,25 @@ export class Distribution {
     const { version } = this.#registry;
     const { view } = subscription;
     if (subscription.scannedVersion === version && !isFirst) return;
+    let kind: keyof Distribution["pushes"] = "delta";
     let message: string | undefined = "out-of-reach";
     if (subscription.version !== null) message = view.delta(subscription.version, subscription.scannedVersion);
     if (message === "nothing") {
       subscription.scannedVersion = version;
       if (!isFirst) return;
       message = view.upToDate(subscription.version ?? version);
+      kind = "up-to-date";
     } else {
-      if (message === "out-of-reach") message = view.whole();
+      if (message === "out-of-reach") {
+        message = view.whole();
+        kind = "whole";
+      }
       if (message === undefined) return;
       subscription.scannedVersion = version;
       subscription.version = version;
     }
+    this.pushes[kind]++;
+    this.pushedBytes += message.length;
     subscription.isSending = true;
     subscription.receiver.send(message, () => {
       subscription.isSending = false;

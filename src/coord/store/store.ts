@@ -1,9 +1,11 @@
+import { performance } from "node:perf_hooks";
 import type Database from "better-sqlite3";
 import { Kysely, SqliteDialect, sql, type Transaction } from "kysely";
 import { MeshError } from "../../base/errors.ts";
 import { MIGRATIONS, type Migration } from "./migrations.ts";
 import type { Schema } from "./schema.ts";
 import { copySqliteToMemory, openSqlite } from "./sqlite.ts";
+import { StoreTimings } from "./store-timings.ts";
 
 export type Reader = Kysely<Schema>;
 
@@ -17,11 +19,13 @@ export interface Writer {
 /** The database: reads at any time, writes one transaction after the other. */
 export class Store {
   readonly reader: Reader;
+  readonly timings: StoreTimings;
   readonly #database: Database.Database;
   #lastWrite: Promise<unknown> = Promise.resolve();
 
-  private constructor(reader: Reader, database: Database.Database) {
+  private constructor(reader: Reader, timings: StoreTimings, database: Database.Database) {
     this.reader = reader;
+    this.timings = timings;
     this.#database = database;
   }
 
@@ -38,16 +42,23 @@ export class Store {
   }
 
   static #over(database: Database.Database): Store {
-    return new Store(new Kysely<Schema>({ dialect: new SqliteDialect({ database }) }), database);
+    const timings = new StoreTimings();
+    const reader = new Kysely<Schema>({
+      dialect: new SqliteDialect({ database }),
+      log: ({ queryDurationMillis }) => timings.querySeconds.observe(queryDurationMillis / 1000),
+    });
+    return new Store(reader, timings, database);
   }
 
   /** Runs `work` in a transaction: all of it happens, durably, or none. */
   write<T>(work: (writer: Writer) => Promise<T>): Promise<T> {
     return this.#inTurn(async () => {
       const effects: (() => void)[] = [];
+      const startedMs = performance.now();
       const result = await this.reader
         .transaction()
         .execute((db) => work({ db, afterCommit: (effect) => void effects.push(effect) }));
+      this.timings.writeSeconds.observe((performance.now() - startedMs) / 1000);
       for (const effect of effects) effect();
       return result;
     });

@@ -13,14 +13,16 @@ import { StunServer, withAlternatePort } from "../../nat/stun/stun-server.ts";
 import { DEFAULT_RELAY_LIMITS } from "../../relay/limits.ts";
 import { Relay } from "../../relay/relay.ts";
 import { ClientAddresses } from "../../web/client-address.ts";
+import type { Readiness } from "../../web/health.ts";
 import { Listeners, type TlsMaterial } from "../../web/listeners.ts";
 import { deriveUrls } from "../../web/own-urls.ts";
 import { readTlsFiles } from "../../web/tls-files.ts";
 import { underlayDial } from "../underlay-dial.ts";
 import { PolicyKeeper } from "./policy-keeper.ts";
 import { enrolRelay } from "./relay-enrol.ts";
+import { openRelayMetrics } from "./relay-host-metrics.ts";
 import type { RelayPlan } from "./relay-plan.ts";
-import { answerRelayRequest, refuseRelayUpgrade } from "./relay-requests.ts";
+import { refuseRelayUpgrade, relayAnswers } from "./relay-requests.ts";
 import { type RelayEnrolment, RelayState } from "./relay-state.ts";
 import { RelayTls } from "./relay-tls.ts";
 
@@ -92,7 +94,9 @@ export class RelayHost implements AsyncDisposable {
       { policy: policies.view, ...deps },
     );
     resources.defer(() => relay.close());
-    const { listeners, stun } = await openServers(plan, { ...deps, relay, tls, clientAddresses }, resources);
+    const readiness = () => (policies.policy === undefined ? "the coordinator has told it of no peers yet" : undefined);
+    const parts = { ...deps, relay, tls, clientAddresses, readiness };
+    const { listeners, stun } = await openServers(plan, parts, resources);
     const scheme = plan.tls === "off" ? "http" : "https";
     const urls = plan.publicUrls.length > 0 ? plan.publicUrls : deriveUrls(scheme, listeners.addresses);
     const stunPorts = [...new Set(stun.addresses.map(({ port }) => port))];
@@ -136,6 +140,8 @@ export class RelayHost implements AsyncDisposable {
     };
     resources.use(channel);
     channel.start();
+    const source = () => ({ peers: peerCount(policies.policy), isConnected: channel.isConnected });
+    await openRelayMetrics(plan.metricsListen, { relay, source, readiness, logger }, resources);
     const renewal = setInterval(() => {
       if (tls?.isRenewalDue(clock.wallMs())) channel.announce();
     }, RENEWAL_CHECK_MS);
@@ -154,11 +160,12 @@ interface ServerParts extends RelayHostDeps {
   readonly relay: Relay;
   readonly tls: RelayTls | undefined;
   readonly clientAddresses: ClientAddresses;
+  readonly readiness: Readiness;
 }
 
 async function openServers(
   plan: RelayPlan,
-  { relay, tls, clientAddresses, logger, clock }: ServerParts,
+  { relay, tls, clientAddresses, readiness, logger, clock }: ServerParts,
   resources: DisposeStack,
 ): Promise<{ readonly listeners: Listeners; readonly stun: StunServer }> {
   const stunListen = withAlternatePort(plan.stunListen.map(parseListenAddress));
@@ -170,7 +177,7 @@ async function openServers(
     tls: await materialOf(plan.tls, tls),
     limits: { requestTimeoutMs: REQUEST_TIMEOUT_MS, drainMs: DEFAULT_RELAY_LIMITS.drainMs },
     logger,
-    onRequest: answerRelayRequest,
+    onRequest: relayAnswers(readiness),
     onUpgrade: (request, socket, head) => {
       const isRelayPath = (request.url ?? "").split("?", 1)[0] === RELAY_PATH;
       if (isRelayPath) relay.handleUpgrade(request, socket, head, clientAddresses.of(request));

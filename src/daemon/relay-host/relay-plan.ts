@@ -12,6 +12,8 @@ export interface RelayPlan {
   readonly listen: readonly string[];
   /** None: no STUN. */
   readonly stunListen: readonly string[];
+  /** Where to serve metrics; none: nowhere. */
+  readonly metricsListen: readonly string[];
   /** The STUN addresses are only the usual ones: where a port is taken there is no STUN. */
   readonly stunMayFail: boolean;
   /** How peers reach the relay; made of the addresses of this machine where nothing is given. */

@@ -1,8 +1,8 @@
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { findCommand, mustRun } from "../../../scripts/lib/process.mjs";
+import { freeTcpPort } from "../free-tcp-port.ts";
 import { eventually } from "../lab/eventually.ts";
 import type { LabHost } from "../lab/lab-host.ts";
 import { LabProcess } from "../lab/lab-process.ts";
@@ -57,7 +57,7 @@ export class StockSshd implements AsyncDisposable {
 
   static async start(options: StockSshdOptions = {}): Promise<StockSshd> {
     const directory = mkdtempSync(join(tmpdir(), "stock-sshd-"));
-    const sshd = new StockSshd(directory, options.on === undefined ? await freePort() : PORT_OF_ITS_OWN, options);
+    const sshd = new StockSshd(directory, options.on === undefined ? await freeTcpPort() : PORT_OF_ITS_OWN, options);
     try {
       await makeKey(sshd.identityFile);
       copyFileSync(`${sshd.identityFile}.pub`, join(directory, "authorized_keys"));
@@ -150,13 +150,4 @@ function killIfThere(pid: number): void {
   } catch {
     // Ended by itself meanwhile.
   }
-}
-
-/** A port that nothing listens on. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
-  const address = server.address();
-  await new Promise((done) => server.close(done));
-  return typeof address === "object" && address !== null ? address.port : 0;
 }

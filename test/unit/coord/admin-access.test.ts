@@ -76,6 +76,7 @@ describe("who may call what", () => {
     expect(ROUTES.filter((route) => !isAdminRoute(route)).sort()).toEqual([
       "DELETE /v1/peer",
       "GET /healthz",
+      "GET /readyz",
       "GET /v1/ca",
       "GET /v1/info",
       "POST /v1/challenge",

@@ -43,6 +43,7 @@ function plan(overrides: Partial<RelayPlan> = {}): RelayPlan {
     listen: ["127.0.0.1:0"],
     stunListen: [],
     stunMayFail: false,
+    metricsListen: [],
     publicUrls: [],
     tls: "auto",
     trustedProxies: [],

@@ -9,6 +9,7 @@ const peer: TunnelPeerStatus = {
   endpoint: "[2001:db8::1]:51820",
   allowedIps: ["10.86.0.2/32", "fd86::2/128"],
   lastHandshakeAtMs: 1_700_000_000_250,
+  handshakes: 0,
   sessionUp: true,
   rxBytes: 2 ** 40,
   txBytes: 148,

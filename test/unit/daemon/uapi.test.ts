@@ -20,6 +20,7 @@ describe("the UAPI socket", () => {
     endpoint: `192.0.2.1:${index + 1}`,
     allowedIps: Array.from({ length: 20 }, (_prefix, host) => `10.${index >> 8}.${index & 255}.${host}/32`),
     lastHandshakeAtMs: null,
+    handshakes: 0,
     sessionUp: false,
     rxBytes: 0,
     txBytes: 0,

@@ -1,0 +1,46 @@
+import { sql } from "kysely";
+import type { DisposeStack } from "../../base/dispose.ts";
+import type { Logger } from "../../base/logger.ts";
+import { readMetrics } from "../../base/metrics.ts";
+import { EventLoopDelay } from "../../host/process-metrics.ts";
+import type { Readiness } from "../../web/health.ts";
+import { serveMetrics } from "../../web/metrics-server.ts";
+import type { UpgradeHandler } from "../http/upgrades.ts";
+import type { Store } from "../store/store.ts";
+import { COORDINATOR_METRICS, type CoordinatorMetricsSource } from "./coordinator-metrics.ts";
+
+interface MetricsParts extends Omit<CoordinatorMetricsSource, "eventLoopDelay"> {
+  readonly store: Store;
+  /** WebSocket services of others, with metrics of their own. */
+  readonly upgrades: ReadonlyMap<string, UpgradeHandler>;
+  readonly logger: Logger;
+}
+
+/** The coordinator can work as long as its database answers. */
+export function storeReadiness(store: Store): Readiness {
+  return async () => {
+    try {
+      await sql`SELECT 1`.execute(store.reader);
+      return undefined;
+    } catch {
+      return "the database does not answer";
+    }
+  };
+}
+
+/** Serves metrics where that is asked for. @throws MeshError see `serveMetrics` */
+export async function openMetrics(
+  listen: readonly string[],
+  { upgrades, logger, ...parts }: MetricsParts,
+  resources: DisposeStack,
+): Promise<void> {
+  if (listen.length === 0) return;
+  const eventLoopDelay = new EventLoopDelay();
+  resources.defer(() => eventLoopDelay[Symbol.dispose]());
+  const metrics = () => [
+    ...readMetrics(COORDINATOR_METRICS, { ...parts, eventLoopDelay }),
+    ...[...upgrades.values()].flatMap((service) => service.metrics()),
+  ];
+  const served = await serveMetrics(listen, { metrics, readiness: storeReadiness(parts.store) }, logger);
+  resources.defer(() => served.close());
+}
