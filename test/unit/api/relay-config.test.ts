@@ -16,6 +16,7 @@ it("takes the commented example, which states the defaults", async () => {
     name: undefined,
     listen: [":443"],
     stunListen: [":3478"],
+    metricsListen: [],
     publicUrls: undefined,
     tls: "auto",
     trustedProxies: [],

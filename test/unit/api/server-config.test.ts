@@ -28,6 +28,7 @@ describe("server configuration", () => {
       adminSocketPath: undefined,
       listen: [":8443"],
       stunListen: [":3478"],
+      metricsListen: [],
       publicUrls: undefined,
       name: "mesh",
       domain: "mesh",
