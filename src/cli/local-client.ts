@@ -53,6 +53,7 @@ import {
   filterViewSchema,
 } from "../api/local-filter.ts";
 import { type HostView, hostViewSchema } from "../api/local-host.ts";
+import { type Metrics, metricsSchema } from "../api/local-metrics.ts";
 import { MeshError } from "../base/errors.ts";
 import { type Home, networkPaths, resolveHome, selectNetwork } from "../daemon/home.ts";
 import type { GlobalOptions } from "./globals.ts";
@@ -73,6 +74,10 @@ export class LocalClient {
 
   status(): Promise<Status> {
     return this.#http.call({ method: "GET", path: "/v1/status" }, statusSchema);
+  }
+
+  metrics(): Promise<Metrics> {
+    return this.#http.call({ method: "GET", path: "/v1/metrics" }, metricsSchema);
   }
 
   watch(signal: AbortSignal): AsyncGenerator<Status> {

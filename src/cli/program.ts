@@ -18,6 +18,7 @@ import { registerInvite } from "./commands/invite.ts";
 import { registerJoin } from "./commands/join.ts";
 import { registerKeys } from "./commands/keys.ts";
 import { registerLeave } from "./commands/leave.ts";
+import { registerMetrics } from "./commands/metrics.ts";
 import { registerNetcheck } from "./commands/netcheck.ts";
 import { registerPaths } from "./commands/paths.ts";
 import { registerPeer } from "./commands/peer.ts";
@@ -77,6 +78,7 @@ export function buildProgram(exit: ExitHolder): Command {
   registerDown(program);
   registerLeave(program);
   registerStatus(program, exit);
+  registerMetrics(program);
   registerKeys(program);
   registerUndo(program);
 

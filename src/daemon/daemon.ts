@@ -17,6 +17,7 @@ import type { Clock } from "../base/clock.ts";
 import { DisposeStack } from "../base/dispose.ts";
 import { MeshError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
+import type { MetricFamily } from "../base/metrics.ts";
 import type { PeerKeys } from "../control/peer-keys.ts";
 import { readHostChanges, takeBackHostChanges } from "../host/changes/host-changes.ts";
 import type { Dial } from "../host/tcp.ts";
@@ -30,6 +31,7 @@ import type { Home, NetworkPaths } from "./home.ts";
 import { hostView } from "./host-view.ts";
 import { LocalApi } from "./local-api/local-api.ts";
 import type { DnsTarget, LocalApiTarget } from "./local-api/target.ts";
+import { daemonMetrics } from "./metrics/daemon-metrics.ts";
 import type { Enrolment, NetworkState, Settings } from "./network-state.ts";
 import { PeerSession } from "./peer-session.ts";
 import { removeNetwork } from "./remove-network.ts";
@@ -143,6 +145,10 @@ export class Daemon implements LocalApiTarget, AsyncDisposable {
       confirmExitBy: this.#exitOrders?.confirmBy ?? null,
       session,
     };
+  }
+
+  metrics(): MetricFamily[] {
+    return daemonMetrics({ ...this.statusSources(), eventLoopDelay: undefined });
   }
 
   onChange(listener: () => void): () => void {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { netcheckReplySchema, type StatusPeer } from "../../src/api/local.ts";
+import { metricsSchema } from "../../src/api/local-metrics.ts";
 import { eventually } from "../support/lab/eventually.ts";
 import { meshJson, runMesh } from "../support/lab/mesh-command.ts";
 import { MeshPeer } from "../support/lab/mesh-peer.ts";
@@ -97,6 +98,8 @@ describe("mesh prefer", () => {
     expect(valueAt('mesh_peer_handshakes_total{peer="alice"}')).toBeGreaterThanOrEqual(1);
     expect(valueAt('mesh_data_thread_seconds_total{stage="inbound"}')).toBeGreaterThan(0);
     expect(valueAt("mesh_receive_datagrams_total")).toBeGreaterThan(1);
+    const printed = await meshJson(bob.host, bob.home, "metrics");
+    expect(metricsSchema.shape.metrics.parse(printed).map(({ name }) => name)).toContain("mesh_peer_rtt_seconds");
     const ready = await bob.host.must("curl", "-sS", `http://${METRICS_ADDRESS}/readyz`);
     expect(ready).toBe('{"status":"ready"}');
   });

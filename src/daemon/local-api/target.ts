@@ -23,6 +23,7 @@ import type {
   FilterView,
 } from "../../api/local-filter.ts";
 import type { HostView } from "../../api/local-host.ts";
+import type { MetricFamily } from "../../base/metrics.ts";
 import type { AdminCall } from "../admin-call.ts";
 
 /** What the local API asks of the packet filter. */
@@ -42,6 +43,7 @@ export interface DnsTarget {
 /** What the local API asks of the daemon. */
 export interface LocalApiTarget {
   status(): Status;
+  metrics(): MetricFamily[];
   /** Calls `listener` after every change; returns what ends that. */
   onChange(listener: () => void): () => void;
   up(): Promise<void>;

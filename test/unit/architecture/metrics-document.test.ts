@@ -25,7 +25,7 @@ const SECTIONS: readonly (readonly [title: string, metrics: readonly Described[]
 const HEAD = `# Metrics
 
 Daemon, coordinator and relay speak [Prometheus's text format](https://prometheus.io/docs/instrumenting/exposition_formats/).
-\`--metrics-listen ADDRESS\` (\`metrics_listen\` in the configuration file) of \`mesh join\`,
+A peer's are printed by \`mesh metrics\`; \`--metrics-listen ADDRESS\` (\`metrics_listen\` in the configuration file) of \`mesh join\`,
 \`mesh up\`, \`mesh serve\` and \`mesh relay\` serves them over plain HTTP:
 
 | path | answer |

@@ -5,6 +5,7 @@ import { answers, type Routes } from "../route.ts";
 export const statusRoutes: Routes = {
   "GET /v1/status": answers("everybody", (target) => target.status()),
   "GET /v1/status/watch": { access: "everybody", handle: watchStatus },
+  "GET /v1/metrics": answers("everybody", (target) => ({ metrics: target.metrics() })),
   "GET /v1/host": answers("group", (target) => target.hostChanges()),
 };
 

@@ -20,7 +20,7 @@ describe("docs/local-api.md", () => {
   });
 
   it("names shapes that there are", () => {
-    const contracts = ["local", "local-filter", "local-dns", "local-exit", "local-host", "explain"]
+    const contracts = ["local", "local-filter", "local-dns", "local-exit", "local-host", "local-metrics", "explain"]
       .map((file) => readFileSync(resolve(ROOT, `src/api/${file}.ts`), "utf8"))
       .join("\n");
     const shapes = rows.flatMap(([, , , shape = ""]) => [...shape.matchAll(/`(\w+Schema)`/g)].map(([, name]) => name!));

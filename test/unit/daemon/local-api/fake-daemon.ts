@@ -53,6 +53,9 @@ export class FakeDaemon implements LocalApiTarget {
       session: undefined,
     });
   }
+  metrics() {
+    return [];
+  }
   onChange(listener: () => void): () => void {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
