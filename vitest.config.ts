@@ -51,6 +51,7 @@ const BESIDE = [
   "test/lab/path-preference.test.ts",
   "test/lab/peer-lifecycle.test.ts",
   "test/lab/port-mapping.test.ts",
+  "test/lab/readme.test.ts",
   "test/lab/relay-hostile.test.ts",
   "test/lab/removed-peer.test.ts",
   "test/lab/reverse-proxy.test.ts",
