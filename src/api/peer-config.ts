@@ -74,6 +74,30 @@ const writtenFilterSchema = z
     }),
   );
 
+/** How the daemon runs, as people write it: keys of the configuration file that `mesh set` takes as well. */
+export const writtenSettingsSchema = z
+  .strictObject({
+    interface: interfaceNameSchema,
+    listen_port: z.union([z.literal(0), portSchema], "a port, or 0 for any free one"),
+    ssh_port: sshPortsSchema,
+    ssh: writtenSshSchema,
+    fwmark: fwmarkSchema,
+    mtu: mtuSchema,
+    transports: transportOrderSchema,
+    paths: z.record(nameSchema, writtenPreferenceSchema),
+    filter: writtenFilterSchema,
+    allow_exit_traffic: z.boolean(),
+    advertise_routes: advertiseRoutesSchema,
+    snat_routes: z.boolean(),
+    accept_routes: z.boolean(),
+    exit_node: writtenExitNodesSchema,
+    exit_allow_lan: z.boolean(),
+    dns: z.boolean(),
+    local_group: localGroupSchema,
+  })
+  .partial();
+export type WrittenSettings = z.input<typeof writtenSettingsSchema>;
+
 /** The peer's configuration file; `configs/peer.yaml` is the commented example. Most keys have a flag. */
 export const peerConfigSchema = z
   .strictObject({
@@ -81,23 +105,7 @@ export const peerConfigSchema = z
     network: nameSchema.optional(),
     ...joiningShape,
     invite_file: z.string().min(1).optional(),
-    interface: interfaceNameSchema.optional(),
-    listen_port: z.union([z.literal(0), portSchema]).optional(),
-    ssh_port: sshPortsSchema.optional(),
-    ssh: writtenSshSchema.optional(),
-    fwmark: fwmarkSchema.optional(),
-    mtu: mtuSchema.optional(),
-    transports: transportOrderSchema.optional(),
-    paths: z.record(nameSchema, writtenPreferenceSchema).optional(),
-    filter: writtenFilterSchema.optional(),
-    allow_exit_traffic: z.boolean().optional(),
-    advertise_routes: advertiseRoutesSchema.optional(),
-    snat_routes: z.boolean().optional(),
-    accept_routes: z.boolean().optional(),
-    exit_node: writtenExitNodesSchema.optional(),
-    exit_allow_lan: z.boolean().optional(),
-    dns: z.boolean().optional(),
-    local_group: localGroupSchema.optional(),
+    ...writtenSettingsSchema.shape,
     metrics_listen: metricsListenSchema.optional(),
     detach: z.boolean().optional(),
     log_format: z.enum(["pretty", "json"]).optional(),

@@ -54,6 +54,14 @@ import {
 } from "../api/local-filter.ts";
 import { type HostView, hostViewSchema } from "../api/local-host.ts";
 import { type Metrics, metricsSchema } from "../api/local-metrics.ts";
+import {
+  type SettingsReply,
+  type SettingsRequest,
+  type SettingsView,
+  type SettleRequest,
+  settingsReplySchema,
+  settingsViewSchema,
+} from "../api/local-settings.ts";
 import { MeshError } from "../base/errors.ts";
 import { type Home, networkPaths, resolveHome, selectNetwork } from "../daemon/home.ts";
 import type { GlobalOptions } from "./globals.ts";
@@ -86,6 +94,18 @@ export class LocalClient {
 
   up(): Promise<Status> {
     return this.#http.call({ method: "POST", path: "/v1/up", body: {} }, statusSchema);
+  }
+
+  settings(): Promise<SettingsView> {
+    return this.#http.call({ method: "GET", path: "/v1/settings" }, settingsViewSchema);
+  }
+
+  setSettings(request: SettingsRequest): Promise<SettingsReply> {
+    return this.#http.call({ method: "POST", path: "/v1/settings", body: request }, settingsReplySchema);
+  }
+
+  settle(request: SettleRequest): Promise<SettingsReply> {
+    return this.#http.call({ method: "POST", path: "/v1/settings/settle", body: request }, settingsReplySchema);
   }
 
   down(): Promise<DownReply> {

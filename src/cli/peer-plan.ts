@@ -20,6 +20,7 @@ interface Joining {
   readonly servers: readonly string[] | undefined;
   readonly token: { readonly text: string; readonly fields: JoinToken } | undefined;
   readonly name: string | undefined;
+  readonly reset?: boolean | undefined;
 }
 
 /** What the daemon is to do, out of flags, environment and file. @throws MeshError `bad-usage`, `bad-name` */
@@ -59,6 +60,7 @@ export function peerPlan(mode: PeerPlan["mode"], settings: PeerSettings, joining
     dns: settings.dns,
     localGroup: settings.localGroup,
     metricsListen: settings.metricsListen ?? [],
+    reset: joining.reset ?? false,
     isService: isServiceProcess(),
   };
 }

@@ -29,6 +29,7 @@ import { registerPrefer } from "./commands/prefer.ts";
 import { registerRelay } from "./commands/relay.ts";
 import { registerRoute } from "./commands/route.ts";
 import { registerServe } from "./commands/serve.ts";
+import { registerSettings } from "./commands/settings.ts";
 import { registerStatus } from "./commands/status.ts";
 import { registerToken } from "./commands/token.ts";
 import { registerUndo } from "./commands/undo.ts";
@@ -78,6 +79,7 @@ export function buildProgram(exit: ExitHolder): Command {
   registerDown(program);
   registerLeave(program);
   registerStatus(program, exit);
+  registerSettings(program);
   registerMetrics(program);
   registerKeys(program);
   registerUndo(program);

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type { ExplainRequest, Explanation } from "../api/explain.ts";
 import type {
   AcceptedPeer,
@@ -13,6 +14,7 @@ import type {
 } from "../api/local.ts";
 import type { ExitCheck, ExitOffer, ExitUseRequest, ExitUseView, ExitView, RoutesView } from "../api/local-exit.ts";
 import type { HostView } from "../api/local-host.ts";
+import type { SettingsReply, SettingsRequest, SettingsView, SettleRequest } from "../api/local-settings.ts";
 import type { Clock } from "../base/clock.ts";
 import { DisposeStack } from "../base/dispose.ts";
 import { MeshError } from "../base/errors.ts";
@@ -32,12 +34,15 @@ import { hostView } from "./host-view.ts";
 import { LocalApi } from "./local-api/local-api.ts";
 import type { DnsTarget, LocalApiTarget } from "./local-api/target.ts";
 import { daemonMetrics } from "./metrics/daemon-metrics.ts";
-import type { Enrolment, NetworkState, Settings } from "./network-state.ts";
-import { PeerSession } from "./peer-session.ts";
+import type { Enrolment, NetworkState, SomeSettings, StoredSettings } from "./network-state.ts";
+import type { PeerSession } from "./peer-session.ts";
 import { removeNetwork } from "./remove-network.ts";
 import { rotateKeys } from "./rotate-keys.ts";
+import type { SettingsChange } from "./settings/settings-keeper.ts";
+import { parseSettings } from "./settings/written-settings.ts";
 import { deriveState, type Intent } from "./state.ts";
 import { buildStatus, type StatusSources } from "./status-builder.ts";
+import { Traffic } from "./traffic.ts";
 import { underlayDial } from "./underlay-dial.ts";
 import { Warnings } from "./warnings.ts";
 
@@ -45,7 +50,7 @@ export interface DaemonOptions {
   readonly home: Home;
   readonly paths: NetworkPaths;
   readonly enrolment: Enrolment;
-  readonly settings: Settings;
+  readonly settings: StoredSettings;
   readonly keys: PeerKeys;
   readonly aeadProvider: AeadProviderName | "auto";
   /** A service stays after `down`; any other daemon ends. */
@@ -64,24 +69,18 @@ export interface DaemonDeps {
 export class Daemon implements LocalApiTarget, AsyncDisposable {
   /** Settles when the daemon has to end: `down` or `leave` was asked for, or (rejected) the data plane broke. */
   readonly ended: Promise<void>;
-  #options: DaemonOptions;
+  readonly #options: DaemonOptions;
   readonly #deps: DaemonDeps;
   readonly #warnings: Warnings;
   readonly #listeners = new Set<() => void>();
   readonly #resources = new DisposeStack();
   readonly #end: () => void;
-  readonly #fail: (failure: MeshError) => void;
-  #intent: Intent;
-  #session: PeerSession | undefined;
-  #starting = false;
+  readonly #traffic: Traffic;
   #exitOrders: ExitOrders | undefined;
-  /** Ups, downs and leaves come one after the other. */
-  #turn: Promise<void> = Promise.resolve();
 
   private constructor(options: DaemonOptions, deps: DaemonDeps, intent: Intent) {
     this.#options = options;
     this.#deps = deps;
-    this.#intent = intent;
     this.#warnings = new Warnings(() => this.#changed());
     let end = () => {};
     let fail: (failure: MeshError) => void = () => {};
@@ -92,7 +91,11 @@ export class Daemon implements LocalApiTarget, AsyncDisposable {
     // Who awaits it hears of the failure; until then it must not count as unhandled.
     this.ended.catch(() => undefined);
     this.#end = end;
-    this.#fail = fail;
+    const { paths, enrolment, settings, keys, aeadProvider } = options;
+    this.#traffic = new Traffic(
+      { paths, enrolment, settings, keys, aeadProvider, intent },
+      { ...deps, warnings: this.#warnings, onChange: () => this.#changed(), onFatal: fail },
+    );
   }
 
   /** Opens the local API first, so that the start itself can be watched. What a half start acquired is given back. */
@@ -103,19 +106,15 @@ export class Daemon implements LocalApiTarget, AsyncDisposable {
       daemon.#exitOrders = daemon.#resources.use(
         await ExitOrders.open(deps.state.exitTrial, {
           logger: deps.logger,
-          settings: () => daemon.#options.settings,
-          changeSettings: (changes) => daemon.#changeSettings(changes),
-          session: () => daemon.#session,
-          inTurn: (work) => daemon.#inTurn(work),
+          settings: () => daemon.#traffic.settings,
+          changeSettings: (changes) => daemon.#traffic.set(changes),
+          inTurn: (work) => daemon.#traffic.inTurn(work),
         }),
       );
-      daemon.#resources.use(
-        await LocalApi.open(options.paths.socketPath, daemon, {
-          logger: deps.logger,
-          group: () => daemon.#options.settings.localGroup,
-        }),
-      );
-      if (intent === "up") await daemon.up();
+      const group = () => daemon.#traffic.settings.localGroup;
+      daemon.#resources.use(await LocalApi.open(options.paths.socketPath, daemon, { logger: deps.logger, group }));
+      // One who asked for a stop meanwhile has it.
+      if (intent === "up") await daemon.#traffic.start();
       return daemon;
     } catch (failure) {
       await daemon.close();
@@ -124,7 +123,7 @@ export class Daemon implements LocalApiTarget, AsyncDisposable {
   }
 
   get session(): PeerSession | undefined {
-    return this.#session;
+    return this.#traffic.session;
   }
 
   status(): Status {
@@ -133,12 +132,11 @@ export class Daemon implements LocalApiTarget, AsyncDisposable {
 
   /** What a status and the metrics are made of. */
   statusSources(): StatusSources {
-    const { enrolment, paths } = this.#options;
-    const engine = this.#session !== undefined ? "up" : this.#starting ? "starting" : "off";
-    const session = this.#session?.sources();
+    const { enrolment } = this.#traffic;
+    const session = this.session?.sources();
     return {
-      state: deriveState({ membership: "enrolled", intent: this.#intent, engine }),
-      network: paths.network,
+      state: deriveState({ membership: "enrolled", ...this.#traffic.facts }),
+      network: this.#options.paths.network,
       self: session?.map?.self ?? enrolment.self,
       coordinatorUrl: enrolment.urls[0],
       warnings: this.#warnings.list(),
@@ -156,35 +154,44 @@ export class Daemon implements LocalApiTarget, AsyncDisposable {
     return () => this.#listeners.delete(listener);
   }
 
-  up(): Promise<void> {
-    return this.#inTurn(async () => {
-      await this.#setIntent("up");
-      if (this.#session !== undefined) return;
-      await this.#startSession();
-    });
+  /** @throws MeshError `overtaken` where a later request has stopped the traffic */
+  async up(): Promise<void> {
+    if (await this.#traffic.start()) return;
+    throw new MeshError("overtaken", "the traffic was stopped by a later request, before it could start");
+  }
+
+  settings(): SettingsView {
+    return this.#traffic.viewSettings();
+  }
+
+  /** @throws MeshError `setting-unknown`, `setting-invalid`, and what the settings themselves meet; nothing is changed then */
+  set({ settings }: SettingsRequest): Promise<SettingsReply> {
+    const changes = parseSettings(settings);
+    return this.#changeSettings(changes, () => this.#traffic.set(changes));
+  }
+
+  /** What flags and configuration file say. @throws MeshError `settings-conflict`, and as `set` */
+  settle({ settings, reset }: SettleRequest): Promise<SettingsReply> {
+    const asked = parseSettings(settings);
+    return this.#changeSettings(asked, () => this.#traffic.settle(asked, { reset, keepsCommands: false }));
   }
 
   /** Another WireGuard key: the coordinator first, then the session begins anew with it. */
   rotateKeys(): Promise<KeysRotated> {
-    return this.#inTurn(async () => {
-      const { enrolment, keys, paths, settings } = this.#options;
-      const name = this.#session?.sources().map?.self.name ?? enrolment.self.name;
-      const dial = underlayDial(underlaySockets(settings.fwmark));
-      const next = await rotateKeys({ ...enrolment, self: { ...enrolment.self, name } }, keys, paths.directory, dial);
+    return this.#traffic.inTurn(async () => {
+      const { enrolment, keys, ownName } = this.#traffic;
+      const self = { ...enrolment.self, name: ownName };
+      const { directory } = this.#options.paths;
+      const next = await rotateKeys({ ...enrolment, self }, keys, directory, this.#dial());
       await this.#deps.state.enrolment.write(next.enrolment);
-      this.#options = { ...this.#options, ...next };
-      if (this.#session !== undefined) {
-        await this.#stopSession();
-        await this.#startSession();
-      }
+      await this.#traffic.identify(next);
       return { publicKey: next.keys.wireguardKey, previousPublicKey: keys.wireguardKey };
     });
   }
 
   down(): Promise<DownReply> {
-    return this.#inTurn(async () => {
-      await this.#setIntent("down");
-      await this.#stopSession();
+    return this.#traffic.inStoppingTurn(async () => {
+      await this.#traffic.stop("down");
       await this.#takeBackHostChanges();
       const ends = !this.#options.isService;
       if (ends) this.#end();
@@ -193,10 +200,11 @@ export class Daemon implements LocalApiTarget, AsyncDisposable {
   }
 
   leave(): Promise<{ deregistered: boolean }> {
-    return this.#inTurn(async () => {
-      const { enrolment, home, keys, paths } = this.#options;
+    return this.#traffic.inStoppingTurn(async () => {
+      const { enrolment, keys } = this.#traffic;
+      const { home, paths } = this.#options;
       const deregistered = await deregister(enrolment, keys, { dial: this.#dial(), logger: this.#deps.logger });
-      await this.#stopSession();
+      await this.#traffic.stop();
       await this.#takeBackHostChanges();
       await removeNetwork(home, paths.network);
       this.#end();
@@ -214,7 +222,7 @@ export class Daemon implements LocalApiTarget, AsyncDisposable {
 
   /** Also while the traffic is stopped. */
   admin(call: AdminCall): Promise<object> {
-    const { enrolment, keys } = this.#options;
+    const { enrolment, keys } = this.#traffic;
     return callAsAdmin(enrolment, keys, this.#dial(), call);
   }
 
@@ -223,15 +231,15 @@ export class Daemon implements LocalApiTarget, AsyncDisposable {
   }
 
   prefer(request: PreferenceRequest): Promise<PreferenceReply> {
-    return this.#inTurn(() => this.#running().prefer(request));
+    return this.#traffic.inTurn(() => this.#running().prefer(request));
   }
 
   get filter(): FilterKeeper {
-    return this.#running().filter;
+    return this.#running().parts.filter;
   }
 
   get dns(): DnsTarget {
-    const { dns, hostNames } = this.#running();
+    const { dns, hostNames } = this.#running().parts;
     return {
       status: () => ({ ...dns.status(), host: hostNames.status }),
       query: (request) => dns.query(request),
@@ -243,20 +251,19 @@ export class Daemon implements LocalApiTarget, AsyncDisposable {
     return { ...others, use: { ...use, confirmBy: this.#orders.confirmBy } };
   }
 
-  /** In force first, then kept: what cannot be done is not asked for again at the next start. */
   offerExit(offer: boolean): Promise<ExitOffer> {
-    return this.#inTurn(async () => {
-      const { offers } = this.#running();
-      await offers.setExit(offer);
-      await this.#changeSettings({ allowExitTraffic: offer });
+    return this.#traffic.inTurn(async () => {
+      const { offers } = this.#running().parts;
+      await this.#traffic.set({ allowExitTraffic: offer });
       this.#changed();
       return offers.view();
     });
   }
 
   useExit(request: ExitUseRequest): Promise<ExitUseView> {
-    return this.#inTurn(async () => {
-      await this.#orders.use(request, this.#running());
+    return this.#traffic.inTurn(async () => {
+      this.#running();
+      await this.#orders.use(request);
       this.#changed();
       return this.exits().use;
     });
@@ -267,7 +274,7 @@ export class Daemon implements LocalApiTarget, AsyncDisposable {
   }
 
   confirmExit(): Promise<ExitUseView> {
-    return this.#inTurn(async () => {
+    return this.#traffic.inTurn(async () => {
       await this.#orders.confirm();
       this.#changed();
       return this.exits().use;
@@ -283,7 +290,7 @@ export class Daemon implements LocalApiTarget, AsyncDisposable {
   }
 
   explain(request: ExplainRequest): Promise<Explanation> {
-    return this.#running().explainer.explain(request);
+    return this.#running().parts.explainer.explain(request);
   }
 
   netcheck(signal: AbortSignal): Promise<NetcheckReply> {
@@ -292,7 +299,7 @@ export class Daemon implements LocalApiTarget, AsyncDisposable {
 
   /** Ends without touching the intent: the next start goes on where this one was. */
   async close(): Promise<void> {
-    await this.#inTurn(() => this.#stopSession());
+    await this.#traffic.inStoppingTurn(() => this.#traffic.stop());
     await this.#resources.close();
   }
 
@@ -305,62 +312,28 @@ export class Daemon implements LocalApiTarget, AsyncDisposable {
     return this.#exitOrders;
   }
 
+  #changeSettings(asked: SomeSettings, change: () => Promise<SettingsChange>): Promise<SettingsReply> {
+    return this.#traffic.inTurn(async () => {
+      const changed = await change();
+      // What holds was asked for otherwise: that is no trial.
+      if (isDeepStrictEqual(asked.exitNodes, this.#traffic.settings.exitNodes)) await this.#orders.settle();
+      this.#changed();
+      return { ...changed, ...this.settings() };
+    });
+  }
+
   #dial(): Dial {
-    return underlayDial(underlaySockets(this.#options.settings.fwmark));
+    return underlayDial(underlaySockets(this.#traffic.settings.fwmark));
   }
 
   #running(): PeerSession {
-    if (this.#session !== undefined) return this.#session;
+    if (this.session !== undefined) return this.session;
     throw new MeshError("no-daemon", "the daemon is stopped", { hint: "Start the traffic with `mesh up`." });
-  }
-
-  async #startSession(): Promise<void> {
-    this.#starting = true;
-    this.#changed();
-    try {
-      this.#session = await PeerSession.start(this.#options, {
-        logger: this.#deps.logger,
-        clock: this.#deps.clock,
-        warnings: this.#warnings,
-        onChange: () => this.#changed(),
-        onFatal: (failure) => this.#fail(failure),
-      });
-    } finally {
-      this.#starting = false;
-      this.#changed();
-    }
-  }
-
-  async #stopSession(): Promise<void> {
-    const session = this.#session;
-    this.#session = undefined;
-    await session?.close();
-    this.#changed();
   }
 
   /** The guard of an exit as well, which stays when a session ends otherwise. */
   async #takeBackHostChanges(): Promise<void> {
     await takeBackHostChanges(this.#options.paths.journalFile, this.#deps);
-  }
-
-  async #changeSettings(changes: Partial<Settings>): Promise<void> {
-    const settings: Settings = { ...this.#options.settings, ...changes };
-    await this.#deps.state.settings.write(settings);
-    this.#options = { ...this.#options, settings };
-  }
-
-  async #setIntent(intent: Intent): Promise<void> {
-    this.#intent = intent;
-    await this.#deps.state.intent.write({ version: 1, intent });
-  }
-
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#turn.then(work);
-    this.#turn = result.then(
-      () => undefined,
-      () => undefined,
-    );
-    return result;
   }
 
   #changed(): void {

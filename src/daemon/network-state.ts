@@ -29,41 +29,43 @@ export const enrolmentSchema = z.strictObject({
 });
 export type Enrolment = z.output<typeof enrolmentSchema>;
 
-/** How the daemon runs, as asked for at the last `join` or `up`. */
-export const settingsSchema = z.strictObject({
-  version: z.literal(1),
+/** How the daemon runs. */
+const settingFields = {
   interface: z.string().min(1).max(15),
   /** 0 for any free port. */
   listenPort: z.number().int().min(0).max(65535),
   mtu: z.number().int().min(576).max(65475),
   /** TCP ports of our SSH server; none: we only dial. */
-  sshPorts: z.array(portSchema).max(MAX_SSH_PORTS).default([2222]),
-  sshJump: sshJumpSchema.nullable().default(null),
+  sshPorts: z.array(portSchema).max(MAX_SSH_PORTS),
+  sshJump: sshJumpSchema.nullable(),
   /** Of everything that is sent to the underlay; 0 for none. */
-  fwmark: z.number().int().min(0).max(MAX_FWMARK).default(DEFAULT_FWMARK),
+  fwmark: z.number().int().min(0).max(MAX_FWMARK),
   /** What may be used at all, best first. */
-  transports: transportOrderSchema.default([...TRANSPORT_NAMES]),
+  transports: transportOrderSchema,
   /** What the configuration file asked for, by peer name. */
-  peerPreferences: z.record(nameSchema, peerPreferenceSchema).default({}),
-  filter: filterSettingsSchema.default({ defaults: {}, rules: [] }),
+  peerPreferences: z.record(nameSchema, peerPreferenceSchema),
+  filter: filterSettingsSchema,
   /** This machine offers to be an exit. */
-  allowExitTraffic: z.boolean().default(false),
+  allowExitTraffic: z.boolean(),
   /** Networks behind this machine, to which it offers to carry others' traffic. */
-  advertiseRoutes: z.array(cidrSchema).max(MAX_ADVERTISED_ROUTES).default([]),
+  advertiseRoutes: z.array(cidrSchema).max(MAX_ADVERTISED_ROUTES),
   /** What goes there bears this machine's address, not the peer's in the mesh. */
-  snatRoutes: z.boolean().default(true),
+  snatRoutes: z.boolean(),
   /** Networks behind other peers are reached through them. */
-  acceptRoutes: z.boolean().default(false),
+  acceptRoutes: z.boolean(),
   /** The exits that this machine sends by, in order; none: no exit. */
-  exitNodes: exitNodesSchema.default([]),
+  exitNodes: exitNodesSchema,
   /** With an exit, the local network stays within reach. */
-  exitAllowLan: z.boolean().default(false),
+  exitAllowLan: z.boolean(),
   /** This machine has a name server for the mesh. */
-  dns: z.boolean().default(true),
+  dns: z.boolean(),
   /** The group of this host whose members may ask the daemon for more than everybody; null for none. */
-  localGroup: groupNameSchema.nullable().default(null),
-});
-export type Settings = z.output<typeof settingsSchema>;
+  localGroup: groupNameSchema.nullable(),
+};
+const someSettingsSchema = z.strictObject(settingFields).partial();
+export type SomeSettings = z.output<typeof someSettingsSchema>;
+export type SettingName = keyof typeof settingFields;
+export const SETTING_NAMES = Object.keys(settingFields) as SettingName[];
 
 export const DEFAULT_SETTINGS: Settings = {
   version: 1,
@@ -86,6 +88,30 @@ export const DEFAULT_SETTINGS: Settings = {
   localGroup: null,
 };
 
+const settingsSchema = z.strictObject({ version: z.literal(1), ...settingFields });
+export type Settings = z.output<typeof settingsSchema>;
+
+/** In one file, so that they always fit each other. A setting that a former version did not have is as by default. */
+const storedSettingsSchema = settingsSchema.extend({
+  sshPorts: settingFields.sshPorts.default(DEFAULT_SETTINGS.sshPorts),
+  sshJump: settingFields.sshJump.default(DEFAULT_SETTINGS.sshJump),
+  fwmark: settingFields.fwmark.default(DEFAULT_SETTINGS.fwmark),
+  transports: settingFields.transports.default(DEFAULT_SETTINGS.transports),
+  peerPreferences: settingFields.peerPreferences.default(DEFAULT_SETTINGS.peerPreferences),
+  filter: settingFields.filter.default(DEFAULT_SETTINGS.filter),
+  allowExitTraffic: settingFields.allowExitTraffic.default(DEFAULT_SETTINGS.allowExitTraffic),
+  advertiseRoutes: settingFields.advertiseRoutes.default(DEFAULT_SETTINGS.advertiseRoutes),
+  snatRoutes: settingFields.snatRoutes.default(DEFAULT_SETTINGS.snatRoutes),
+  acceptRoutes: settingFields.acceptRoutes.default(DEFAULT_SETTINGS.acceptRoutes),
+  exitNodes: settingFields.exitNodes.default(DEFAULT_SETTINGS.exitNodes),
+  exitAllowLan: settingFields.exitAllowLan.default(DEFAULT_SETTINGS.exitAllowLan),
+  dns: settingFields.dns.default(DEFAULT_SETTINGS.dns),
+  localGroup: settingFields.localGroup.default(DEFAULT_SETTINGS.localGroup),
+  /** What flags and configuration file asked for last: what differs from it, `mesh set` and its like asked for. */
+  given: someSettingsSchema.optional(),
+});
+export type StoredSettings = z.output<typeof storedSettingsSchema>;
+
 const intentSchema = z.strictObject({ version: z.literal(1), intent: z.enum(["up", "down"]) });
 
 /** What `mesh prefer` asked for, by peer name. */
@@ -107,7 +133,7 @@ export type ExitTrial = z.output<typeof exitTrialSchema>;
 /** The state files of one network, apart from keys, map and pins. */
 export class NetworkState {
   readonly enrolment: StateFile<typeof enrolmentSchema>;
-  readonly settings: StateFile<typeof settingsSchema>;
+  readonly settings: StateFile<typeof storedSettingsSchema>;
   readonly intent: StateFile<typeof intentSchema>;
   readonly preferences: StateFile<typeof preferencesSchema>;
   readonly filter: StateFile<typeof localFilterSchema>;
@@ -115,7 +141,7 @@ export class NetworkState {
 
   constructor(directory: string) {
     this.enrolment = new StateFile(join(directory, "enrolment.json"), enrolmentSchema);
-    this.settings = new StateFile(join(directory, "settings.json"), settingsSchema);
+    this.settings = new StateFile(join(directory, "settings.json"), storedSettingsSchema);
     this.intent = new StateFile(join(directory, "intent.json"), intentSchema);
     this.preferences = new StateFile(join(directory, "preferences.json"), preferencesSchema);
     this.filter = new StateFile(join(directory, "filter.json"), localFilterSchema);

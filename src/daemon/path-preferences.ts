@@ -24,7 +24,7 @@ interface Commanded {
 export class PathPreferences {
   readonly transports: readonly TransportName[];
   readonly #file: NetworkState["preferences"];
-  readonly #configured: ReadonlyMap<string, PeerPreference>;
+  #configured: ReadonlyMap<string, PeerPreference>;
   #commanded: Commanded;
   /** One write at a time. */
   #saving: Promise<void> = Promise.resolve();
@@ -44,6 +44,11 @@ export class PathPreferences {
       preferences: new Map(Object.entries(peers)),
       keys: new Map(Object.entries(keys)),
     });
+  }
+
+  /** Another word of the configuration file on single peers. */
+  configure({ peerPreferences }: Pick<Settings, "peerPreferences">): void {
+    this.#configured = new Map(Object.entries(peerPreferences));
   }
 
   /** Whether this machine uses the transport for anybody. */

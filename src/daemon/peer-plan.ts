@@ -43,6 +43,8 @@ export interface PeerPlan {
   readonly localGroup: string | null | undefined;
   /** Where to serve metrics; none: nowhere. Not kept: it is said at each start. */
   readonly metricsListen: readonly string[];
+  /** What commands have set (`mesh set` and its like) is dropped. */
+  readonly reset: boolean;
   /** A service stays, `stopped`, after `mesh down`; any other daemon ends. */
   readonly isService: boolean;
 }

@@ -1,29 +1,29 @@
 import { mkdir } from "node:fs/promises";
+import { isDeepStrictEqual } from "node:util";
 import { systemClock } from "../base/clock.ts";
 import { DisposeStack } from "../base/dispose.ts";
 import { errnoOf, MeshError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { connectToAny } from "../control/coordinator-http.ts";
 import { MapCache } from "../control/map-cache.ts";
-import { advertisableRoute } from "../exit/advertised-route.ts";
 import { writeFileAtomic } from "../host/atomic-file.ts";
 import { HostChanges } from "../host/changes/host-changes.ts";
-import { IpRoute } from "../host/ip-route.ts";
-import { requireFreeInterface, requireGroup, requireNetAdmin, requireTunDevice } from "../host/preflight.ts";
+import { requireGroup, requireNetAdmin, requireTunDevice } from "../host/preflight.ts";
 import { DEFAULT_FWMARK } from "../host/underlay/firewall-mark.ts";
 import { underlaySockets } from "../host/underlay/underlay-sockets.ts";
-import { requireUsableJump } from "../transports/ssh/jump-host.ts";
 import type { AeadProviderName } from "../wireguard/aead/provider.ts";
 import { Daemon } from "./daemon.ts";
 import { coordinatorOf, enrol } from "./enrol.ts";
 import { firstPeers } from "./first-peers.ts";
-import { requireFreePort } from "./free-port.ts";
 import { currentNetworkFile, networkPaths, selectNetwork } from "./home.ts";
 import { loadKeys, loadOrCreateKeys } from "./identity.ts";
 import { openDaemonMetrics } from "./metrics/open-metrics.ts";
 import { lockNetwork } from "./network-lock.ts";
-import { DEFAULT_SETTINGS, type Enrolment, NetworkState, type Settings } from "./network-state.ts";
+import { type Enrolment, NetworkState, type Settings } from "./network-state.ts";
 import type { PeerPlan, Progress } from "./peer-plan.ts";
+import { settingsIn, settleSettings } from "./settings/given-settings.ts";
+import { requireOtherExits, requireUsableSettings } from "./settings/usable-settings.ts";
+import { keyOf } from "./settings/written-settings.ts";
 import { underlayDial } from "./underlay-dial.ts";
 
 export interface RunPeerDeps {
@@ -69,23 +69,19 @@ async function startPeer(plan: PeerPlan, deps: RunPeerDeps, resources: DisposeSt
 
   const state = new NetworkState(paths.directory);
   const existing = await state.enrolment.read();
-  const settings = settingsOf(plan, await state.settings.read());
+  const { settings, outweighed } = settleSettings(settingsIn(plan), await state.settings.read(), {
+    reset: plan.reset,
+    keepsCommands: plan.isService,
+  });
   // What can be known to fail fails before a token is spent.
   if (plan.localGroup != null) requireGroup(plan.localGroup);
-  await requireFreeInterface(settings.interface, new IpRoute());
-  await requireFreePort(settings.listenPort);
   const ranges = existing === undefined ? [] : [existing.network.cidr4, existing.network.cidr6];
-  for (const route of settings.advertiseRoutes) advertisableRoute(route, ranges);
-  requireOtherExits(settings, existing?.self.name ?? plan.name);
-  if (settings.exitNodes.length > 0 && settings.fwmark === 0) {
-    throw new MeshError("exit-needs-mark", "an exit needs the firewall mark, which is switched off (--fwmark off)");
-  }
-  if (settings.sshJump !== null && settings.transports.includes("ssh")) requireUsableJump(settings.sshJump);
+  await requireUsableSettings(settings, { inUse: undefined, ranges, ownName: existing?.self.name ?? plan.name });
   const { keys, enrolment } = await membershipOf(plan, paths.directory, existing, settings, deps);
   await state.enrolment.write(enrolment);
   requireOtherExits(settings, enrolment.self.name);
   // What a person or a file says now is no trial.
-  if (plan.exitNodes !== undefined) await state.exitTrial.remove();
+  if (isDeepStrictEqual(plan.exitNodes, settings.exitNodes)) await state.exitTrial.remove();
   await state.settings.write(settings);
   if (plan.mode === "join") await writeFileAtomic(currentNetworkFile(plan.home), `${network}\n`, { mode: 0o600 });
 
@@ -110,6 +106,11 @@ async function startPeer(plan: PeerPlan, deps: RunPeerDeps, resources: DisposeSt
   if (tunnel !== undefined) {
     const { interfaceName, listenPort, aeadProvider: provider } = tunnel;
     progress({ event: "interface", interface: interfaceName, listenPort, aeadProvider: provider });
+  }
+  if (outweighed.length > 0) {
+    const warning = `${outweighed.map(keyOf).join(", ")}: what a command has set here outweighs flags and configuration file`;
+    logger.warn({}, warning);
+    progress({ event: "warning", warning });
   }
   for (const warning of daemon.status().warnings) progress({ event: "warning", warning });
   const { name, ip4, ip6 } = enrolment.self;
@@ -168,36 +169,6 @@ async function makePrivateDirectory(path: string): Promise<void> {
     if (errno !== "EACCES" && errno !== "EPERM" && errno !== "EROFS") throw cause;
     throw new MeshError("not-permitted", `${path} cannot be made (${errno})`, { cause });
   }
-}
-
-function settingsOf(plan: PeerPlan, stored: Settings | undefined): Settings {
-  const base = stored ?? DEFAULT_SETTINGS;
-  return {
-    version: 1,
-    interface: plan.interface ?? base.interface,
-    listenPort: plan.listenPort ?? base.listenPort,
-    mtu: plan.mtu ?? base.mtu,
-    sshPorts: plan.sshPorts ?? base.sshPorts,
-    sshJump: plan.sshJump === undefined ? base.sshJump : plan.sshJump,
-    fwmark: plan.fwmark ?? base.fwmark,
-    transports: plan.transports ?? base.transports,
-    peerPreferences: plan.peerPreferences ?? base.peerPreferences,
-    filter: plan.filter ?? base.filter,
-    allowExitTraffic: plan.allowExitTraffic ?? base.allowExitTraffic,
-    advertiseRoutes: plan.advertiseRoutes ?? base.advertiseRoutes,
-    snatRoutes: plan.snatRoutes ?? base.snatRoutes,
-    acceptRoutes: plan.acceptRoutes ?? base.acceptRoutes,
-    exitNodes: plan.exitNodes ?? base.exitNodes,
-    exitAllowLan: plan.exitAllowLan ?? base.exitAllowLan,
-    dns: plan.dns ?? base.dns,
-    localGroup: plan.localGroup === undefined ? base.localGroup : plan.localGroup,
-  };
-}
-
-/** @throws MeshError `exit-is-self` */
-function requireOtherExits({ exitNodes }: Settings, ownName: string | undefined): void {
-  if (ownName === undefined || !exitNodes.includes(ownName)) return;
-  throw new MeshError("exit-is-self", `${ownName} is this machine itself`);
 }
 
 /** `MESH_AEAD` forces a provider, for measurements and for when the choice made by itself is wrong. */

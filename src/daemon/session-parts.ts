@@ -8,17 +8,21 @@ import { MapCache } from "../control/map-cache.ts";
 import type { PeerKeys } from "../control/peer-keys.ts";
 import type { InterfaceIdentity } from "../host/changes/host-change.ts";
 import { HostChanges } from "../host/changes/host-changes.ts";
+import { HostFirewall } from "../host/firewall/host-firewall.ts";
 import { configureInterface, identityOf, type NoIpv6Reason, requireUsableHost } from "../host/interface-setup.ts";
+import { IpRoute } from "../host/ip-route.ts";
 import { HostResolver } from "../host/resolver/host-resolver.ts";
 import { type UnderlaySockets, underlaySockets } from "../host/underlay/underlay-sockets.ts";
 import type { Tunnel } from "../router/tunnel.ts";
 import type { AeadProviderName } from "../wireguard/aead/provider.ts";
+import { callAsAdmin } from "./admin-call.ts";
 import { DnsKeeper } from "./dns/dns-keeper.ts";
 import { HostNames } from "./dns/host-names.ts";
 import type { ExitState } from "./dns/upstream-plan.ts";
 import { AcceptedRoutes } from "./exit/accepted-routes.ts";
 import { ExitUse } from "./exit/exit-use.ts";
 import { Offers } from "./exit/offers.ts";
+import { Explainer } from "./explain/explainer.ts";
 import { FilterKeeper } from "./filter/filter-keeper.ts";
 import type { NetworkPaths } from "./home.ts";
 import { type Enrolment, NetworkState, type Settings } from "./network-state.ts";
@@ -27,6 +31,7 @@ import { openTunnel } from "./open-tunnel.ts";
 import { OwnLink } from "./own-link.ts";
 import { PathPreferences } from "./path-preferences.ts";
 import { Underlay } from "./underlay.ts";
+import { underlayDial } from "./underlay-dial.ts";
 import type { Warnings } from "./warnings.ts";
 
 const NO_IPV6_TEXT: Readonly<Record<NoIpv6Reason, string>> = {
@@ -68,6 +73,7 @@ export interface SessionParts {
   readonly underlay: Underlay;
   readonly dns: DnsKeeper;
   readonly hostNames: HostNames;
+  readonly explainer: Explainer;
 }
 
 /** As a name server sees it. */
@@ -168,6 +174,18 @@ export async function openSessionParts(
     }),
   );
   await hostNames.keep();
+  const explainer = new Explainer({
+    tunnel,
+    filter,
+    firewall: new HostFirewall(),
+    ipRoute: new IpRoute(),
+    sysctls: changes.tools.sysctls,
+    exitUse,
+    routes,
+    offers,
+    map: () => view.map,
+    admin: (call) => callAsAdmin(enrolment, keys, underlayDial(sockets), call),
+  });
   return {
     changes,
     tunnel,
@@ -184,5 +202,6 @@ export async function openSessionParts(
     underlay,
     dns,
     hostNames,
+    explainer,
   };
 }

@@ -114,9 +114,87 @@ describe("a daemon's life", () => {
     service = await startMesh(alice.host, alice.home, ["up"], env);
     await eventually("it is back", async () => (await state()) === "stopped");
     expect(await meshJson(alice.host, alice.home, "up")).toEqual({ network: "mesh", state: "running" });
+    await racesOfAllKinds();
     expect(await service.stop()).toBe(0);
     await leavesNothing(alice.host);
     alice = await MeshPeer.up(alice);
+  });
+
+  /** The last of them holds, whatever became of those before; no interface of theirs is left. */
+  async function racesOfAllKinds(): Promise<void> {
+    const { local } = alice;
+    const mtus = [1300, 1310, 1320];
+    for (const last of ["up", "down"] as const) {
+      const requests = mtus.flatMap((mtu) => [
+        local.setSettings({ settings: { mtu, interface: `mesh${mtu}` } }),
+        local.up(),
+        local.down(),
+      ]);
+      requests.push(local.up(), local.setSettings({ settings: { mtu: 1250, interface: null } }));
+      const early = Promise.allSettled(requests);
+      // By now they wait in the daemon, each for its turn.
+      await requests[0];
+      const latest = Promise.allSettled([last === "up" ? local.up() : local.down()]);
+      for (const outcome of [...(await early), ...(await latest)]) {
+        if (outcome.status === "rejected") expect(outcome.reason).toMatchObject({ code: "overtaken" });
+      }
+      expect((await local.status()).state).toBe(last === "up" ? "running" : "stopped");
+      const links = (await alice.host.must("ip", "-o", "link")).match(/mesh\d+(?=:)/g) ?? [];
+      expect(links).toEqual(last === "up" ? ["mesh0"] : []);
+    }
+    await leavesNothing(alice.host);
+    await local.setSettings({ settings: { mtu: null } });
+    await local.up();
+  }
+
+  it("settings change while it runs: live where they can, else with another tunnel, and all or none", async () => {
+    const { host, local } = alice;
+    const link = async (name = "mesh0") => (await host.must("ip", "-o", "link", "show", name)).split(/\s/, 6).join(" ");
+    const before = await link();
+    const live = { dns: false, filter: { default: "deny" }, accept_routes: true, paths: { bob: { prefer: "relay" } } };
+    const { changed, rebuilt } = await local.setSettings({ settings: live });
+    expect([changed.sort(), rebuilt]).toEqual([Object.keys(live).sort(), false]);
+    expect(await local.dns()).toMatchObject({ enabled: false, listeners: [] });
+    expect((await local.filter()).defaults.in).toEqual({ verdict: "deny", from: "configuration" });
+    expect((await local.preferences()).peers).toEqual([
+      { peer: "bob", preference: { prefer: "relay", exclude: [], from: "configuration" } },
+    ]);
+    expect(await link()).toBe(before);
+
+    const refused = local.setSettings({ settings: { mtu: 1250, dns: true, exit_node: "nobody" } });
+    await expect(refused).rejects.toMatchObject({ code: "not-found" });
+    expect([await link(), (await local.dns()).enabled]).toEqual([before, false]);
+    const taken = await host.start("nc", ["-u", "-l", "-p", "5555"]);
+    await eventually("the port is taken", async () => (await host.must("ss", "-Hunl")).includes(":5555"));
+    const other = { mtu: 1300, interface: "mesh7", listen_port: 5555, dns: true };
+    await expect(local.setSettings({ settings: other })).rejects.toMatchObject({ code: "port-in-use" });
+    await taken.kill();
+    expect(await link()).toBe(before);
+    expect(await local.setSettings({ settings: other })).toMatchObject({ rebuilt: true });
+    expect(await host.must("ip", "-o", "link")).not.toContain("mesh0");
+    expect(await link("mesh7")).toContain("mtu 1300");
+    expect((await local.dns()).enabled).toBe(true);
+    expect(await local.status()).toMatchObject({ interface: "mesh7", self: { listenPort: 5555 }, warnings: [] });
+
+    // What a command has set is not dropped without a word.
+    const silent = await runMesh(host, alice.home, "--json", "up", "--mtu", "1400");
+    expect([silent.status, JSON.parse(silent.stderr).error.code]).toEqual([6, "settings-conflict"]);
+    expect(await link("mesh7")).toContain("mtu 1300");
+    await alice.mesh("up", "--mtu", "1400", "--reset");
+    expect(await link()).toContain("mtu 1400");
+
+    // Without a daemon, on disk.
+    expect(await alice.stop()).toBe(0);
+    expect(await alice.mesh("set", "mtu=", "dns=false")).toBe("mtu is 1420\ndns is false\n");
+    expect(await meshJson(host, alice.home, "get", "dns", "mtu")).toEqual([
+      { key: "mtu", value: 1420, source: "command", change: "rebuild" },
+      { key: "dns", value: false, source: "command", change: "live" },
+    ]);
+    const unknown = await runMesh(host, alice.home, "--json", "set", "mtu=1300", "colour=red");
+    expect([unknown.status, JSON.parse(unknown.stderr).error.code]).toEqual([2, "setting-unknown"]);
+    alice = await MeshPeer.up(alice, ["--reset", "--mtu", "1420"]);
+    expect(await link()).toContain("mtu 1420");
+    expect((await local.dns()).enabled).toBe(true);
   });
 
   it("status --watch prints a line at every change", async () => {

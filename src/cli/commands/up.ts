@@ -6,28 +6,46 @@ import { printJson, printLine } from "../output.ts";
 
 interface UpFlags extends DaemonFlags {
   readonly server?: string[];
+  readonly reset?: boolean;
 }
 
 export function registerUp(program: Command): void {
   const up = program
     .command("up")
     .description("resume a stopped daemon, or run one (foreground, or --detach) where none runs")
-    .option("--server <url>", "where the coordinator is found from now on; may be repeated, tried in order", collect);
+    .option("--server <url>", "where the coordinator is found from now on; may be repeated, tried in order", collect)
+    .option("--reset", "drop what commands have set: flags, configuration file and defaults hold again");
   addDaemonOptions(up).action(async (flags: UpFlags, command: Command) => {
     const { resolvePeerSettings } = await import("../peer-options.ts");
     const settings = await resolvePeerSettings(flags, command);
+    const { peerPlan } = await import("../peer-plan.ts");
+    const joining = { servers: flags.server, token: undefined, name: undefined, reset: flags.reset };
+    const plan = peerPlan("up", settings, joining);
     const { localClient } = await import("../local-client.ts");
+    const { settingsIn } = await import("../../daemon/settings/given-settings.ts");
+    const { writeSettings } = await import("../../daemon/settings/written-settings.ts");
     try {
-      const status = await localClient(settings.globals).up();
+      const client = localClient(settings.globals);
+      const asked = { settings: writeSettings(settingsIn(plan)), reset: plan.reset };
+      if (asked.reset || Object.keys(asked.settings).length > 0) {
+        await client.settle(asked).catch((failure: unknown) => {
+          // Who may start the traffic need not be the one for whom the file speaks.
+          if (isSaid(flags) || !(failure instanceof MeshError) || failure.code !== "not-permitted") throw failure;
+        });
+      }
+      const status = await client.up();
       if (settings.globals.json) printJson({ network: status.network, state: status.state });
       else printLine(`${status.network} is ${status.state}`);
       return;
     } catch (failure) {
       if (!(failure instanceof MeshError) || failure.code !== "no-daemon") throw failure;
     }
-    const { peerPlan } = await import("../peer-plan.ts");
     const { runInForeground, runDetached } = await import("../run-daemon.ts");
-    const plan = peerPlan("up", settings, { servers: flags.server, token: undefined, name: undefined });
     await (settings.detach ? runDetached(plan, settings.globals) : runInForeground(plan, settings.globals));
   });
+}
+
+/** A setting stands on the command line itself. */
+function isSaid({ config, server, detach, ...settings }: UpFlags): boolean {
+  return Object.keys(settings).length > 0;
 }

@@ -68,6 +68,7 @@ const LISTENER = "dns listener ";
 export class DnsKeeper implements AsyncDisposable {
   readonly #options: DnsKeeperOptions;
   readonly #deps: DnsKeeperDeps;
+  #isEnabled: boolean;
   readonly #forwarder: Forwarder;
   readonly #responder: Responder;
   readonly #peers = new Set<string>();
@@ -88,6 +89,7 @@ export class DnsKeeper implements AsyncDisposable {
     const { network, self } = options;
     this.#options = options;
     this.#deps = deps;
+    this.#isEnabled = options.enabled;
     this.#own = new Set([self.ip4, self.ip6].map(canonicalAddress));
     this.#source = { version: 0, network, self, peers: [], dns: NO_DNS };
     const socketsNow = () => (deps.exit() === undefined ? deps.sockets : HOST_SOCKETS);
@@ -111,6 +113,19 @@ export class DnsKeeper implements AsyncDisposable {
     return keeper;
   }
 
+  /** For this host itself, or no more. Never rejects. */
+  enable(isEnabled: boolean): Promise<void> {
+    this.#turn = this.#turn.then(async () => {
+      if (isEnabled === this.#isEnabled) return;
+      this.#isEnabled = isEnabled;
+      // On loopback as well, or there no more.
+      await this.#silence();
+      await this.#settle();
+      this.#listenersChanged();
+    });
+    return this.#turn;
+  }
+
   /** What follows from whether we are an exit, and use one. To be called when that may have changed; looks at nothing. */
   keep(): void {
     if (this.#isAnswering !== (this.#listeners !== undefined)) this.#turn = this.#turn.then(() => this.#settle());
@@ -124,7 +139,7 @@ export class DnsKeeper implements AsyncDisposable {
 
   /** Undefined where it is switched off, or could not listen. */
   get service(): DnsService | undefined {
-    if (!this.#options.enabled) return undefined;
+    if (!this.#isEnabled) return undefined;
     const addresses = (this.#listeners?.states ?? []).flatMap(({ address, problem }) =>
       problem === null ? address : [],
     );
@@ -166,7 +181,7 @@ export class DnsKeeper implements AsyncDisposable {
   status(): Omit<DnsStatus, "host"> {
     const { peers, dns } = this.#source;
     return {
-      enabled: this.#options.enabled,
+      enabled: this.#isEnabled,
       domain: this.#source.network.domain,
       listeners: [...(this.#listeners?.states ?? [])],
       peers: peers.length + 1,
@@ -224,28 +239,32 @@ export class DnsKeeper implements AsyncDisposable {
   }
 
   get #isAnswering(): boolean {
-    return this.#options.enabled || this.#deps.servesPeers();
+    return this.#isEnabled || this.#deps.servesPeers();
   }
 
   /** Listens where somebody is to be answered, and nowhere else. Never rejects. */
   async #settle(): Promise<void> {
     const isWanted = this.#isAnswering && !this.#isClosed;
     if (isWanted === (this.#listeners !== undefined)) return;
-    const { enabled, interfaceName, self } = this.#options;
+    const { interfaceName, self } = this.#options;
     if (isWanted) {
       this.#listeners = await Listeners.open({
         addresses: [self.ip4, self.ip6],
-        loopback: enabled ? loopbackCandidates(interfaceName) : [],
+        loopback: this.#isEnabled ? loopbackCandidates(interfaceName) : [],
         responder: this.#responder,
         askerAt: (address) => this.#askerAt(address),
         onChange: () => this.#listenersChanged(),
       });
       await this.refresh();
     } else {
-      await this.#listeners?.[Symbol.asyncDispose]();
-      this.#listeners = undefined;
+      await this.#silence();
     }
     this.#listenersChanged();
+  }
+
+  async #silence(): Promise<void> {
+    await this.#listeners?.[Symbol.asyncDispose]();
+    this.#listeners = undefined;
   }
 
   #listenersChanged(): void {
@@ -276,7 +295,7 @@ export class DnsKeeper implements AsyncDisposable {
 
   /** Strangers hear nothing: a packet that an address of ours reached from outside the mesh is no query to us. */
   #askerAt(address: string): Asker | undefined {
-    if (address.startsWith("127.") || this.#own.has(address)) return this.#options.enabled ? "host" : undefined;
+    if (address.startsWith("127.") || this.#own.has(address)) return this.#isEnabled ? "host" : undefined;
     return this.#peers.has(address) ? "peer" : undefined;
   }
 }

@@ -33,6 +33,7 @@ interface PeerRoute {
 export class AcceptedRoutes {
   readonly #options: AcceptedRoutesOptions;
   readonly #deps: AcceptedRoutesDeps;
+  #isAccepting: boolean;
   #offered: readonly PeerRoute[] = [];
   #inForce: readonly PeerRoute[] = [];
   #refusals: ReadonlyMap<string, string> = new Map();
@@ -43,6 +44,13 @@ export class AcceptedRoutes {
   constructor(options: AcceptedRoutesOptions, deps: AcceptedRoutesDeps) {
     this.#options = options;
     this.#deps = deps;
+    this.#isAccepting = options.isAccepting;
+  }
+
+  /** Or leaves them aside from now on. */
+  accept(isAccepting: boolean): void {
+    this.#isAccepting = isAccepting;
+    this.refresh();
   }
 
   /** Calls `listener` when others than before are in force. */
@@ -83,7 +91,8 @@ export class AcceptedRoutes {
 
   /** Looks anew at the host's networks. */
   refresh(): void {
-    if (!this.#options.isAccepting || (this.#offered.length === 0 && this.#inForce.length === 0)) return;
+    const isIdle = !this.#isAccepting || this.#offered.length === 0;
+    if (isIdle && this.#inForce.length === 0) return;
     this.#isDirty = true;
     if (this.#isWorking) return;
     this.#isWorking = true;
@@ -107,7 +116,7 @@ export class AcceptedRoutes {
   async #workWhileDirty(): Promise<void> {
     while (this.#isDirty) {
       this.#isDirty = false;
-      await this.#settle(this.#offered);
+      await this.#settle(this.#isAccepting ? this.#offered : []);
     }
   }
 
@@ -146,7 +155,7 @@ export class AcceptedRoutes {
   }
 
   #detail({ cidr }: PeerRoute, inForce: boolean): string {
-    if (!this.#options.isAccepting) return "not accepted here: start the daemon with --accept-routes";
+    if (!this.#isAccepting) return "not accepted here: mesh set accept_routes=true";
     return this.#refusals.get(cidr) ?? (inForce ? "accepted" : "not in force yet");
   }
 }

@@ -3,26 +3,19 @@ import { asMeshError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { NetworkState, Settings } from "../network-state.ts";
 import { ExitTrials } from "./exit-trial.ts";
-import type { ExitUse, ExitUseSettings } from "./exit-use.ts";
 
-/** What an order needs of a running session. */
-export interface ExitSession {
-  readonly exitUse: Pick<ExitUse, "change">;
-  /** @throws MeshError see `requireExits` of `exit-nodes.ts` */
-  requireExits(nodes: readonly string[]): void;
-}
+type ExitChoices = Pick<Settings, "exitNodes" | "exitAllowLan">;
 
 export interface ExitOrdersDeps {
   readonly logger: Logger;
   readonly settings: () => Settings;
-  readonly changeSettings: (changes: ExitUseSettings) => Promise<void>;
-  /** Undefined while the traffic is stopped. */
-  readonly session: () => ExitSession | undefined;
+  /** In force where traffic goes, and on disk. @throws MeshError what was before still is then */
+  readonly changeSettings: (changes: ExitChoices) => Promise<unknown>;
   /** One change of the daemon after the other. */
   readonly inTurn: <T>(work: () => Promise<T>) => Promise<T>;
 }
 
-/** Which exit this machine is told to use, also on trial: kept on disk, and carried out by the session that runs. */
+/** Which exit this machine is told to use, also on trial: a setting like others, which may go back by itself. */
 export class ExitOrders implements Disposable {
   readonly #deps: ExitOrdersDeps;
   readonly #trials: ExitTrials;
@@ -51,14 +44,27 @@ export class ExitOrders implements Disposable {
     return this.#trials.confirmBy;
   }
 
-  /** @throws MeshError see `requireExits` and `ExitUse.change`; what was in force before still is */
-  async use(request: ExitUseRequest, session: ExitSession): Promise<void> {
+  /** @throws MeshError as `changeSettings`; what was in force before still is */
+  async use(request: ExitUseRequest): Promise<void> {
     const { nodes, allowLan, confirmWithinSeconds } = exitUseRequestSchema.parse(request);
-    const before = this.#inForce();
-    session.requireExits(nodes);
+    const { exitNodes, exitAllowLan } = this.#deps.settings();
+    const before = { exitNodes, exitAllowLan };
+    const wanted = { exitNodes: nodes, exitAllowLan: allowLan ?? exitAllowLan };
+    const isTrial = this.confirmBy !== null;
+    // Before it is in force: whatever ends us, it is a trial.
+    if (confirmWithinSeconds !== null) await this.#trials.begin(before, confirmWithinSeconds * 1000);
+    try {
+      await this.#deps.changeSettings(wanted);
+    } catch (failure) {
+      if (!isTrial) await this.#trials.end();
+      throw failure;
+    }
     if (confirmWithinSeconds === null) await this.#trials.end();
-    else await this.#trials.begin(before, confirmWithinSeconds * 1000);
-    await this.#change(session, before, { exitNodes: nodes, exitAllowLan: allowLan ?? before.exitAllowLan });
+  }
+
+  /** The exit was asked for otherwise: that is no trial. */
+  settle(): Promise<void> {
+    return this.#trials.end();
   }
 
   /** @throws MeshError `exit-not-on-trial` */
@@ -70,31 +76,11 @@ export class ExitOrders implements Disposable {
     this.#trials[Symbol.dispose]();
   }
 
-  #inForce(): ExitUseSettings {
-    const { exitNodes, exitAllowLan } = this.#deps.settings();
-    return { exitNodes, exitAllowLan };
-  }
-
-  /** An exit is on the disk before it is in force, and no exit after: whatever ends us, the next start keeps traffic in. */
-  async #change(session: ExitSession, before: ExitUseSettings, wanted: ExitUseSettings): Promise<void> {
-    const isOff = wanted.exitNodes.length === 0;
-    if (!isOff) await this.#deps.changeSettings(wanted);
-    try {
-      await session.exitUse.change(wanted);
-    } catch (failure) {
-      if (!isOff) await this.#deps.changeSettings(before);
-      throw failure;
-    }
-    if (isOff) await this.#deps.changeSettings(wanted);
-  }
-
   async #endTrial(): Promise<void> {
     const before = this.#trials.due;
     if (before === undefined) return;
     this.#deps.logger.warn({ exit: before.exitNodes }, "nobody has confirmed the exit: back to what was before");
-    const session = this.#deps.session();
-    if (session === undefined) await this.#deps.changeSettings(before);
-    else await this.#change(session, this.#inForce(), before);
+    await this.#deps.changeSettings(before);
     await this.#trials.end();
   }
 }

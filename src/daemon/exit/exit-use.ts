@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { isDeepStrictEqual } from "node:util";
 import type { ExitCheck, ExitUseView } from "../../api/local-exit.ts";
 import type { MapPeer, NetworkMap } from "../../api/network-map.ts";
 import type { IpFamily } from "../../api/primitives.ts";
@@ -18,7 +19,8 @@ import { checkExit, type ExitCheckSources } from "./exit-check.ts";
 import { exitNodePeers, isExit } from "./exit-nodes.ts";
 import { type ExitStanding, exitStandings } from "./exit-standings.ts";
 
-export type ExitUseSettings = Pick<Settings, "exitNodes" | "exitAllowLan">;
+/** `advertiseRoutes`: what this machine carries stays within reach of an exit's guard as its local networks do. */
+export type ExitUseSettings = Pick<Settings, "exitNodes" | "exitAllowLan" | "advertiseRoutes">;
 
 export interface ExitUseOptions {
   readonly settings: Settings;
@@ -115,7 +117,7 @@ export class ExitUse implements AsyncDisposable {
       throw failure;
     }
     // Another list begins at its first.
-    this.#choice = new ExitChoice();
+    if (!isDeepStrictEqual(settings.exitNodes, before.exitNodes)) this.#choice = new ExitChoice();
     this.#choose();
     await this.#turn;
   }
@@ -214,8 +216,8 @@ export class ExitUse implements AsyncDisposable {
     const { settings, network, meshRanges } = this.#options;
     const options = { network, meshRanges, interfaceName: settings.interface, fwmark: settings.fwmark };
     const hasIpv6 = existsSync("/proc/sys/net/ipv6");
-    const reach = { allowLan: this.#settings.exitAllowLan, carried: settings.advertiseRoutes };
-    return new ExitGuard({ ...options, ...reach, hasIpv6 }, this.#deps.changes);
+    const { exitAllowLan: allowLan, advertiseRoutes: carried } = this.#settings;
+    return new ExitGuard({ ...options, allowLan, carried, hasIpv6 }, this.#deps.changes);
   }
 
   #tick(): void {

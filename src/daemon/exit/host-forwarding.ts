@@ -17,7 +17,10 @@ type RuleChange = Extract<HostChange, { kind: "firewall-rule" }>;
 /** Of the internet, to ask the host's routes and firewall about. Nothing is sent there. */
 const SOMEWHERE: Readonly<Record<IpFamily, string>> = { ipv4: "1.1.1.1", ipv6: "2606:4700:4700::1111" };
 
-type HostForwardingOptions = Omit<ForwardingOptions, keyof Forwarding | "spared"> & {
+/** Where to an exit does not lead, and whose address packets bear. */
+type Manner = Pick<ForwardingOptions, "spared" | "snatRoutes">;
+
+type HostForwardingOptions = Omit<ForwardingOptions, keyof Forwarding | keyof Manner> & {
   /** Of this machine in the mesh, by the families that it has there. */
   readonly addresses: readonly string[];
 };
@@ -28,7 +31,7 @@ export class HostForwarding {
   readonly #changes: HostChanges;
   /** What is in force. */
   #forwarding: Forwarding = { exit: [], routes: [] };
-  #spared: readonly string[] = [];
+  #manner: Manner = { spared: [], snatRoutes: true };
 
   constructor(options: HostForwardingOptions, changes: HostChanges) {
     this.#options = options;
@@ -37,18 +40,17 @@ export class HostForwarding {
 
   /**
    * Has the host forward this and no more; of nothing, all is as it was before.
-   * @param spared where to an exit does not lead
    * @returns what stands in the way all the same, one line each
    * @throws MeshError `missing-tool`, `missing-capability`, `host-change-failed`
    */
-  async settle(forwarding: Forwarding, spared: readonly string[]): Promise<readonly string[]> {
+  async settle(forwarding: Forwarding, manner: Manner): Promise<readonly string[]> {
     this.#forwarding = forwarding;
-    this.#spared = spared;
+    this.#manner = manner;
     if (forwarding.exit.length === 0 && forwarding.routes.length === 0) {
       await this.#changes.takeBackAll(OWNER);
       return [];
     }
-    await this.#filter({ ...this.#options, ...forwarding, spared });
+    await this.#filter({ ...this.#options, ...forwarding, ...manner });
     const families = new Set([...forwarding.exit, ...forwarding.routes.map(familyOf)]);
     if (families.has("ipv4")) await this.#forwardIpv4();
     if (families.has("ipv6")) await this.#forwardIpv6();
@@ -65,7 +67,7 @@ export class HostForwarding {
     const missing = await this.#missingRules();
     if (missing.length === 0 && (await this.#isTableWhole())) return this.#makeWays();
     await this.#crossOut(missing);
-    return this.settle(this.#forwarding, this.#spared);
+    return this.settle(this.#forwarding, this.#manner);
   }
 
   async #isTableWhole(): Promise<boolean> {

@@ -44,11 +44,9 @@ export class Offers {
   readonly #deps: OffersDeps;
   readonly #addresses: readonly string[];
   readonly #ranges: readonly string[];
-  readonly #routes: readonly string[];
-  readonly #snatRoutes: boolean;
   readonly #interfaceName: string;
   readonly #host: HostForwarding;
-  #isExit: boolean;
+  #settings: OfferSettings;
   /** In which this host has a way to the internet. */
   #families: readonly IpFamily[] = [];
   /** To which it has no way but its default route. */
@@ -69,11 +67,8 @@ export class Offers {
     this.#addresses = addresses;
     this.#ranges = ranges;
     this.#interfaceName = interfaceName;
-    const { snatRoutes } = settings;
-    this.#snatRoutes = snatRoutes;
-    this.#host = new HostForwarding({ interfaceName, mesh: ranges, snatRoutes, addresses }, deps.changes);
-    this.#isExit = settings.allowExitTraffic;
-    this.#routes = settings.advertiseRoutes.map((route) => advertisableRoute(route, ranges));
+    this.#host = new HostForwarding({ interfaceName, mesh: ranges, addresses }, deps.changes);
+    this.#settings = advertisable(settings, ranges);
     this.#self = self;
   }
 
@@ -98,14 +93,16 @@ export class Offers {
     return this.#isExit && !this.#self.exitForbidden && this.#refusal === undefined;
   }
 
-  /** @throws MeshError `missing-tool`, `missing-capability`, `host-change-failed`; it is as before then */
-  async setExit(isExit: boolean): Promise<void> {
-    const before = this.#isExit;
-    this.#isExit = isExit;
+  /**
+   * @throws MeshError `missing-tool`, `missing-capability`, `host-change-failed`, and as `open`; it is as before then
+   */
+  async change(settings: OfferSettings): Promise<void> {
+    const before = this.#settings;
+    this.#settings = advertisable(settings, this.#ranges);
     await this.refresh();
     const refusal = this.#refusal;
     if (refusal === undefined) return;
-    this.#isExit = before;
+    this.#settings = before;
     await this.refresh();
     throw refusal;
   }
@@ -163,8 +160,21 @@ export class Offers {
   /** What becomes of what peers send to this address, where that is no machine of the mesh. */
   carriage(address: string): Carriage {
     if (this.#refusal !== undefined) return { isCarried: false, detail: this.#refusal.message };
-    const state = { exit: this.view(), routes: this.advertised(), snatRoutes: this.#snatRoutes, mesh: this.#ranges };
+    const state = {
+      exit: this.view(),
+      routes: this.advertised(),
+      snatRoutes: this.#settings.snatRoutes,
+      mesh: this.#ranges,
+    };
     return carriageTo(address, state);
+  }
+
+  get #isExit(): boolean {
+    return this.#settings.allowExitTraffic;
+  }
+
+  get #routes(): readonly string[] {
+    return this.#settings.advertiseRoutes;
   }
 
   get #announcement(): Announcement {
@@ -187,7 +197,7 @@ export class Offers {
       const wanted = this.#wanted;
       const { forwarded, spared } = forwardedNetworks(wanted, this.#ranges);
       try {
-        this.#problems = await this.#host.settle(wanted, spared);
+        this.#problems = await this.#host.settle(wanted, { spared, snatRoutes: this.#settings.snatRoutes });
         this.#refusal = undefined;
         this.#settled = wanted;
         this.#accept(forwarded);
@@ -234,6 +244,16 @@ export class Offers {
     }
     this.#deps.warnings.replaceGroup("offer ", lines);
   }
+}
+
+/** @throws MeshError `route-overlap`, `default-route-advertised` */
+function advertisable(settings: OfferSettings, ranges: readonly string[]): OfferSettings {
+  const { allowExitTraffic, advertiseRoutes, snatRoutes } = settings;
+  return {
+    allowExitTraffic,
+    advertiseRoutes: advertiseRoutes.map((route) => advertisableRoute(route, ranges)),
+    snatRoutes,
+  };
 }
 
 function notApproved(name: string, cidr: string): string {

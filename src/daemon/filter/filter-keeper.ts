@@ -43,6 +43,7 @@ interface LayeredRule extends GivenRule {
 
 export interface FilterKeeperOptions {
   readonly file: NetworkState["filter"];
+  /** What the configuration says. */
   readonly settings: FilterSettings;
 }
 
@@ -58,10 +59,11 @@ export interface FilterKeeperDeps {
  * when their time is over.
  */
 export class FilterKeeper implements AsyncDisposable {
-  readonly #options: FilterKeeperOptions;
+  readonly #file: NetworkState["filter"];
   readonly #deps: FilterKeeperDeps;
   readonly #slots: HitSlots;
   readonly #given = new Map<GivenLayer, readonly GivenRule[]>();
+  #configured: FilterSettings;
   #local: LocalFilter;
   #network: FilteredNetwork;
   #timer: NodeJS.Timeout | undefined;
@@ -74,7 +76,8 @@ export class FilterKeeper implements AsyncDisposable {
     local: LocalFilter,
     network: FilteredNetwork,
   ) {
-    this.#options = options;
+    this.#file = options.file;
+    this.#configured = options.settings;
     this.#deps = deps;
     this.#slots = new HitSlots(deps.cells);
     this.#local = local;
@@ -111,6 +114,12 @@ export class FilterKeeper implements AsyncDisposable {
   setNetwork(network: FilteredNetwork): void {
     this.#network = network;
     this.#given.set("coordinator", network.filterRules);
+    this.#apply();
+  }
+
+  /** Another word of the configuration. */
+  configure(settings: FilterSettings): void {
+    this.#configured = settings;
     this.#apply();
   }
 
@@ -196,7 +205,7 @@ export class FilterKeeper implements AsyncDisposable {
 
   /** On disk first: what cannot be kept is not in force either. */
   async #change(local: LocalFilter): Promise<void> {
-    await this.#options.file.write(local);
+    await this.#file.write(local);
     this.#local = local;
     this.#apply();
   }
@@ -222,7 +231,7 @@ export class FilterKeeper implements AsyncDisposable {
 
   #layers(): LayeredRule[] {
     const layered = (layer: FilterLayer, rules: readonly GivenRule[]) => rules.map((one) => ({ ...one, layer }));
-    const configured = this.#options.settings.rules.map((rule, i) => ({
+    const configured = this.#configured.rules.map((rule, i) => ({
       id: `config-${i + 1}`,
       rule,
       expiresAt: null,
@@ -243,7 +252,7 @@ export class FilterKeeper implements AsyncDisposable {
     const of = (direction: FilterDirection): FilterDefaults["in"] => {
       const commanded = this.#local.defaults[direction];
       if (commanded !== undefined) return { verdict: commanded, from: "command" };
-      const configured = this.#options.settings.defaults[direction];
+      const configured = this.#configured.defaults[direction];
       return configured === undefined
         ? { verdict: "allow", from: "built-in" }
         : { verdict: configured, from: "configuration" };

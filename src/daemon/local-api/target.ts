@@ -23,6 +23,7 @@ import type {
   FilterView,
 } from "../../api/local-filter.ts";
 import type { HostView } from "../../api/local-host.ts";
+import type { SettingsReply, SettingsRequest, SettingsView, SettleRequest } from "../../api/local-settings.ts";
 import type { MetricFamily } from "../../base/metrics.ts";
 import type { AdminCall } from "../admin-call.ts";
 
@@ -47,6 +48,9 @@ export interface LocalApiTarget {
   /** Calls `listener` after every change; returns what ends that. */
   onChange(listener: () => void): () => void;
   up(): Promise<void>;
+  settings(): SettingsView;
+  set(request: SettingsRequest): Promise<SettingsReply>;
+  settle(request: SettleRequest): Promise<SettingsReply>;
   down(): Promise<DownReply>;
   leave(): Promise<LeaveReply>;
   ping(request: PingRequest, signal: AbortSignal): AsyncIterable<PingReply>;

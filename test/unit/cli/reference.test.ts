@@ -34,7 +34,10 @@ describe("docs/cli.md and the manual pages", () => {
   it("are manual pages to groff, which warns of nothing", () => {
     for (const [path, text] of files) {
       if (!path.startsWith("man/")) continue;
-      const { status, stderr } = spawnSync("groff", ["-Kutf8", "-man", "-ww", "-z", "-Tutf8"], { input: text, encoding: "utf8" });
+      const { status, stderr } = spawnSync("groff", ["-Kutf8", "-man", "-ww", "-z", "-Tutf8"], {
+        input: text,
+        encoding: "utf8",
+      });
       expect([status, stderr], path).toEqual([0, ""]);
     }
   });

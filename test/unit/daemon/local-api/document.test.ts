@@ -20,9 +20,17 @@ describe("docs/local-api.md", () => {
   });
 
   it("names shapes that there are", () => {
-    const contracts = ["local", "local-filter", "local-dns", "local-exit", "local-host", "local-metrics", "explain"]
-      .map((file) => readFileSync(resolve(ROOT, `src/api/${file}.ts`), "utf8"))
-      .join("\n");
+    const files = [
+      "local",
+      "local-filter",
+      "local-dns",
+      "local-exit",
+      "local-host",
+      "local-metrics",
+      "local-settings",
+      "explain",
+    ];
+    const contracts = files.map((file) => readFileSync(resolve(ROOT, `src/api/${file}.ts`), "utf8")).join("\n");
     const shapes = rows.flatMap(([, , , shape = ""]) => [...shape.matchAll(/`(\w+Schema)`/g)].map(([, name]) => name!));
     expect(shapes.length).toBeGreaterThan(25);
     for (const shape of shapes) expect(contracts).toContain(`export const ${shape} = `);

@@ -11,6 +11,7 @@ import type {
 } from "../../../../src/api/local.ts";
 import type { ExitUseRequest } from "../../../../src/api/local-exit.ts";
 import type { FilterAdd } from "../../../../src/api/local-filter.ts";
+import type { SettingsRequest, SettleRequest } from "../../../../src/api/local-settings.ts";
 import { MeshError } from "../../../../src/base/errors.ts";
 import type { AdminCall } from "../../../../src/daemon/admin-call.ts";
 import type { LocalApiTarget } from "../../../../src/daemon/local-api/target.ts";
@@ -62,6 +63,17 @@ export class FakeDaemon implements LocalApiTarget {
   }
   async up(): Promise<void> {
     throw new MeshError("port-in-use", "UDP port 51820 is in use");
+  }
+  settings() {
+    return { settings: [] };
+  }
+  async set({ settings }: SettingsRequest) {
+    this.calls.push(`set ${Object.keys(settings).join()}`);
+    return { changed: [], rebuilt: false, settings: [] };
+  }
+  async settle({ settings }: SettleRequest) {
+    this.calls.push(`settle ${Object.keys(settings ?? {}).join()}`);
+    return { changed: [], rebuilt: false, settings: [] };
   }
   async down(): Promise<DownReply> {
     this.calls.push("down");
