@@ -30,6 +30,8 @@ const TOOLS = [
   { command: "dig", package: "bind9-dnsutils", for: ["test", "bench"] },
   { command: "tinyproxy", package: "tinyproxy-bin", for: ["test"] },
   { command: "dbus-daemon", package: "dbus-daemon", for: ["test"] },
+  { command: "strace", package: "strace", for: ["test"] },
+  { command: "systemd-analyze", package: "systemd", for: ["test"] },
   { command: "git", package: "git", for: ["test"] },
   { command: "py3versions", package: "python3", for: ["test"] },
   { command: "zsh", package: "zsh", for: ["test"] },

@@ -282,6 +282,12 @@ export const ERROR_CODES = {
     http: 500,
     hint: "Traffic through the mesh has stopped; start the daemon again, and see `mesh logs`.",
   },
+  "service-manager-missing": {
+    exit: 1,
+    http: 500,
+    hint: "Start it by `mesh up --detach`, `mesh serve` or `mesh relay`; `mesh service install --root DIR` serves a system that does not run.",
+  },
+  "service-failed": { exit: 1, http: 500, hint: "See `mesh service status` and `mesh service logs`." },
   "aead-unavailable": {
     exit: 1,
     http: 500,

@@ -29,6 +29,7 @@ import { registerPrefer } from "./commands/prefer.ts";
 import { registerRelay } from "./commands/relay.ts";
 import { registerRoute } from "./commands/route.ts";
 import { registerServe } from "./commands/serve.ts";
+import { registerService } from "./commands/service.ts";
 import { registerSettings } from "./commands/settings.ts";
 import { registerStatus } from "./commands/status.ts";
 import { registerToken } from "./commands/token.ts";
@@ -113,6 +114,7 @@ export function buildProgram(exit: ExitHolder): Command {
   registerBackup(program);
 
   program.commandsGroup("The program:");
+  registerService(program, exit);
   registerInit(program);
   registerConfig(program);
   registerCompletion(program);

@@ -6,6 +6,7 @@ import { Coordinator } from "../coord/coordinator.ts";
 import { coordinatorSocketPath, type Home, listNetworks, resolveHome } from "../daemon/home.ts";
 import { createLogger } from "../daemon/log.ts";
 import { notifyService } from "../daemon/sd-notify.ts";
+import { startWatchdog } from "../daemon/watchdog.ts";
 import { requireNetAdmin, requireTunDevice } from "../host/preflight.ts";
 import { findConfig } from "./config-search.ts";
 import { aborted, endSignal } from "./end-signal.ts";
@@ -67,6 +68,7 @@ export async function serve(flags: ServeFlags, command: Command): Promise<void> 
           { host, network, home: memberHome, name: join, globalFlags: globalFlags(run) },
           { logger, onRunning: (event) => announceMember(event, run) },
         );
+  using _ = startWatchdog({ logger });
   try {
     announceFirstRun(coordinator, run);
     await Promise.race([member?.start(), aborted(stop)]);

@@ -1,5 +1,6 @@
 import type { PeerPlan } from "../daemon/peer-plan.ts";
 import { notifyService } from "../daemon/sd-notify.ts";
+import { beats, startWatchdog } from "../daemon/watchdog.ts";
 import { announceToParent, childKind } from "./child-daemon.ts";
 import { aborted, endSignal } from "./end-signal.ts";
 import type { GlobalOptions } from "./globals.ts";
@@ -14,6 +15,7 @@ export async function runInForeground(plan: PeerPlan, globals: GlobalOptions): P
   const stop = endSignal();
   // A signal cuts short the wait for a coordinator; the rest of a start is quick, and ends right after it.
   const peer = await runPeer(plan, { logger, progress, signal: stop });
+  using _ = startWatchdog({ logger, isAlive: beats(() => peer.daemon.session) });
   try {
     notifyService("READY=1");
     await Promise.race([aborted(stop), peer.daemon.ended]);

@@ -7,6 +7,7 @@ import { resolveHome } from "../daemon/home.ts";
 import { createLogger } from "../daemon/log.ts";
 import { RelayHost } from "../daemon/relay-host/relay-host.ts";
 import { notifyService } from "../daemon/sd-notify.ts";
+import { startWatchdog } from "../daemon/watchdog.ts";
 import { findConfig } from "./config-search.ts";
 import { aborted, endSignal } from "./end-signal.ts";
 import { globalOptions } from "./globals.ts";
@@ -64,6 +65,7 @@ export async function runRelay(flags: RelayFlags, command: Command): Promise<voi
     },
     { logger, clock: systemClock, signal: stop },
   );
+  using _ = startWatchdog({ logger });
   try {
     const { name, relayId, network } = relay.enrolment;
     const [url = ""] = relay.urls;

@@ -183,6 +183,11 @@ export class PeerSession implements AsyncDisposable {
     this.#deps.onChange();
   }
 
+  /** See `DataThread.pulse`. */
+  pulse(): number {
+    return this.parts.tunnel.pulse();
+  }
+
   ping(request: PingRequest, signal: AbortSignal): AsyncGenerator<PingReply> {
     const { peer, ...schedule } = pingRequestSchema.parse(request);
     return pingRepeatedly(

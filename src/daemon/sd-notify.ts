@@ -15,14 +15,7 @@ export function notifyService(message: string, socketPath: string | undefined = 
   if (socketPath === undefined || !/^[/@]/.test(socketPath)) return false;
   const path = Buffer.from(socketPath.replace(/^@/, "\0"));
   if (path.length >= SUN_PATH_BYTES) return false;
-  // Loaded only where there is somebody to tell.
-  const koffi: typeof Koffi = createRequire(import.meta.url)("koffi");
-  const libc = koffi.load(null);
-  const socket = libc.func("int socket(int family, int type, int protocol)");
-  const sendto = libc.func(
-    "long sendto(int fd, const void *data, size_t size, int flags, const void *address, unsigned int addressSize)",
-  );
-  const close = libc.func("int close(int fd)");
+  const { socket, sendto, close } = libc();
   const address = Buffer.alloc(2 + path.length + (path[0] === 0 ? 0 : 1));
   address.writeUInt16LE(AF_UNIX);
   path.copy(address, 2);
@@ -32,4 +25,25 @@ export function notifyService(message: string, socketPath: string | undefined = 
   const sent: number = sendto(fd, data, data.length, MSG_NOSIGNAL, address, address.length);
   close(fd);
   return sent === data.length;
+}
+
+type Libc = ReturnType<typeof bindLibc>;
+let bound: Libc | undefined;
+
+/** Loaded only where there is somebody to tell, and once: a watchdog is told for as long as we run. */
+function libc(): Libc {
+  bound ??= bindLibc();
+  return bound;
+}
+
+function bindLibc() {
+  const koffi: typeof Koffi = createRequire(import.meta.url)("koffi");
+  const library = koffi.load(null);
+  return {
+    socket: library.func("int socket(int family, int type, int protocol)"),
+    sendto: library.func(
+      "long sendto(int fd, const void *data, size_t size, int flags, const void *address, unsigned int addressSize)",
+    ),
+    close: library.func("int close(int fd)"),
+  };
 }

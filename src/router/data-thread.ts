@@ -89,6 +89,12 @@ export class DataThread {
     if (!this.#isStopping) this.#wake.wake();
   }
 
+  /** Wakes the thread, and says how often it has been awake so far: one that stands still does not count on. */
+  pulse(): number {
+    this.wake();
+    return this.#wake.answers;
+  }
+
   /** Returns when the thread has wiped its keys and is gone. Never rejects; idempotent. */
   async stop(): Promise<void> {
     this.#isStopping = true;

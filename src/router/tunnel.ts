@@ -258,6 +258,11 @@ export class Tunnel implements AsyncDisposable {
     this.#tell({ type: "slept", ms });
   }
 
+  /** See `DataThread.pulse`. */
+  pulse(): number {
+    return this.#thread.pulse();
+  }
+
   /** Called once, when the data thread ends by itself: nothing moves any more, and the tunnel is to be closed. */
   onFatal(handler: (failure: MeshError) => void): void {
     if (this.#failure !== undefined) handler(this.#failure);

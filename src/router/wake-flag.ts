@@ -9,6 +9,10 @@ export interface SharedWakeFlag {
   readonly state: SharedArrayBuffer;
 }
 
+/** Words of the shared state. */
+const STOPPING = 0;
+const ANSWERS = 1;
+
 /**
  * Wakes a thread that sleeps in poll(2), and tells it to stop. The eventfd only wakes; the stop is a word in shared
  * memory, which cannot be missed.
@@ -29,7 +33,7 @@ export class WakeFlag {
 
   static open(): WakeFlag {
     const fd = checked("eventfd", libc.eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
-    return new WakeFlag({ fd, state: new SharedArrayBuffer(4) });
+    return new WakeFlag({ fd, state: new SharedArrayBuffer(8) });
   }
 
   get shared(): SharedWakeFlag {
@@ -37,7 +41,12 @@ export class WakeFlag {
   }
 
   get isStopping(): boolean {
-    return Atomics.load(this.#state, 0) !== 0;
+    return Atomics.load(this.#state, STOPPING) !== 0;
+  }
+
+  /** How often the sleeper has taken the signal. */
+  get answers(): number {
+    return Atomics.load(this.#state, ANSWERS);
   }
 
   wake(): void {
@@ -45,13 +54,14 @@ export class WakeFlag {
   }
 
   stop(): void {
-    Atomics.store(this.#state, 0, 1);
+    Atomics.store(this.#state, STOPPING, 1);
     this.wake();
   }
 
   /** For the sleeper: takes the signal, before it looks for what it was woken for. */
   clear(): void {
     libc.read(this.fd, this.#word.address, 8);
+    Atomics.add(this.#state, ANSWERS, 1);
   }
 
   close(): void {

@@ -1,14 +1,21 @@
-import { readFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readdirSync, readFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { statusSchema } from "../../src/api/local.ts";
+import { dnsStatusSchema } from "../../src/api/local-dns.ts";
 import { eventually } from "../support/lab/eventually.ts";
 import type { LabHost } from "../support/lab/lab-host.ts";
 import { meshJson, runMesh, startMesh } from "../support/lab/mesh-command.ts";
 import { MeshPeer } from "../support/lab/mesh-peer.ts";
 import { SmallNetwork } from "../support/lab/small-network.ts";
+import { NotifySocket } from "../support/notify-socket.ts";
 
 const CLOCK_TICKS_PER_SECOND = 100;
+/** poll(2) of x86-64, ppoll(2) of arm64: in which the data thread alone sleeps. */
+const POLL_NUMBERS = new Set(["7", "73"]);
 const IDLE_SECONDS = 10;
 const IDLE_WINDOWS = 3;
 
@@ -99,6 +106,37 @@ describe("a daemon's life", () => {
     expect((await runMesh(host, home, "up", "--detach")).status).toBe(0);
     expect((await runMesh(host, home, "ping", "alice", "-c", "1")).status).toBe(0);
     expect((await runMesh(host, home, "down")).status).toBe(0);
+  });
+
+  it("a service runs with the capabilities of its unit, and its watchdog is told while both threads move", async () => {
+    expect(await alice.stop()).toBe(0);
+    const socketPath = `${alice.host.scratchDirectory}/watchdog`;
+    using notify = new NotifySocket(socketPath);
+    const env = { NOTIFY_SOCKET: socketPath, WATCHDOG_USEC: "1000000" };
+    const service = await startMesh(alice.host, alice.home, ["up"], env, await asTheUnit());
+    const told: string[] = [];
+    const hears = (message: string) =>
+      eventually(message, () => {
+        told.push(...notify.take());
+        return told.includes(message);
+      });
+    await hears("READY=1");
+    await hears("WATCHDOG=1");
+    const { listeners } = dnsStatusSchema.parse(await meshJson(alice.host, alice.home, "dns", "status"));
+    expect(listeners.map(({ port, problem }) => [port, problem])).toEqual(listeners.map(() => [53, null]));
+    {
+      await using _ = await holdDataThread(service.pid);
+      await service.waitForOutput(/the data thread does not move/);
+      notify.take();
+      told.length = 0;
+      await service.waitForOutput(/(the data thread does not move[\s\S]*){3}/);
+      expect(notify.take()).toEqual([]);
+    }
+    await hears("WATCHDOG=1");
+    expect(await service.stop()).toBe(0);
+    await hears("STOPPING=1");
+    await leavesNothing(alice.host);
+    alice = await MeshPeer.up(alice);
   });
 
   it("a service stays after `down`, also across a restart, until `up`", async () => {
@@ -262,6 +300,34 @@ describe("a daemon's life", () => {
     for (const peer of peers) expect(await peer.stop()).toBe(0);
   });
 });
+
+/** The root of `configs/systemd/mesh.service`: what it may not do, it cannot. */
+async function asTheUnit(): Promise<string[]> {
+  const unit = await readFile(new URL("../../configs/systemd/mesh.service", import.meta.url), "utf8");
+  const [, names = ""] = /^CapabilityBoundingSet=(.+)$/m.exec(unit) ?? [];
+  const kept = names.split(" ").map((name) => `+${name.replace("CAP_", "").toLowerCase()}`);
+  return ["setpriv", `--bounding-set=-all,${kept.join()}`, "--inh-caps=-all", "--no-new-privs"];
+}
+
+/** A thread that a tracer has caught does not go on before the tracer does, which is stopped. */
+async function holdDataThread(pid: number): Promise<AsyncDisposable> {
+  const threads = readdirSync(`/proc/${pid}/task`);
+  const inPoll = threads.filter((tid) =>
+    POLL_NUMBERS.has(readFileSync(`/proc/${pid}/task/${tid}/syscall`, "latin1").split(" ")[0] ?? ""),
+  );
+  expect(inPoll).toHaveLength(1);
+  const tracer = spawn("strace", ["-p", inPoll[0]!], { stdio: ["ignore", "ignore", "pipe"] });
+  const gone = once(tracer, "exit");
+  await once(tracer.stderr, "data");
+  tracer.kill("SIGSTOP");
+  return {
+    async [Symbol.asyncDispose]() {
+      tracer.kill("SIGTERM");
+      tracer.kill("SIGCONT");
+      await gone;
+    },
+  };
+}
 
 /** The share of one processor that the process takes over `windowMs`. */
 async function processorShare(pid: number, windowMs: number): Promise<number> {

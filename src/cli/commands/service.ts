@@ -1,0 +1,126 @@
+import type { Command } from "commander";
+import { ExitStatus, MeshError } from "../../base/errors.ts";
+import type { ConfigKind } from "../config-search.ts";
+import type { ExitHolder } from "../exit-holder.ts";
+import { globalOptions } from "../globals.ts";
+import { integerOption } from "../option-parsers.ts";
+import { printJson, printLine } from "../output.ts";
+
+interface ServiceFlags {
+  readonly server?: boolean;
+  readonly relay?: boolean;
+}
+
+interface InstallFlags extends ServiceFlags {
+  readonly root?: string;
+}
+
+const MAX_LINES = 1_000_000;
+
+export function registerService(program: Command, exit: ExitHolder): void {
+  const service = program.command("service").description("run mesh as a service of systemd");
+  const add = (name: string, description: string) =>
+    service
+      .command(name)
+      .description(description)
+      .option("--server", "the coordinator (`mesh serve`), not the peer")
+      .option("--relay", "the relay (`mesh relay`), not the peer");
+
+  add("install", "write its unit, and have it start with the machine; --home and --network are kept in it")
+    .option("--root <dir>", "for the system below this directory, which does not run")
+    .action(async (flags: InstallFlags, command: Command) => {
+      const options = globalOptions(command);
+      const { Systemd, SERVICES, unitFile } = await parts();
+      const kind = kindOf(flags);
+      const { unit } = SERVICES[kind];
+      const [, script = ""] = process.argv;
+      const { realpathSync } = await import("node:fs");
+      const { resolve } = await import("node:path");
+      const text = await unitFile(kind, {
+        program: [process.execPath, realpathSync(script)],
+        home: options.home === undefined ? undefined : resolve(options.home),
+        network: kind === "peer" ? options.network : undefined,
+      });
+      const intent = `write /etc/systemd/system/${unit} and enable it`;
+      const systemd = flags.root === undefined ? Systemd.here(intent) : new Systemd(resolve(flags.root));
+      await systemd.install(unit, text);
+      const file = systemd.fileOf(unit);
+      if (options.json) printJson({ unit, file });
+      else printLine(`${file} is there, and starts with the machine; now: mesh service start${flagOf(kind)}`);
+    });
+
+  add("uninstall", "stop it and remove its unit; state and settings stay")
+    .option("--root <dir>", "for the system below this directory, which does not run")
+    .action(async (flags: InstallFlags, command: Command) => {
+      const { Systemd, SERVICES } = await parts();
+      const { unit } = SERVICES[kindOf(flags)];
+      const { resolve } = await import("node:path");
+      const systemd =
+        flags.root === undefined ? Systemd.here(`stop and remove ${unit}`) : new Systemd(resolve(flags.root));
+      await systemd.uninstall(unit);
+      if (globalOptions(command).json) printJson({ unit });
+      else printLine(`${unit} is gone`);
+    });
+
+  for (const [verb, description, done] of [
+    ["start", "start it", "runs"],
+    ["stop", "stop it; it comes back with the machine", "is stopped"],
+    ["restart", "start it anew", "runs anew"],
+  ] as const) {
+    add(verb, description).action(async (flags: ServiceFlags, command: Command) => {
+      const { Systemd, SERVICES } = await parts();
+      const { unit } = SERVICES[kindOf(flags)];
+      const systemd = Systemd.here(`${verb} ${unit}`);
+      systemd.requireInstalled(unit);
+      await systemd.systemctl(verb, unit);
+      if (globalOptions(command).json) printJson(await systemd.status(unit));
+      else printLine(`${unit} ${done}`);
+    });
+  }
+
+  add("status", "whether it is installed, starts with the machine, and runs; exits with 3 when it does not run").action(
+    async (flags: ServiceFlags, command: Command) => {
+      const { Systemd, SERVICES } = await parts();
+      const { unit } = SERVICES[kindOf(flags)];
+      const status = await Systemd.here(`show the state of ${unit}`).status(unit);
+      if (status.active !== "active") exit.status = ExitStatus.noDaemon;
+      if (globalOptions(command).json) return printJson(status);
+      const start = status.enabled ? "starts with the machine" : "does not start with the machine";
+      const process = status.pid === null ? "" : `, process ${status.pid}`;
+      printLine(status.installed ? `${unit} is ${status.active}${process}; ${start}` : `${unit} is not installed`);
+    },
+  );
+
+  add("logs", "what it logged, of journald")
+    .option("-f, --follow", "and what it logs from now on")
+    .option("-n, --lines <count>", "how many lines", integerOption("--lines", 0, MAX_LINES), 100)
+    .action(async (flags: ServiceFlags & { follow?: boolean; lines: number }) => {
+      const { Systemd, SERVICES } = await parts();
+      const { unit } = SERVICES[kindOf(flags)];
+      Systemd.here(`show what journald has of ${unit}`);
+      const { spawnSync } = await import("node:child_process");
+      const follow = flags.follow === true ? ["--follow"] : [];
+      const args = ["--no-pager", "--output=cat", `--unit=${unit}`, `--lines=${flags.lines}`, ...follow];
+      const { error, status } = spawnSync("journalctl", args, { stdio: "inherit" });
+      if (error !== undefined) throw new MeshError("missing-tool", "journalctl is not installed", { cause: error });
+      exit.status = status === 0 ? ExitStatus.done : ExitStatus.failed;
+    });
+}
+
+async function parts() {
+  const [{ Systemd }, { SERVICES, unitFile }] = await Promise.all([
+    import("../service/systemd.ts"),
+    import("../service/unit-file.ts"),
+  ]);
+  return { Systemd, SERVICES, unitFile };
+}
+
+/** @throws MeshError `bad-usage` */
+function kindOf({ server, relay }: ServiceFlags): ConfigKind {
+  if (server === true && relay === true) throw new MeshError("bad-usage", "--server and --relay exclude each other");
+  return server === true ? "server" : relay === true ? "relay" : "peer";
+}
+
+function flagOf(kind: ConfigKind): string {
+  return kind === "peer" ? "" : ` --${kind}`;
+}
