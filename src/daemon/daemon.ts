@@ -167,7 +167,11 @@ export class Daemon implements LocalApiTarget, AsyncDisposable {
   /** @throws MeshError `setting-unknown`, `setting-invalid`, and what the settings themselves meet; nothing is changed then */
   set({ settings }: SettingsRequest): Promise<SettingsReply> {
     const changes = parseSettings(settings);
-    return this.#changeSettings(changes, () => this.#traffic.set(changes));
+    return this.#changeSettings(changes, () => {
+      // Who is asked for now is to be there now; flags and file may name one that is still to come.
+      if (changes.exitNodes !== undefined) this.session?.requireExits(changes.exitNodes);
+      return this.#traffic.set(changes);
+    });
   }
 
   /** What flags and configuration file say. @throws MeshError `settings-conflict`, and as `set` */
@@ -262,7 +266,7 @@ export class Daemon implements LocalApiTarget, AsyncDisposable {
 
   useExit(request: ExitUseRequest): Promise<ExitUseView> {
     return this.#traffic.inTurn(async () => {
-      this.#running();
+      this.#running().requireExits(request.nodes);
       await this.#orders.use(request);
       this.#changed();
       return this.exits().use;

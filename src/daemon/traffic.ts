@@ -1,7 +1,7 @@
 import type { SettingsView } from "../api/local-settings.ts";
 import type { Logger } from "../base/logger.ts";
 import type { PeerKeys } from "../control/peer-keys.ts";
-import type { Enrolment, NetworkState, SettingName, Settings, SomeSettings, StoredSettings } from "./network-state.ts";
+import type { Enrolment, NetworkState, Settings, SomeSettings, StoredSettings } from "./network-state.ts";
 import { PeerSession, type PeerSessionDeps } from "./peer-session.ts";
 import type { SessionOptions } from "./session-parts.ts";
 import { SessionSlot } from "./session-slot.ts";
@@ -38,7 +38,7 @@ export class Traffic {
     this.#intent = intent;
     this.#slot = new SessionSlot({ open: (wanted) => PeerSession.start(wanted, deps), onChange: deps.onChange });
     this.#settings = new SettingsKeeper(settings, deps.state.settings, {
-      require: (next, changed) => this.#requireUsable(next, changed),
+      require: (next) => this.#requireUsable(next),
       change: async (next, changed) => this.session?.change(next, changed),
       rebuild: (next) => this.#rebuild(next),
     });
@@ -138,11 +138,10 @@ export class Traffic {
     return { ...this.#options, settings };
   }
 
-  async #requireUsable(settings: Settings, changed: ReadonlySet<SettingName>): Promise<void> {
+  #requireUsable(settings: Settings): Promise<void> {
     const { cidr4, cidr6 } = this.enrolment.network;
     const site = { inUse: this.settings, ranges: [cidr4, cidr6], ownName: this.ownName };
-    await requireUsableSettings(settings, site);
-    if (changed.has("exitNodes")) this.session?.requireExits(settings.exitNodes);
+    return requireUsableSettings(settings, site);
   }
 
   async #setIntent(intent: Intent): Promise<void> {

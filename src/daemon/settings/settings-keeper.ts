@@ -15,7 +15,7 @@ import { keyOf, NAME_OF, SETTING_KEYS, writeSettings } from "./written-settings.
 /** Those who live by the settings. */
 export interface SettingsFollower {
   /** @throws MeshError for what can be known to fail, before anything is done */
-  require(settings: Settings, changed: ReadonlySet<SettingName>): Promise<void>;
+  require(settings: Settings): Promise<void>;
   /** While traffic goes on. @throws MeshError what was in force before still is then */
   change(settings: Settings, changed: ReadonlySet<SettingName>): Promise<void>;
   /** Whether the tunnel was built anew. @throws MeshError as `change` */
@@ -61,7 +61,7 @@ export class SettingsKeeper {
     const isFirstOnDisk = next.exitNodes.length > 0;
     let rebuilt = false;
     if (changed.size > 0) {
-      await this.#follower.require(next, changed);
+      await this.#follower.require(next);
       if (isFirstOnDisk) await this.#file.write(next);
       try {
         if ([...changed].every(isLive)) await this.#follower.change(next, changed);
