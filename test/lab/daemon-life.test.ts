@@ -1,12 +1,14 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync, readFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { statusSchema } from "../../src/api/local.ts";
 import { dnsStatusSchema } from "../../src/api/local-dns.ts";
+import { ROUTES } from "../../src/daemon/local-api/routes.ts";
 import { eventually } from "../support/lab/eventually.ts";
+import { fuzzLocalApi } from "../support/lab/fuzz-local-api.ts";
 import type { LabHost } from "../support/lab/lab-host.ts";
 import { meshJson, runMesh, startMesh } from "../support/lab/mesh-command.ts";
 import { MeshPeer } from "../support/lab/mesh-peer.ts";
@@ -243,6 +245,64 @@ describe("a daemon's life", () => {
     expect(await watch.stop("SIGINT")).toBe(0);
     for (const line of watch.stdout.trim().split("\n")) statusSchema.parse(JSON.parse(line));
     expect(await bob.stop()).toBe(0);
+  });
+
+  it("another user of the host looks, and changes nothing; a member of the group uses the network", async () => {
+    // Other users get into no host's scratch directory.
+    const home = mkdtempSync("/tmp/mesh-shared-");
+    chmodSync(home, 0o755);
+    const shared = await network.join("bob", { home, name: "shared", args: ["--local-group", "daemon"] });
+    const nobody = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"];
+    const member = ["setpriv", "--reuid", "65534", "--regid", "65534", "--groups", "daemon"];
+    const as = (who: readonly string[], ...command: string[]) => shared.host.run("env", ...who, ...command);
+    const mesh = [process.execPath, "dist/bundle/main.js", "--home", home, "--json"];
+    const statuses = async (who: readonly string[], ...routes: string[]) => {
+      const calls = routes.map((route) => {
+        const [method = "", path = ""] = route.split(" ");
+        return `-s -o /dev/null -w %{http_code}\\n --unix-socket ${home}/run/peer-mesh.sock -X ${method} -d [] http://mesh${path}`;
+      });
+      const { stdout } = await as(who, "curl", ...calls.join(" --next ").split(" "));
+      return stdout.trim().split("\n").map(Number);
+    };
+
+    const { status, stdout } = await as(nobody, ...mesh, "status");
+    expect({ status, state: statusSchema.parse(JSON.parse(stdout)).state }).toEqual({ status: 0, state: "running" });
+    const down = await as(nobody, ...mesh, "down");
+    expect({ status: down.status, code: JSON.parse(down.stderr).error.code }).toEqual({
+      status: 4,
+      code: "not-permitted",
+    });
+    const closed = Object.keys(ROUTES).filter((route) => ROUTES[route]?.access !== "everybody");
+    expect(new Set(await statuses(nobody, ...closed, "GET /v1/admin/tokens", "DELETE /v1/admin/peers/alice"))).toEqual(
+      new Set([403]),
+    );
+    expect((await as(nobody, "find", home, "-type", "f", "-readable")).stdout).toBe("");
+    expect(
+      await statuses(member, "GET /v1/filter", "POST /v1/filter/add", "POST /v1/leave", "GET /v1/admin/tokens"),
+    ).toEqual([200, 400, 403, 403]);
+    expect((await as(member, ...mesh, "ping", "alice", "-c", "1")).status).toBe(0);
+
+    const connections = async () => (await shared.host.must("ss", "-Hx")).split("/run/peer-mesh.sock").length - 1;
+    const [program = "", ...args] = [...nobody, process.execPath, "test/support/lab/hold-connections.mjs"];
+    const holder = await shared.host.start(program, [...args, `${home}/run/peer-mesh.sock`, "1000"]);
+    await holder.waitForOutput(/refused/);
+    for (let round = 0; round < 50; round++) expect((await shared.local.status()).state).toBe("running");
+    expect(await connections()).toBeLessThan(80);
+    expect(residentMegabytes(shared.process.pid)).toBeLessThan(160);
+    holder.closeInput();
+    await holder.exited;
+
+    const socketPath = `${home}/run/peer-mesh.sock`;
+    const tally = await fuzzLocalApi({ socketPath, routes: Object.keys(ROUTES), requests: 200, parallel: 8, seed: 6 });
+    expect(tally).toMatchObject({
+      ok: expect.any(Number),
+      "bad-request": expect.any(Number),
+      "not-found": expect.any(Number),
+    });
+    expect((await shared.local.status()).state).toBe("running");
+    await eventually("it has let go of all", async () => (await connections()) === 0);
+    expect(await shared.stop()).toBe(0);
+    rmSync(home, { recursive: true });
   });
 
   it("a host without IPv6 has the mesh in IPv4, and says so", async () => {
