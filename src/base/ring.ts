@@ -39,6 +39,11 @@ export class BoundedRing<T> {
     return item;
   }
 
+  /** Oldest first. */
+  toArray(): T[] {
+    return Array.from({ length: this.#size }, (_, i) => this.#items[(this.#head + i) % this.capacity] as T);
+  }
+
   clear(): void {
     this.#items.fill(undefined);
     this.#head = 0;

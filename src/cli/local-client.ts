@@ -53,6 +53,7 @@ import {
   filterViewSchema,
 } from "../api/local-filter.ts";
 import { type HostView, hostViewSchema } from "../api/local-host.ts";
+import { type LogLine, logLineSchema } from "../api/local-logs.ts";
 import { type Metrics, metricsSchema } from "../api/local-metrics.ts";
 import {
   type SettingsReply,
@@ -82,6 +83,10 @@ export class LocalClient {
 
   status(): Promise<Status> {
     return this.#http.call({ method: "GET", path: "/v1/status" }, statusSchema);
+  }
+
+  logs(query: Readonly<Record<string, string>>, signal: AbortSignal): AsyncGenerator<LogLine> {
+    return this.#http.lines({ method: "GET", path: `/v1/logs?${new URLSearchParams(query)}`, signal }, logLineSchema);
   }
 
   metrics(): Promise<Metrics> {

@@ -18,6 +18,7 @@ import { registerInvite } from "./commands/invite.ts";
 import { registerJoin } from "./commands/join.ts";
 import { registerKeys } from "./commands/keys.ts";
 import { registerLeave } from "./commands/leave.ts";
+import { registerLogs } from "./commands/logs.ts";
 import { registerMetrics } from "./commands/metrics.ts";
 import { registerNetcheck } from "./commands/netcheck.ts";
 import { registerPaths } from "./commands/paths.ts";
@@ -82,6 +83,7 @@ export function buildProgram(exit: ExitHolder): Command {
   registerStatus(program, exit);
   registerSettings(program);
   registerMetrics(program);
+  registerLogs(program);
   registerKeys(program);
   registerUndo(program);
 

@@ -8,14 +8,14 @@ import { progressPrinter } from "./progress-view.ts";
 
 /** Runs the daemon until a signal, `mesh down`, `mesh leave` or a failure of the data plane ends it. */
 export async function runInForeground(plan: PeerPlan, globals: GlobalOptions): Promise<void> {
-  const { createLogger } = await import("../daemon/log.ts");
+  const { openLog } = await import("../daemon/log.ts");
   const { runPeer } = await import("../daemon/run-peer.ts");
-  const logger = createLogger({ format: globals.logFormat, verbose: globals.verbose });
+  const log = openLog({ format: globals.logFormat, verbose: globals.verbose });
   const progress = childKind() === undefined ? progressPrinter(globals) : announceToParent;
   const stop = endSignal();
   // A signal cuts short the wait for a coordinator; the rest of a start is quick, and ends right after it.
-  const peer = await runPeer(plan, { logger, progress, signal: stop });
-  using _ = startWatchdog({ logger, isAlive: beats(() => peer.daemon.session) });
+  const peer = await runPeer(plan, { ...log, progress, signal: stop });
+  using _ = startWatchdog({ logger: log.logger, isAlive: beats(() => peer.daemon.session) });
   try {
     notifyService("READY=1");
     await Promise.race([aborted(stop), peer.daemon.ended]);

@@ -20,12 +20,14 @@ import { DisposeStack } from "../base/dispose.ts";
 import { MeshError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import type { MetricFamily } from "../base/metrics.ts";
+import type { Redactor } from "../base/redactor.ts";
 import type { PeerKeys } from "../control/peer-keys.ts";
 import { readHostChanges, takeBackHostChanges } from "../host/changes/host-changes.ts";
 import type { Dial } from "../host/tcp.ts";
 import { underlaySockets } from "../host/underlay/underlay-sockets.ts";
 import type { AeadProviderName } from "../wireguard/aead/provider.ts";
 import { type AdminCall, callAsAdmin } from "./admin-call.ts";
+import { concealKeys } from "./conceal-keys.ts";
 import { deregister } from "./deregister.ts";
 import { ExitOrders } from "./exit/exit-orders.ts";
 import type { FilterKeeper } from "./filter/filter-keeper.ts";
@@ -33,6 +35,7 @@ import type { Home, NetworkPaths } from "./home.ts";
 import { hostView } from "./host-view.ts";
 import { LocalApi } from "./local-api/local-api.ts";
 import type { DnsTarget, LocalApiTarget } from "./local-api/target.ts";
+import type { LogRing } from "./log-ring.ts";
 import { daemonMetrics } from "./metrics/daemon-metrics.ts";
 import type { Enrolment, NetworkState, SomeSettings, StoredSettings } from "./network-state.ts";
 import type { PeerSession } from "./peer-session.ts";
@@ -61,6 +64,9 @@ export interface DaemonOptions {
 
 export interface DaemonDeps {
   readonly logger: Logger;
+  /** The log's latest lines. */
+  readonly ring: LogRing;
+  readonly redactor: Redactor;
   readonly clock: Clock;
   readonly state: NetworkState;
 }
@@ -145,6 +151,10 @@ export class Daemon implements LocalApiTarget, AsyncDisposable {
     };
   }
 
+  get logs(): LogRing {
+    return this.#deps.ring;
+  }
+
   metrics(): MetricFamily[] {
     return daemonMetrics({ ...this.statusSources(), eventLoopDelay: undefined });
   }
@@ -188,6 +198,7 @@ export class Daemon implements LocalApiTarget, AsyncDisposable {
       const { directory } = this.#options.paths;
       const next = await rotateKeys({ ...enrolment, self }, keys, directory, this.#dial());
       await this.#deps.state.enrolment.write(next.enrolment);
+      concealKeys(next.keys, this.#deps.redactor);
       await this.#traffic.identify(next);
       return { publicKey: next.keys.wireguardKey, previousPublicKey: keys.wireguardKey };
     });

@@ -1,43 +1,60 @@
 import pino from "pino";
 import type { Logger } from "../base/logger.ts";
+import { Redactor } from "../base/redactor.ts";
+import { prettyLogLine } from "./log-line.ts";
+import { LogRing } from "./log-ring.ts";
 
 export interface LogOptions {
   readonly format: "pretty" | "json";
   readonly verbose: boolean;
 }
 
-/** The log of a long-running command, on stderr. Written synchronously: what is said last before a crash is not lost. */
-export function createLogger({ format, verbose }: LogOptions): Logger {
-  const level = verbose ? "debug" : "info";
-  const options = { level, base: null, timestamp: pino.stdTimeFunctions.isoTime };
+/** The log of a long-running command: on stderr, and its latest lines in memory. No secret gets into either. */
+export interface Log {
+  readonly logger: Logger;
+  readonly ring: LogRing;
+  readonly redactor: Redactor;
+}
+
+/** Written synchronously: what is said last before a crash is not lost. */
+export function openLog(options: LogOptions): Log {
   const stderr = pino.destination({ dest: 2, sync: true });
-  if (format === "json") return pino(options, stderr);
-  return pino(options, { write: (line: string) => void stderr.write(`${prettyLogLine(line)}\n`) });
+  return openLogTo((text) => void stderr.write(text), options);
 }
 
-const LEVEL_NAMES: ReadonlyMap<unknown, string> = new Map([
-  [20, "debug"],
-  [30, "info"],
-  [40, "warn"],
-  [50, "error"],
-]);
+/** @param write takes whole lines */
+export function openLogTo(write: (text: string) => void, { format, verbose }: LogOptions): Log {
+  const [ring, redactor] = [new LogRing(), new Redactor()];
+  const logger = pino(
+    {
+      level: verbose ? "debug" : "info",
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+    },
+    {
+      write: (text: string) => {
+        const line = redacted(text.trimEnd(), redactor);
+        ring.push(line);
+        write(`${format === "json" ? line : prettyLogLine(line)}\n`);
+      },
+    },
+  );
+  return { logger, ring, redactor };
+}
 
-/** `2026-01-31T12:00:00.000Z warn  message key=value` for one JSON line of the log. */
-export function prettyLogLine(line: string): string {
-  let fields: Record<string, unknown>;
+/** A line of JSON, also where what was hidden was no text. */
+function redacted(line: string, redactor: Redactor): string {
+  const safe = redactor.redact(line);
+  if (safe === line) return line;
   try {
-    fields = JSON.parse(line);
+    JSON.parse(safe);
+    return safe;
   } catch {
-    return line.trimEnd();
+    return JSON.stringify({ msg: safe });
   }
-  const { level, time, msg, ...rest } = fields;
-  const extra = Object.entries(rest).map(([key, value]) => ` ${key}=${renderValue(value)}`);
-  const levelName = LEVEL_NAMES.get(level) ?? String(level);
-  return `${String(time)} ${levelName.padEnd(5)} ${String(msg ?? "")}${extra.join("")}`;
 }
 
-function renderValue(value: unknown): string {
-  if (typeof value === "string") return /[\s"=]/.test(value) || value === "" ? JSON.stringify(value) : value;
-  if (typeof value === "object" && value !== null && "stack" in value) return JSON.stringify(value.stack);
-  return JSON.stringify(value) ?? String(value);
+/** Where nobody asks for the lines later. */
+export function createLogger(options: LogOptions): Logger {
+  return openLog(options).logger;
 }

@@ -4,6 +4,7 @@ import { systemClock } from "../base/clock.ts";
 import { DisposeStack } from "../base/dispose.ts";
 import { errnoOf, MeshError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
+import type { Redactor } from "../base/redactor.ts";
 import { connectToAny } from "../control/coordinator-http.ts";
 import { MapCache } from "../control/map-cache.ts";
 import { writeFileAtomic } from "../host/atomic-file.ts";
@@ -12,11 +13,13 @@ import { requireGroup, requireNetAdmin, requireTunDevice } from "../host/preflig
 import { DEFAULT_FWMARK } from "../host/underlay/firewall-mark.ts";
 import { underlaySockets } from "../host/underlay/underlay-sockets.ts";
 import type { AeadProviderName } from "../wireguard/aead/provider.ts";
+import { concealKeys } from "./conceal-keys.ts";
 import { Daemon } from "./daemon.ts";
 import { coordinatorOf, enrol } from "./enrol.ts";
 import { firstPeers } from "./first-peers.ts";
 import { currentNetworkFile, networkPaths, selectNetwork } from "./home.ts";
 import { loadKeys, loadOrCreateKeys } from "./identity.ts";
+import type { LogRing } from "./log-ring.ts";
 import { openDaemonMetrics } from "./metrics/open-metrics.ts";
 import { lockNetwork } from "./network-lock.ts";
 import { type Enrolment, NetworkState, type Settings } from "./network-state.ts";
@@ -28,6 +31,10 @@ import { underlayDial } from "./underlay-dial.ts";
 
 export interface RunPeerDeps {
   readonly logger: Logger;
+  /** The log's latest lines, for who asks. */
+  readonly ring: LogRing;
+  /** Keeps this machine's keys out of the log. */
+  readonly redactor: Redactor;
   readonly progress: Progress;
   /** Ends a start that waits for the coordinator, with `interrupted`. */
   readonly signal?: AbortSignal;
@@ -98,7 +105,7 @@ async function startPeer(plan: PeerPlan, deps: RunPeerDeps, resources: DisposeSt
         isService: plan.isService,
         keepsIntent: plan.isService && plan.mode === "up",
       },
-      { logger, clock: systemClock, state },
+      { logger, ring: deps.ring, redactor: deps.redactor, clock: systemClock, state },
     ),
   );
   await openDaemonMetrics(plan.metricsListen, { daemon, logger }, resources);
@@ -139,18 +146,20 @@ async function membershipOf(
   directory: string,
   existing: Enrolment | undefined,
   { fwmark }: Settings,
-  { logger, progress, signal }: RunPeerDeps,
+  { logger, redactor, progress, signal }: RunPeerDeps,
 ) {
   if (plan.mode === "up") {
     const keys = await loadKeys(directory);
     if (existing === undefined || keys === undefined) {
       throw new MeshError("needs-join", `this machine is not registered in ${plan.network ?? "any network"} yet`);
     }
+    concealKeys(keys, redactor);
     return { keys, enrolment: { ...existing, urls: [...(plan.servers ?? existing.urls)] } };
   }
   // Checked before keys are made: a join that cannot go anywhere leaves nothing behind.
   coordinatorOf(plan, existing);
   const keys = await loadOrCreateKeys(directory);
+  concealKeys(keys, redactor);
   const dial = underlayDial(underlaySockets(fwmark));
   const enrolment = await enrol({ plan, keys, existing, dial, progress, logger, signal });
   // Removed by the coordinator and registered anew: the address in the cached map is this machine's no more.

@@ -104,6 +104,13 @@ describe("mesh prefer", () => {
     expect(ready).toBe('{"status":"ready"}');
   });
 
+  it("stands in the log, which `mesh logs` prints", async () => {
+    const { stdout } = await mesh(alice, "logs", "-n", "1000", "--level", "info");
+    expect(stdout).toMatch(/ info {2}path chosen peer=bob path="udp /);
+    const wrong = await mesh(alice, "--json", "logs", "--level", "loud");
+    expect({ exit: wrong.status, ...JSON.parse(wrong.stderr).error }).toMatchObject({ exit: 2, code: "bad-request" });
+  });
+
   it("knows the peers that there are", async () => {
     const unknown = await mesh(alice, "--json", "prefer", "mallory", "udp");
     expect({ exit: unknown.status, ...JSON.parse(unknown.stderr).error }).toMatchObject({ exit: 5, code: "not-found" });

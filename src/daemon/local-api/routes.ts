@@ -5,6 +5,7 @@ import { dnsRoutes } from "./routes/dns.ts";
 import { exitRoutes } from "./routes/exit.ts";
 import { filterRoutes } from "./routes/filter.ts";
 import { lifecycleRoutes } from "./routes/lifecycle.ts";
+import { logRoutes } from "./routes/logs.ts";
 import { peerRoutes } from "./routes/peers.ts";
 import { settingsRoutes } from "./routes/settings.ts";
 import { statusRoutes } from "./routes/status.ts";
@@ -12,6 +13,7 @@ import { statusRoutes } from "./routes/status.ts";
 /** Every route of this machine's own. `docs/local-api.md` has a line for each; a test holds the two together. */
 export const ROUTES: Routes = {
   ...statusRoutes,
+  ...logRoutes,
   ...lifecycleRoutes,
   ...settingsRoutes,
   ...peerRoutes,

@@ -26,6 +26,7 @@ import type { HostView } from "../../api/local-host.ts";
 import type { SettingsReply, SettingsRequest, SettingsView, SettleRequest } from "../../api/local-settings.ts";
 import type { MetricFamily } from "../../base/metrics.ts";
 import type { AdminCall } from "../admin-call.ts";
+import type { LogRing } from "../log-ring.ts";
 
 /** What the local API asks of the packet filter. */
 export interface FilterTarget {
@@ -45,6 +46,8 @@ export interface DnsTarget {
 export interface LocalApiTarget {
   status(): Status;
   metrics(): MetricFamily[];
+  /** Its lines are JSON. */
+  readonly logs: Pick<LogRing, "latest" | "follow">;
   /** Calls `listener` after every change; returns what ends that. */
   onChange(listener: () => void): () => void;
   up(): Promise<void>;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { prettyLogLine } from "../../../src/daemon/log.ts";
+import { prettyLogLine } from "../../../src/daemon/log-line.ts";
 
 describe("the log for people", () => {
   it("is time, level, message and fields on one line", () => {

@@ -26,6 +26,7 @@ describe("docs/local-api.md", () => {
       "local-dns",
       "local-exit",
       "local-host",
+      "local-logs",
       "local-metrics",
       "local-settings",
       "explain",

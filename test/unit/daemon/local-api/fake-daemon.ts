@@ -15,6 +15,7 @@ import type { SettingsRequest, SettleRequest } from "../../../../src/api/local-s
 import { MeshError } from "../../../../src/base/errors.ts";
 import type { AdminCall } from "../../../../src/daemon/admin-call.ts";
 import type { LocalApiTarget } from "../../../../src/daemon/local-api/target.ts";
+import { LogRing } from "../../../../src/daemon/log-ring.ts";
 import { buildStatus } from "../../../../src/daemon/status-builder.ts";
 import { randomKey } from "../../../support/network-map.ts";
 
@@ -57,6 +58,7 @@ export class FakeDaemon implements LocalApiTarget {
   metrics() {
     return [];
   }
+  readonly logs = new LogRing();
   onChange(listener: () => void): () => void {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);

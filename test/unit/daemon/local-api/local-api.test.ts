@@ -8,6 +8,7 @@ import { type PingReply, pingReplySchema, preferencesSchema, statusSchema } from
 import { exitUseSchema } from "../../../../src/api/local-exit.ts";
 import { filterEntrySchema, filterViewSchema } from "../../../../src/api/local-filter.ts";
 import { hostViewSchema } from "../../../../src/api/local-host.ts";
+import { logLineSchema } from "../../../../src/api/local-logs.ts";
 import { MeshError } from "../../../../src/base/errors.ts";
 import { silentLogger } from "../../../../src/base/logger.ts";
 import { UnixHttp } from "../../../../src/cli/unix-http.ts";
@@ -44,6 +45,31 @@ describe("the local API", () => {
     expect(daemon.calls).toEqual(["use bob,tag:far within null", "use  within 60"]);
     for (const body of [{ nodes: ["off"] }, { nodes: ["bob"], confirmWithinSeconds: 0 }, {}]) {
       await expect(use(body)).rejects.toMatchObject({ code: "bad-request" });
+    }
+  });
+
+  it("tells the latest of the log by level, and goes on with what comes", async () => {
+    const say = (level: number, msg: string) => daemon.logs.push(JSON.stringify({ level, msg }));
+    for (let i = 0; i < 5; i++) say(i % 2 === 0 ? 30 : 40, `line ${i}`);
+    const hungUp = new AbortController();
+    const read = (query: string) =>
+      client.lines({ method: "GET", path: `/v1/logs?${query}`, signal: hungUp.signal }, logLineSchema);
+    const all = async (lines: AsyncIterable<unknown>) => {
+      const read: unknown[] = [];
+      for await (const line of lines) read.push(line);
+      return read;
+    };
+    const entries = await all(read("lines=2&level=info"));
+    expect(entries).toEqual([{ entry: { level: 40, msg: "line 3" } }, { entry: { level: 30, msg: "line 4" } }]);
+    expect(await all(read("level=error"))).toEqual([]);
+    const following = read("lines=1&level=warn&follow=true");
+    expect((await following.next()).value).toEqual({ entry: { level: 40, msg: "line 3" } });
+    say(30, "of no concern");
+    say(50, "it broke");
+    expect((await following.next()).value).toEqual({ entry: { level: 50, msg: "it broke" } });
+    await following.return(undefined);
+    for (const wrong of ["lines=x", "level=loud", "since=1"]) {
+      await expect(read(wrong).next()).rejects.toMatchObject({ code: "bad-request" });
     }
   });
 
