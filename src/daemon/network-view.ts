@@ -22,7 +22,7 @@ export class NetworkView {
   #seenAtMs = 0;
   #pins: readonly Pin[];
   /** Of the latest map. */
-  #refused: readonly MapPeer[] = [];
+  #violations: Verification["violations"] = [];
   #saving: Promise<void> | undefined;
   #dirty = false;
   #saveFailure: unknown;
@@ -71,11 +71,11 @@ export class NetworkView {
   take(map: NetworkMap, seenAtMs: number): VerifiedMap {
     const verified = verifyMap(map, this.#expected, this.#pins, seenAtMs);
     for (const { name, reason } of verified.violations) this.#logger.warn({ peer: name }, `kept out: ${reason}`);
-    this.#refused = verified.violations.flatMap(({ peer }) => peer ?? []);
+    this.#violations = verified.violations;
     this.#pins = verified.pins;
     this.#map = verified.map;
     this.#seenAtMs = seenAtMs;
-    this.#warn(verified);
+    this.#warn(verified.map);
     this.#save();
     return verified.map;
   }
@@ -96,7 +96,8 @@ export class NetworkView {
    */
   async accept(name: string): Promise<MapPeer> {
     const map = this.#map;
-    const waiting = [...this.#refused, ...awaitingAcceptance(this.#pins, map?.peers ?? [])];
+    const refused = this.#violations.flatMap(({ peer }) => peer ?? []);
+    const waiting = [...refused, ...awaitingAcceptance(this.#pins, map?.peers ?? [])];
     const peer = waiting.find((candidate) => candidate.name === name);
     if (peer === undefined) {
       throw new MeshError("not-found", `there is nothing to accept of a peer ${name}`, {
@@ -105,6 +106,7 @@ export class NetworkView {
     }
     // Before anything is waited for: a map that comes meanwhile adds its pins to these.
     this.#pins = acceptPeer(this.#pins, peer, { networkId: this.#expected.networkId, seenAtMs: this.#seenAtMs });
+    if (map !== undefined) this.#warn(map);
     this.#save();
     await this.flush();
     if (this.#saveFailure !== undefined) throw this.#saveFailure;
@@ -117,16 +119,16 @@ export class NetworkView {
     while (this.#saving !== undefined) await this.#saving;
   }
 
-  #warn({ map, pins, violations }: Verification): void {
+  #warn(map: VerifiedMap): void {
     const lines = new Map<string, string>();
-    for (const { name, reason, peer } of violations) {
+    for (const { name, reason, peer } of this.#violations) {
       const way =
         peer === null
           ? ""
           : `; if its machine was replaced by the one with ${peer.wireguardKey}: mesh peers accept ${name}`;
       lines.set(name, `peer ${name} is kept out: ${reason}${way}`);
     }
-    for (const { name, wireguardKey } of awaitingAcceptance(pins, map.peers)) {
+    for (const { name, wireguardKey } of awaitingAcceptance(this.#pins, map.peers)) {
       const line = `peer ${name} is another machine than before, with the key ${wireguardKey}, by the coordinator's word that the former one is gone; if that is right: mesh peers accept ${name}`;
       lines.set(`${name} `, line);
     }

@@ -291,7 +291,10 @@ it("does not start where an exit cannot be used, with nothing changed", async ()
   };
   const mark = "an exit needs the firewall mark, which is switched off (--fwmark off)";
   expect(await refused("--fwmark", "off")).toEqual({ status: 6, stderr: `mesh: ${mark}` });
-  expect(await refused("--exit-node", "alice")).toEqual({ status: 2, stderr: "mesh: alice is this machine itself" });
+  expect(await refused("--exit-node", "alice", "--reset")).toEqual({
+    status: 2,
+    stderr: "mesh: alice is this machine itself",
+  });
   await host.must("nft", 'table inet mesh-guard { comment "network other, interface mesh1"; }');
   const others = "the guard of another exit is in force on this host (network other, interface mesh1)";
   expect(await refused()).toEqual({ status: 6, stderr: expect.stringContaining(others) });
