@@ -2,7 +2,7 @@ import { sql } from "kysely";
 import type { DisposeStack } from "../../base/dispose.ts";
 import type { Logger } from "../../base/logger.ts";
 import { readMetrics } from "../../base/metrics.ts";
-import { EventLoopDelay } from "../../host/process-metrics.ts";
+import type { EventLoopDelay } from "../../host/process-metrics.ts";
 import type { Readiness } from "../../web/health.ts";
 import { serveMetrics } from "../../web/metrics-server.ts";
 import type { UpgradeHandler } from "../http/upgrades.ts";
@@ -34,13 +34,9 @@ export async function openMetrics(
   { upgrades, logger, ...parts }: MetricsParts,
   resources: DisposeStack,
 ): Promise<void> {
-  if (listen.length === 0) return;
-  const eventLoopDelay = new EventLoopDelay();
-  resources.defer(() => eventLoopDelay[Symbol.dispose]());
-  const metrics = () => [
+  const metrics = (eventLoopDelay: EventLoopDelay) => [
     ...readMetrics(COORDINATOR_METRICS, { ...parts, eventLoopDelay }),
     ...[...upgrades.values()].flatMap((service) => service.metrics()),
   ];
-  const served = await serveMetrics(listen, { metrics, readiness: storeReadiness(parts.store) }, logger);
-  resources.defer(() => served.close());
+  await serveMetrics(listen, { metrics, readiness: storeReadiness(parts.store) }, logger, resources);
 }

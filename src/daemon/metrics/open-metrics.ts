@@ -1,6 +1,6 @@
 import type { DisposeStack } from "../../base/dispose.ts";
 import type { Logger } from "../../base/logger.ts";
-import { EventLoopDelay } from "../../host/process-metrics.ts";
+import type { EventLoopDelay } from "../../host/process-metrics.ts";
 import type { Readiness } from "../../web/health.ts";
 import { serveMetrics } from "../../web/metrics-server.ts";
 import type { StatusSources } from "../status-builder.ts";
@@ -17,12 +17,8 @@ export async function openDaemonMetrics(
   { daemon, logger }: MetricsParts,
   resources: DisposeStack,
 ): Promise<void> {
-  if (listen.length === 0) return;
-  const eventLoopDelay = new EventLoopDelay();
-  resources.defer(() => eventLoopDelay[Symbol.dispose]());
-  const metrics = () => daemonMetrics({ ...daemon.statusSources(), eventLoopDelay });
-  const served = await serveMetrics(listen, { metrics, readiness: daemonReadiness(daemon) }, logger);
-  resources.defer(() => served.close());
+  const metrics = (eventLoopDelay: EventLoopDelay) => daemonMetrics({ ...daemon.statusSources(), eventLoopDelay });
+  await serveMetrics(listen, { metrics, readiness: daemonReadiness(daemon) }, logger, resources);
 }
 
 /** Traffic can flow, with or without the coordinator. */

@@ -1,7 +1,7 @@
 import type { DisposeStack } from "../../base/dispose.ts";
 import type { Logger } from "../../base/logger.ts";
 import { type Metric, readMetrics } from "../../base/metrics.ts";
-import { EventLoopDelay, PROCESS_METRICS } from "../../host/process-metrics.ts";
+import { type EventLoopDelay, PROCESS_METRICS } from "../../host/process-metrics.ts";
 import type { Relay } from "../../relay/relay.ts";
 import type { Readiness } from "../../web/health.ts";
 import { serveMetrics } from "../../web/metrics-server.ts";
@@ -40,14 +40,10 @@ export async function openRelayMetrics(
   },
   resources: DisposeStack,
 ): Promise<void> {
-  if (listen.length === 0) return;
-  const eventLoopDelay = new EventLoopDelay();
-  resources.defer(() => eventLoopDelay[Symbol.dispose]());
-  const metrics = () => [
+  const metrics = (eventLoopDelay: EventLoopDelay) => [
     ...readMetrics(RELAY_HOST_METRICS, parts.source()),
     ...parts.relay.metrics(),
     ...readMetrics(PROCESS_METRICS, { eventLoopDelay }),
   ];
-  const served = await serveMetrics(listen, { metrics, readiness: parts.readiness }, parts.logger);
-  resources.defer(() => served.close());
+  await serveMetrics(listen, { metrics, readiness: parts.readiness }, parts.logger, resources);
 }
