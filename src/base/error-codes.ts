@@ -94,7 +94,11 @@ export const ERROR_CODES = {
   "peer-disabled": { exit: 4, http: 403, hint: "An admin has disabled this peer." },
   "rate-limited": { exit: 1, http: 429, hint: "Wait a moment and try again." },
   "too-large": { exit: 2, http: 413, hint: "Send less." },
-  "method-not-allowed": { exit: 2, http: 405, hint: "Check the request against docs/protocol.md." },
+  "method-not-allowed": {
+    exit: 2,
+    http: 405,
+    hint: "Check the request against docs/protocol.md, or docs/local-api.md.",
+  },
   "control-replaced": { exit: 1, http: 409, hint: "Another process uses this machine's keys; run one daemon only." },
   "relay-unreachable": {
     exit: 1,

@@ -19,7 +19,10 @@ async function answer(
     const path = (url ?? "").split("?", 1)[0] ?? "";
     const found = Object.hasOwn(answers, path) ? answers[path] : undefined;
     if (found === undefined) throw new MeshError("not-found", "there is nothing at this path");
-    if (method !== "GET") throw new MeshError("method-not-allowed", "this path answers to GET");
+    if (method !== "GET") {
+      response.setHeader("allow", "GET");
+      throw new MeshError("method-not-allowed", "this path answers to GET");
+    }
     send(response, 200, await found());
   } catch (thrown) {
     const error = asMeshError(thrown);

@@ -1,4 +1,4 @@
-import { createServer } from "node:http";
+import { createServer, type ServerResponse } from "node:http";
 import { ERROR_CODES } from "../../base/error-codes.ts";
 import { asMeshError, errnoOf, MeshError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
@@ -8,7 +8,7 @@ import { listenOnUnixSocket } from "../unix-socket.ts";
 import { authorize } from "./access.ts";
 import { Connections } from "./connections.ts";
 import { type Exchange, sendJson } from "./exchange.ts";
-import { routeOf } from "./routes.ts";
+import { methodsOf, routeOf } from "./routes.ts";
 import type { LocalApiTarget } from "./target.ts";
 
 /** Everybody may connect; who may do what is decided for each request. */
@@ -78,7 +78,7 @@ async function handle(exchange: Exchange, connections: Connections, { logger, gr
     const { method = "", url = "" } = request;
     const path = url.split("?")[0] ?? "";
     const route = routeOf(method, path);
-    if (route === undefined) throw new MeshError("not-found", `there is no ${method} ${quote(path)}`);
+    if (route === undefined) throw unanswered(path, response);
     authorize(caller, route.access, group());
     await route.handle(exchange);
   } catch (thrown) {
@@ -89,4 +89,12 @@ async function handle(exchange: Exchange, connections: Connections, { logger, gr
     if (response.headersSent) response.end(`${JSON.stringify(error.toBody())}\n`);
     else sendJson(response, ERROR_CODES[error.code].http, error.toBody());
   }
+}
+
+/** Nothing is at this path, or what is there takes other methods: the answer then names them (RFC 9110, section 15.5.6). */
+function unanswered(path: string, response: ServerResponse): MeshError {
+  const methods = methodsOf(path);
+  if (methods.length === 0) return new MeshError("not-found", `there is nothing at ${quote(path)}`);
+  response.setHeader("allow", methods.join(", "));
+  return new MeshError("method-not-allowed", `${quote(path)} answers to ${methods.join(", ")}`);
 }

@@ -1,5 +1,5 @@
 import type { Route, Routes } from "./route.ts";
-import { ADMIN_PREFIX, adminRoute } from "./routes/admin.ts";
+import { ADMIN_PREFIX, adminRoutes } from "./routes/admin.ts";
 import { diagnosticRoutes } from "./routes/diagnostics.ts";
 import { dnsRoutes } from "./routes/dns.ts";
 import { exitRoutes } from "./routes/exit.ts";
@@ -25,7 +25,14 @@ export const ROUTES: Routes = {
 
 /** @param path without query */
 export function routeOf(method: string, path: string): Route | undefined {
-  if (path.startsWith(ADMIN_PREFIX)) return adminRoute;
+  if (path.startsWith(ADMIN_PREFIX)) return adminRoutes.get(method);
   const route = `${method} ${path}`;
   return Object.hasOwn(ROUTES, route) ? ROUTES[route] : undefined;
+}
+
+/** The methods to which a path answers; none where there is no such path. */
+export function methodsOf(path: string): string[] {
+  if (path.startsWith(ADMIN_PREFIX)) return [...adminRoutes.keys()];
+  const routes = Object.keys(ROUTES).map((route) => route.split(" "));
+  return routes.flatMap(([method = "", ofRoute]) => (ofRoute === path ? method : []));
 }

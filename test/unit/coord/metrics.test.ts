@@ -56,7 +56,8 @@ describe("the coordinator's metrics", () => {
     expect((await fixture.client.call("GET", "/readyz")).json).toEqual({ status: "ready" });
     const nowhere = await fetch(`${url}/v1/info`);
     expect([nowhere.status, await nowhere.json()]).toMatchObject([404, { error: { code: "not-found" } }]);
-    expect((await fetch(`${url}/metrics`, { method: "POST", body: "x" })).status).toBe(405);
+    const refusal = await fetch(`${url}/metrics`, { method: "POST", body: "x" });
+    expect([refusal.status, refusal.headers.get("allow")]).toEqual([405, "GET"]);
   });
 
   it("refuse to start where the port is taken, and name the flag", async () => {

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { describe, expect, it } from "vitest";
-import { ADMIN_PREFIX, adminRoute } from "../../../../src/daemon/local-api/routes/admin.ts";
+import { ADMIN_PREFIX, adminRoutes } from "../../../../src/daemon/local-api/routes/admin.ts";
 import { ROUTES } from "../../../../src/daemon/local-api/routes.ts";
 
 const ROOT = resolve(import.meta.dirname, "../../../..");
@@ -15,7 +15,7 @@ describe("docs/local-api.md", () => {
   it("has a line for each route, in their order, and says who may use it", () => {
     expect(rows.map(([, route, access]) => [route, access])).toEqual([
       ...Object.entries(ROUTES).map(([route, { access }]) => [`\`${route}\``, access]),
-      [`\`… ${ADMIN_PREFIX}…\``, adminRoute.access],
+      [`\`… ${ADMIN_PREFIX}…\``, adminRoutes.get("POST")?.access],
     ]);
   });
 

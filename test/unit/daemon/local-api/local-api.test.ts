@@ -1,4 +1,5 @@
 import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { type IncomingMessage, request } from "node:http";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -131,7 +132,7 @@ describe("the local API", () => {
 
   it.each([
     ["POST", "/v1/nothing", {}, "not-found"],
-    ["GET", "/v1/up", undefined, "not-found"],
+    ["GET", "/v1/up", undefined, "method-not-allowed"],
     ["POST", "/v1/ping", {}, "bad-request"],
     ["POST", "/v1/ping", { peer: "bob", count: -1 }, "bad-request"],
     ["POST", "/v1/ping", { peer: "bob", surprise: 1 }, "bad-request"],
@@ -149,6 +150,19 @@ describe("the local API", () => {
   ] as const)("refuses %s %s with %j: %s", async (method, route, body, code) => {
     const call = { method, path: route, ...(body === undefined ? {} : { body }) };
     await expect(client.call(call, z.unknown())).rejects.toMatchObject({ code });
+  });
+
+  it.each([
+    ["GET", "/v1/up", "POST"],
+    ["DELETE", "/v1/settings?all=true", "GET, POST"],
+    ["PUT", "/v1/admin/tokens", "GET, POST, DELETE"],
+    ["HEAD", "/v1/status", "GET"],
+  ])("says to %s %s which methods the path takes: %s", async (method, route, allowed) => {
+    const answer = await new Promise<IncomingMessage>((resolve, reject) => {
+      request({ socketPath: path, method, path: route }, resolve).once("error", reject).end();
+    });
+    answer.resume();
+    expect([answer.statusCode, answer.headers.allow]).toEqual([405, allowed]);
   });
 
   it("passes on what is for the coordinator as it is, and its errors with their codes", async () => {
