@@ -29,6 +29,7 @@ const BESIDE = [
   "test/lab/filter-evasion.test.ts",
   "test/lab/filter.test.ts",
   "test/lab/firewall-mark.test.ts",
+  "test/lab/guides.test.ts",
   "test/lab/host-resolved.test.ts",
   "test/lab/host-undo.test.ts",
   "test/lab/http-proxy.test.ts",

@@ -1,0 +1,20 @@
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { afterAll, beforeAll, it } from "vitest";
+import { parseGuide } from "../support/guides/guide.ts";
+import { GuideWorld } from "../support/guides/guide-world.ts";
+import { GUIDES } from "../support/guides/guides.ts";
+
+// The guides as their reader meets them: one after the other, on the same machines, each command as it stands on the page.
+// What it prints has to be what the page shows.
+
+let world: GuideWorld;
+beforeAll(async () => {
+  world = await GuideWorld.open();
+});
+afterAll(() => world[Symbol.asyncDispose]());
+
+it.each(GUIDES)("docs/guides/%s.md", { timeout: 120_000 }, async (name) => {
+  const text = readFileSync(resolve(import.meta.dirname, `../../docs/guides/${name}.md`), "utf8");
+  await world.machines.follow(parseGuide(text), world.stage);
+});
