@@ -3,7 +3,7 @@ import { parseCidr } from "../../src/packet/cidr.ts";
 import { PacketBuffer } from "../../src/packet/packet-buffer.ts";
 import { PacketRecord } from "../../src/packet/packet-record.ts";
 import { LOCAL_RANGES } from "../../src/packet/special-ranges.ts";
-import { Destinations } from "../../src/router/destinations.ts";
+import { Destinations } from "../../src/router/shared/destinations.ts";
 import { measure } from "./measure.ts";
 
 const BATCH = 4096;

@@ -8,11 +8,11 @@ import { systemClock } from "../../src/base/clock.ts";
 import { FilterCells } from "../../src/filter/filter-cells.ts";
 import { parseCidr } from "../../src/packet/cidr.ts";
 import type { PacketBuffer } from "../../src/packet/packet-buffer.ts";
-import { Counters } from "../../src/router/counters.ts";
-import { DataPlane } from "../../src/router/data-plane.ts";
-import { PathCells } from "../../src/router/path-cells.ts";
-import { UplinkGauge } from "../../src/router/uplink.ts";
-import { WARM_UP_FRAMES } from "../../src/router/warm-up-frames.ts";
+import { DataPlane } from "../../src/router/data/data-plane.ts";
+import { WARM_UP_FRAMES } from "../../src/router/data/warm-up-frames.ts";
+import { Counters } from "../../src/router/shared/counters.ts";
+import { PathCells } from "../../src/router/shared/path-cells.ts";
+import { UplinkGauge } from "../../src/router/shared/uplink.ts";
 import {
   type DatagramTransport,
   emptyTransportStats,

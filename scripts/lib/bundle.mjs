@@ -5,7 +5,7 @@ import { oldestNode, projectRoot } from "./project.mjs";
 /** What the program loads as files of their own: native code, and packages that look for files beside themselves. */
 const EXTERNAL = ["better-sqlite3", "cpu-features", "koffi", "pino", "sodium-native"];
 
-const ENTRIES = { main: "src/cli/main.ts", "data-worker": "src/router/data-worker.ts" };
+const ENTRIES = { main: "src/cli/main.ts", "data-worker": "src/router/data/data-worker.ts" };
 
 /**
  * The program with its packages in a few files, so that a start loads those instead of a thousand

@@ -7,7 +7,7 @@ import type { Resolve } from "../host/underlay/resolver.ts";
 import type { NatReport } from "../nat/mapping.ts";
 import { type StunAction, StunClient, type StunEvent } from "../nat/stun/stun-client.ts";
 import type { UdpEndpoint } from "../packet/endpoint.ts";
-import type { Tunnel } from "../router/tunnel.ts";
+import type { Tunnel } from "../router/tunnel/tunnel.ts";
 
 export interface NatWatchDeps {
   readonly tunnel: Tunnel;

@@ -7,8 +7,8 @@ import type { UsableTrust } from "../control/trust.ts";
 import type { Dial } from "../host/tcp.ts";
 import type { NatReport } from "../nat/mapping.ts";
 import type { PortMappingProtocol } from "../nat/port-mapping/port-mapper.ts";
-import { formatEndpoint } from "../router/endpoint-text.ts";
-import type { TunnelInfo } from "../router/tunnel.ts";
+import { formatEndpoint } from "../router/tunnel/endpoint-text.ts";
+import type { TunnelInfo } from "../router/tunnel/tunnel.ts";
 import type { RelayLinkState } from "./pipes/relay-links.ts";
 import { relayStatus } from "./status-builder.ts";
 

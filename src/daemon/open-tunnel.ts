@@ -1,7 +1,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
 import type { PeerKeys } from "../control/peer-keys.ts";
-import { Tunnel } from "../router/tunnel.ts";
+import { Tunnel } from "../router/tunnel/tunnel.ts";
 import type { AeadProviderName } from "../wireguard/aead/provider.ts";
 import type { Enrolment, Settings } from "./network-state.ts";
 

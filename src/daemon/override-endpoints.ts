@@ -3,7 +3,7 @@ import { endpointSchema } from "../api/primitives.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Resolve } from "../host/underlay/resolver.ts";
-import { formatEndpoint } from "../router/endpoint-text.ts";
+import { formatEndpoint } from "../router/tunnel/endpoint-text.ts";
 
 /** Names resolved at once, and addresses taken of each. */
 const MAX_AT_ONCE = 4;

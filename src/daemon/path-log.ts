@@ -1,5 +1,5 @@
 import type { Logger } from "../base/logger.ts";
-import type { TunnelPaths } from "../router/tunnel-paths.ts";
+import type { TunnelPaths } from "../router/tunnel/tunnel-paths.ts";
 
 export interface PathLogDeps {
   readonly logger: Logger;

@@ -1,6 +1,6 @@
 import type { MapPeer, NetworkMap } from "../api/network-map.ts";
 import type { TransportPreference } from "../router/paths/events.ts";
-import type { TunnelPeerConfig } from "../router/tunnel.ts";
+import type { TunnelPeerConfig } from "../router/tunnel/tunnel.ts";
 
 export interface TunnelPeersContext {
   /** Endpoints to be tried before those that the peer has told of. */

@@ -13,7 +13,7 @@ import { configureInterface, identityOf, type NoIpv6Reason, requireUsableHost } 
 import { IpRoute } from "../host/ip-route.ts";
 import { HostResolver } from "../host/resolver/host-resolver.ts";
 import { type UnderlaySockets, underlaySockets } from "../host/underlay/underlay-sockets.ts";
-import type { Tunnel } from "../router/tunnel.ts";
+import type { Tunnel } from "../router/tunnel/tunnel.ts";
 import type { AeadProviderName } from "../wireguard/aead/provider.ts";
 import { callAsAdmin } from "./admin-call.ts";
 import { DnsKeeper } from "./dns/dns-keeper.ts";

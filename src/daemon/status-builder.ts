@@ -5,8 +5,8 @@ import { softwareVersion } from "../base/version.ts";
 import type { ControlChannelState } from "../control/control-channel-types.ts";
 import type { DialAttempt } from "../host/dial-race.ts";
 import type { NatReport } from "../nat/mapping.ts";
-import type { DataStage, InterfaceCounter } from "../router/counters.ts";
-import type { TunnelInfo, TunnelPathsStatus, TunnelPeerStatus } from "../router/tunnel.ts";
+import type { DataStage, InterfaceCounter } from "../router/shared/counters.ts";
+import type { TunnelInfo, TunnelPathsStatus, TunnelPeerStatus } from "../router/tunnel/tunnel.ts";
 import type { RelayLinkState } from "./pipes/relay-links.ts";
 
 /** What a status is made of; everything about a running session is left out where none runs. */

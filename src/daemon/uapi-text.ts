@@ -1,4 +1,4 @@
-import type { TunnelPeerStatus } from "../router/tunnel.ts";
+import type { TunnelPeerStatus } from "../router/tunnel/tunnel.ts";
 
 /**
  * The answer to `get=1` of WireGuard's cross-platform configuration protocol (https://www.wireguard.com/xplatform/): keys in

@@ -3,7 +3,7 @@ import { promisify } from "node:util";
 import { afterEach, describe, expect, it } from "vitest";
 import { silentLogger } from "../../src/base/logger.ts";
 import { UapiServer } from "../../src/daemon/uapi.ts";
-import type { TunnelPeerStatus } from "../../src/router/tunnel.ts";
+import type { TunnelPeerStatus } from "../../src/router/tunnel/tunnel.ts";
 import { randomKey } from "../support/network-map.ts";
 
 describe("the stock wg tool", () => {

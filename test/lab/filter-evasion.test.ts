@@ -4,7 +4,7 @@ import type { FilterEntry } from "../../src/api/local-filter.ts";
 import { networkPaths, resolveHome } from "../../src/daemon/home.ts";
 import { loadKeys } from "../../src/daemon/identity.ts";
 import { parseAddress } from "../../src/packet/address.ts";
-import type { DropReason } from "../../src/router/drop-reasons.ts";
+import type { DropReason } from "../../src/router/shared/drop-reasons.ts";
 import { servePorts } from "../support/lab/connections.ts";
 import { eventually } from "../support/lab/eventually.ts";
 import type { LabProcess } from "../support/lab/lab-process.ts";

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, it } from "vitest";
-import { PROBE_BYTES } from "../../src/router/probe.ts";
+import { PROBE_BYTES } from "../../src/router/shared/probe.ts";
 import { DATA_OVERHEAD_BYTES } from "../../src/wireguard/constants.ts";
 import { FailoverNetwork } from "../support/lab/failover-network.ts";
 import { expectToBeLeft, type PartialFailure } from "../support/lab/partial-failure.ts";

@@ -29,7 +29,7 @@ const { systemClock } = await import(new URL("base/clock.js", dist));
 const { asMeshError } = await import(new URL("base/errors.js", dist));
 const { silentLogger } = await import(new URL("base/logger.js", dist));
 const { parseCidr } = await import(new URL("packet/cidr.js", dist));
-const { Tunnel } = await import(new URL("router/tunnel.js", dist));
+const { Tunnel } = await import(new URL("router/tunnel/tunnel.js", dist));
 
 const say = (message) => process.stdout.write(`${JSON.stringify(message)}\n`);
 const key = (text) => new Uint8Array(Buffer.from(text, "base64"));

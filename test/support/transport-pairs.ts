@@ -1,6 +1,6 @@
 import { expect } from "vitest";
 import { openTcp } from "../../src/host/tcp.ts";
-import { type Pipe, PipeTable } from "../../src/router/pipe-table.ts";
+import { type Pipe, PipeTable } from "../../src/router/tunnel/pipe-table.ts";
 import type { DatagramTransport } from "../../src/transports/datagram-transport.ts";
 import { EndpointRecord } from "../../src/transports/endpoint-record.ts";
 import { MemoryNetwork } from "../../src/transports/memory/memory-transport.ts";

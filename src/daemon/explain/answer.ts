@@ -5,7 +5,7 @@ import {
   halfAnswerSchema,
   halfQuestionSchema,
 } from "../../api/explain.ts";
-import { MAX_INQUIRY_BODY_BYTES } from "../../router/inquiry.ts";
+import { MAX_INQUIRY_BODY_BYTES } from "../../router/shared/inquiry.ts";
 
 /** Words of an answer, which may be cut; names, addresses and identifiers may not. */
 const WORDS: ReadonlySet<string> = new Set(["detail", "text", "endpoint"]);

@@ -1,6 +1,6 @@
 import type { EndFacts } from "../../api/explain.ts";
 import type { Sysctls } from "../../host/sysctl.ts";
-import type { PacketPreview } from "../../router/tunnel-inquiries.ts";
+import type { PacketPreview } from "../../router/tunnel/tunnel-inquiries.ts";
 import type { Offers } from "../exit/offers.ts";
 
 export interface ForwardingDeps {

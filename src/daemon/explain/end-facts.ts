@@ -9,7 +9,7 @@ import type { IpRoute } from "../../host/ip-route.ts";
 import { canonicalAddress, parseAddress } from "../../packet/address.ts";
 import { narrowestAround } from "../../packet/cidr.ts";
 import { openingPacket } from "../../packet/opening-packet.ts";
-import type { Tunnel } from "../../router/tunnel.ts";
+import type { Tunnel } from "../../router/tunnel/tunnel.ts";
 import type { FilterKeeper } from "../filter/filter-keeper.ts";
 import { carriageFacts, type ForwardingDeps } from "./carriage-facts.ts";
 import { gatherWayBeyond, type WayBeyondDeps } from "./way-beyond-facts.ts";

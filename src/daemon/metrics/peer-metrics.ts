@@ -1,5 +1,5 @@
 import type { Metric, MetricSample } from "../../base/metrics.ts";
-import type { TunnelPathsStatus, TunnelPeerStatus } from "../../router/tunnel.ts";
+import type { TunnelPathsStatus, TunnelPeerStatus } from "../../router/tunnel/tunnel.ts";
 import type { StatusSources } from "../status-builder.ts";
 
 /** Of each peer that this machine may see, by its name. An address or a path is no label: there is no end to those. */

@@ -1,7 +1,7 @@
 import type { Metric } from "../../base/metrics.ts";
 import type { SessionSources, StatusSources } from "../status-builder.ts";
 
-/** Of the interface as a whole. A reason for a drop is one of a closed set (`src/router/drop-reasons.ts`). */
+/** Of the interface as a whole. A reason for a drop is one of a closed set (`src/router/shared/drop-reasons.ts`). */
 export const TRAFFIC_METRICS: readonly Metric<StatusSources>[] = [
   {
     name: "mesh_dropped_packets_total",

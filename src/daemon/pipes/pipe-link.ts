@@ -3,7 +3,7 @@ import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { PeerKeys } from "../../control/peer-keys.ts";
 import type { UnderlaySockets } from "../../host/underlay/underlay-sockets.ts";
-import type { Tunnel } from "../../router/tunnel.ts";
+import type { Tunnel } from "../../router/tunnel/tunnel.ts";
 import type { Enrolment, Settings } from "../network-state.ts";
 
 /** What a daemon has for its pipes to be opened with. */

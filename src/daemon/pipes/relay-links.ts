@@ -10,7 +10,7 @@ import type { PeerKeys } from "../../control/peer-keys.ts";
 import { openSecureSocket, type Security } from "../../control/secure-socket.ts";
 import type { UsableTrust } from "../../control/trust.ts";
 import type { Dial } from "../../host/tcp.ts";
-import type { Tunnel } from "../../router/tunnel.ts";
+import type { Tunnel } from "../../router/tunnel/tunnel.ts";
 import type { RelayClientState } from "../../transports/relay/relay-client.ts";
 import { RelayWay } from "../../transports/relay/relay-way.ts";
 import { underlayDial } from "../underlay-dial.ts";

@@ -1,7 +1,7 @@
 import type { NetworkMap } from "../../api/network-map.ts";
 import type { DialAttempt } from "../../host/dial-race.ts";
 import { ownInterfaces } from "../../host/own-interfaces.ts";
-import type { Tunnel } from "../../router/tunnel.ts";
+import type { Tunnel } from "../../router/tunnel/tunnel.ts";
 import { SshTransport } from "../../transports/ssh/ssh-transport.ts";
 import type { PipeLink, PipeLinkContext } from "./pipe-link.ts";
 

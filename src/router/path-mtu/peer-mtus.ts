@@ -1,8 +1,8 @@
 import { type Endpoint, isPipe } from "../../packet/endpoint.ts";
 import { MAX_PIPE_DATAGRAM_BYTES } from "../../transports/pipe/pipe-transport.ts";
 import { DATA_OVERHEAD_BYTES } from "../../wireguard/constants.ts";
-import type { DataCommand } from "../commands.ts";
-import { LARGE_BYTES, PathCell, type PathCells } from "../path-cells.ts";
+import type { DataCommand } from "../shared/commands.ts";
+import { LARGE_BYTES, PathCell, type PathCells } from "../shared/path-cells.ts";
 import { type MtuEvent, PathMtu } from "./path-mtu.ts";
 
 export interface PeerMtusOptions {

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { expect } from "vitest";
-import type { TunnelInfo } from "../../../src/router/tunnel-types.ts";
+import type { TunnelInfo } from "../../../src/router/tunnel/tunnel-types.ts";
 import type { StaticPeer } from "./static-peer.ts";
 import { expectExactDelivery, leastUdpLoss, ping } from "./traffic.ts";
 import { type Family, INNER, TunnelLab } from "./tunnel-lab.ts";

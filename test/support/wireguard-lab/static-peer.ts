@@ -8,7 +8,7 @@ import type {
   TunnelInfo,
   TunnelOptions,
   TunnelPeerStatus,
-} from "../../../src/router/tunnel-types.ts";
+} from "../../../src/router/tunnel/tunnel-types.ts";
 import type { LabHost } from "../lab/lab-host.ts";
 import {
   type EndSetup,

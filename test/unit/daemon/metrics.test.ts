@@ -3,8 +3,8 @@ import { formatMetrics } from "../../../src/base/metrics.ts";
 import { daemonMetrics } from "../../../src/daemon/metrics/daemon-metrics.ts";
 import type { SessionSources, StatusSources } from "../../../src/daemon/status-builder.ts";
 import { EventLoopDelay } from "../../../src/host/process-metrics.ts";
-import { Counters } from "../../../src/router/counters.ts";
-import type { TunnelPeerStatus } from "../../../src/router/tunnel.ts";
+import { Counters } from "../../../src/router/shared/counters.ts";
+import type { TunnelPeerStatus } from "../../../src/router/tunnel/tunnel.ts";
 import { mapPeer, networkMap } from "../../support/network-map.ts";
 import { promtool } from "../../support/promtool.ts";
 

@@ -9,7 +9,7 @@ import type { UsableTrust } from "../../../src/control/trust.ts";
 import { type NetcheckSources, netcheck } from "../../../src/daemon/netcheck.ts";
 import { plainSocket } from "../../../src/host/tcp.ts";
 import { classifyMapping } from "../../../src/nat/mapping.ts";
-import type { TunnelInfo } from "../../../src/router/tunnel.ts";
+import type { TunnelInfo } from "../../../src/router/tunnel/tunnel.ts";
 import { RunningCoordinator } from "../../support/running-coordinator.ts";
 
 const tunnel: TunnelInfo = {

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { silentLogger as logger } from "../../../src/base/logger.ts";
 import { notifyService } from "../../../src/daemon/sd-notify.ts";
 import { beats, startWatchdog } from "../../../src/daemon/watchdog.ts";
-import { WakeFlag } from "../../../src/router/wake-flag.ts";
+import { WakeFlag } from "../../../src/router/shared/wake-flag.ts";
 import { NotifySocket } from "../../support/notify-socket.ts";
 import { soon } from "../../support/soon.ts";
 

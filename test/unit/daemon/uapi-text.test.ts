@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { UapiRequestReader, uapiDump } from "../../../src/daemon/uapi-text.ts";
-import type { TunnelPeerStatus } from "../../../src/router/tunnel.ts";
+import type { TunnelPeerStatus } from "../../../src/router/tunnel/tunnel.ts";
 import { randomKey } from "../../support/network-map.ts";
 
 const peer: TunnelPeerStatus = {

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { errnoOf } from "../../../src/base/errors.ts";
 import { silentLogger } from "../../../src/base/logger.ts";
 import { UapiServer } from "../../../src/daemon/uapi.ts";
-import type { TunnelPeerStatus } from "../../../src/router/tunnel.ts";
+import type { TunnelPeerStatus } from "../../../src/router/tunnel/tunnel.ts";
 import { randomKey } from "../../support/network-map.ts";
 
 const PEERS = 3000;

@@ -7,7 +7,7 @@ import { openingPacket } from "../../../src/packet/opening-packet.ts";
 import { PacketBuffer } from "../../../src/packet/packet-buffer.ts";
 import { PacketRecord } from "../../../src/packet/packet-record.ts";
 import { parsePacket } from "../../../src/packet/parse.ts";
-import { Destinations } from "../../../src/router/destinations.ts";
+import { Destinations } from "../../../src/router/shared/destinations.ts";
 
 const MESH = ["10.86.0.0/16", "fd86::/48"];
 const NOTHING: CarrierState = {

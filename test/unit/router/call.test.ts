@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { formatAddress, parseAddress } from "../../../src/packet/address.ts";
 import { PacketBuffer } from "../../../src/packet/packet-buffer.ts";
-import { type Call, callBytes, MAX_CALL_ENDPOINTS, readCall, writeCall } from "../../../src/router/call.ts";
+import { type Call, callBytes, MAX_CALL_ENDPOINTS, readCall, writeCall } from "../../../src/router/shared/call.ts";
 import { MemoryNetwork } from "../../../src/transports/memory/memory-transport.ts";
 import { acquaintedPair, installSession, ManualClock, type PlaneNode } from "./plane-node.ts";
 

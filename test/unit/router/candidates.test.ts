@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import type { UdpEndpoint } from "../../../src/packet/endpoint.ts";
-import { parseEndpoint } from "../../../src/router/endpoint-text.ts";
 import { NO_PREFERENCE } from "../../../src/router/paths/events.ts";
+import { parseEndpoint } from "../../../src/router/tunnel/endpoint-text.ts";
 import { PathsToBob } from "./paths-to-bob.ts";
 
 let to: PathsToBob;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { PathCell } from "../../../src/router/path-cells.ts";
+import { PathCell } from "../../../src/router/shared/path-cells.ts";
 import { MemoryNetwork } from "../../../src/transports/memory/memory-transport.ts";
 import { PipeRing } from "../../../src/transports/pipe/pipe-ring.ts";
 import { buildPacket, bytesOf, type PacketSpec, UDP as UDP_PROTOCOL } from "../packet/wire.ts";

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { formatAddress } from "../../../src/packet/address.ts";
-import { formatEndpoint, parseEndpoint } from "../../../src/router/endpoint-text.ts";
+import { formatEndpoint, parseEndpoint } from "../../../src/router/tunnel/endpoint-text.ts";
 
 const address = fc
   .oneof(fc.uint8Array({ minLength: 4, maxLength: 4 }), fc.uint8Array({ minLength: 16, maxLength: 16 }))

@@ -10,7 +10,7 @@ import {
   MAX_INQUIRY_BODY_BYTES,
   readInquiry,
   writeInquiry,
-} from "../../../src/router/inquiry.ts";
+} from "../../../src/router/shared/inquiry.ts";
 import { MemoryNetwork } from "../../../src/transports/memory/memory-transport.ts";
 import { policy, rule } from "../filter/filtered-host.ts";
 import { ADDRESSES, acquaintedPair, installSession, ManualClock } from "./plane-node.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { PeerTable } from "../../../src/router/peer-table.ts";
+import { PeerTable } from "../../../src/router/data/peer-table.ts";
 
 const FAR = { address: "192.0.2.9", port: 51_820 };
 const NEAR = { localAddress: "192.0.2.1" };

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { MeshError } from "../../../src/base/errors.ts";
-import type { DataCommand, DataEvent } from "../../../src/router/commands.ts";
-import { PingTracker } from "../../../src/router/ping-tracker.ts";
+import type { DataCommand, DataEvent } from "../../../src/router/shared/commands.ts";
+import { PingTracker } from "../../../src/router/tunnel/ping-tracker.ts";
 
 const ID = 77;
 let posted: DataCommand[];

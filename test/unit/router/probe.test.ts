@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { formatAddress, parseAddress } from "../../../src/packet/address.ts";
 import { PacketBuffer } from "../../../src/packet/packet-buffer.ts";
-import { PROBE_BYTES, ProbeRecord, ProbeType, readProbe, writeProbe } from "../../../src/router/probe.ts";
+import { PROBE_BYTES, ProbeRecord, ProbeType, readProbe, writeProbe } from "../../../src/router/shared/probe.ts";
 import { MemoryNetwork } from "../../../src/transports/memory/memory-transport.ts";
 import { acquaintedPair, indexOf, installSession, ManualClock, sealMessage, sendRaw } from "./plane-node.ts";
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { Stage } from "../../../src/router/staging.ts";
+import { Stage } from "../../../src/router/data/staging.ts";
 
 it("holds the latest frames that make up no more than 128 packets, in order", () => {
   const frames = fc.array(

@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { MeshError } from "../../../src/base/errors.ts";
 import { silentLogger } from "../../../src/base/logger.ts";
-import type { DataCommand } from "../../../src/router/commands.ts";
-import type { Inquiry } from "../../../src/router/inquiry.ts";
-import type { ActivePeer } from "../../../src/router/peer-set.ts";
-import { TunnelInquiries, type TunnelInquiriesDeps } from "../../../src/router/tunnel-inquiries.ts";
+import type { DataCommand } from "../../../src/router/shared/commands.ts";
+import type { Inquiry } from "../../../src/router/shared/inquiry.ts";
+import type { ActivePeer } from "../../../src/router/tunnel/peer-set.ts";
+import { TunnelInquiries, type TunnelInquiriesDeps } from "../../../src/router/tunnel/tunnel-inquiries.ts";
 import { ManualClock } from "./plane-node.ts";
 
 const BODY = Uint8Array.of(1);

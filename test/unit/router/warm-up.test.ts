@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
-import { WARM_UP_ROUNDS, WARM_UP_STARTS, warmUp } from "../../../src/router/warm-up.ts";
-import { WARM_UP_FRAMES } from "../../../src/router/warm-up-frames.ts";
+import { WARM_UP_ROUNDS, WARM_UP_STARTS, warmUp } from "../../../src/router/data/warm-up.ts";
+import { WARM_UP_FRAMES } from "../../../src/router/data/warm-up-frames.ts";
 import { selectAeadProvider } from "../../../src/wireguard/aead/select.ts";
 import { WHITEPAPER_TIMINGS } from "../../../src/wireguard/constants.ts";
 import { selectHandshakeCrypto } from "../../../src/wireguard/crypto/select.ts";

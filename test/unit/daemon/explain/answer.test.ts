@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { type EndFacts, halfAnswerSchema } from "../../../../src/api/explain.ts";
 import { withoutRules, writeAnswer } from "../../../../src/daemon/explain/answer.ts";
-import { MAX_INQUIRY_BODY_BYTES } from "../../../../src/router/inquiry.ts";
+import { MAX_INQUIRY_BODY_BYTES } from "../../../../src/router/shared/inquiry.ts";
 import { DENIED, DROPS, FACTS } from "./facts.ts";
 
 const LONG = "x".repeat(1000);

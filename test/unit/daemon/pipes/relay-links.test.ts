@@ -5,7 +5,7 @@ import { silentLogger } from "../../../../src/base/logger.ts";
 import type { PeerKeys } from "../../../../src/control/peer-keys.ts";
 import { RelayLinks } from "../../../../src/daemon/pipes/relay-links.ts";
 import { plainSocket } from "../../../../src/host/tcp.ts";
-import type { Tunnel } from "../../../../src/router/tunnel.ts";
+import type { Tunnel } from "../../../../src/router/tunnel/tunnel.ts";
 import type { PipeTransport } from "../../../../src/transports/pipe/pipe-transport.ts";
 import { mapPeer, networkMap } from "../../../support/network-map.ts";
 import { NETWORK_ID, RELAY_ID, RelayFixture } from "../../../support/relay/relay-fixture.ts";
