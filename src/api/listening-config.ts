@@ -83,4 +83,5 @@ export function listeningOptions(file: ListeningKeys) {
     verbose: file.verbose,
   };
 }
-export type RelayRates = ReturnType<typeof listeningOptions>["relayLimits"];
+export type ListeningOptions = ReturnType<typeof listeningOptions>;
+export type RelayRates = ListeningOptions["relayLimits"];

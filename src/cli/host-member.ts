@@ -61,6 +61,8 @@ export class HostMember {
   readonly #backoff = new Backoff(FIRST_RETRY_MS, LAST_RETRY_MS);
   readonly #stop = new AbortController();
   #run: Run | undefined;
+  /** One that listens to signals. */
+  #running: ChildProcess | undefined;
   #keeping: Promise<void> | undefined;
 
   constructor(options: HostMemberOptions, deps: HostMemberDeps) {
@@ -86,6 +88,11 @@ export class HostMember {
       if (!(failure instanceof MeshError) || failure.code !== "state-damaged") throw failure;
       this.#keeping = this.#keep(Promise.resolve(failure));
     }
+  }
+
+  /** Has the daemon read its own configuration again. */
+  reload(): void {
+    this.#running?.kill("SIGHUP");
   }
 
   /** Has the daemon take back what it changed of this host, and end. */
@@ -167,6 +174,7 @@ export class HostMember {
         } else if (message.event === "warning") {
           this.#deps.logger.warn({}, message.warning);
         } else if (message.event === "running") {
+          this.#running = child;
           this.#deps.onRunning(message);
           resolve(undefined);
         }

@@ -16,7 +16,9 @@ import { definedOnly, listeningKeys, parseFlags } from "./listening-flags.ts";
 import { printJsonLine, printLine } from "./output.ts";
 import { withPeerConfig } from "./peer-globals.ts";
 import { relayUpgrade } from "./relay-upgrade.ts";
+import { Reloads } from "./reloads.ts";
 import type { ServeFlags } from "./serve-flags.ts";
+import { SERVER_AT_START, takeListening } from "./take-listening.ts";
 import { letYoungGenerationGrow } from "./young-generation.ts";
 
 const DEFAULT_STUN_LISTEN = [":3478"];
@@ -25,21 +27,20 @@ const DEFAULT_STUN_LISTEN = [":3478"];
 export async function serve(flags: ServeFlags, command: Command): Promise<void> {
   letYoungGenerationGrow();
   const globals = globalOptions(command);
-  const file = findConfig("server", flags.config);
-  const config = file === undefined ? undefined : await loadServerConfig(file);
-  const options = { ...config, ...definedOnly(configOf(flags)) };
+  const options = await readOptions(flags);
   const run: ProcessOptions = {
     json: globals.json,
-    home: globals.home ?? config?.home,
-    logFormat: globals.explicit.logFormat ?? config?.logFormat ?? "pretty",
-    verbose: globals.explicit.verbose ?? config?.verbose ?? false,
+    home: globals.home ?? options.home,
+    logFormat: globals.explicit.logFormat ?? options.logFormat ?? "pretty",
+    verbose: globals.explicit.verbose ?? options.verbose ?? false,
   };
   const home = resolveHome(run.home);
   const logger = createLogger({ format: run.logFormat, verbose: run.verbose });
-  const stop = endSignal(["SIGINT", "SIGTERM"]);
+  const reloads = new Reloads(logger);
+  const stop = endSignal(() => reloads.ask());
   const join = options.join === false ? undefined : options.join;
   const memberHome = join === undefined ? undefined : await homeOfMember({ ...globals, home: run.home });
-  const adminSocketPath = config?.adminSocketPath ?? coordinatorSocketPath(home);
+  const adminSocketPath = options.adminSocketPath ?? coordinatorSocketPath(home);
   await mkdir(dirname(adminSocketPath), { recursive: true, mode: 0o755 });
   const coordinator = await Coordinator.start(
     {
@@ -75,13 +76,26 @@ export async function serve(flags: ServeFlags, command: Command): Promise<void> 
     if (!stop.aborted) {
       announceReady(coordinator, run);
       notifyService("READY=1");
+      reloads.serve(async () => {
+        const next = await readOptions(flags);
+        await takeListening(SERVER_AT_START, { started: options, next }, coordinator, logger);
+        member?.reload();
+      });
       await aborted(stop);
     }
   } finally {
+    await reloads.close();
     notifyService("STOPPING=1");
     await member?.close();
     await coordinator.close();
   }
+}
+
+/** What flags and file say. @throws MeshError `bad-config`, `bad-usage`, `not-found` */
+async function readOptions(flags: ServeFlags): Promise<Partial<ServerConfig>> {
+  const file = findConfig("server", flags.config);
+  const config = file === undefined ? {} : await loadServerConfig(file);
+  return { ...config, ...definedOnly(configOf(flags)) };
 }
 
 /** What concerns the process, not the coordinator in it. */

@@ -15,6 +15,8 @@ import { definedOnly, listeningKeys, parseFlags } from "./listening-flags.ts";
 import { printJsonLine, printLine } from "./output.ts";
 import type { RelayFlags } from "./relay-flags.ts";
 import { relayLimits } from "./relay-limits.ts";
+import { Reloads } from "./reloads.ts";
+import { RELAY_AT_START, takeListening } from "./take-listening.ts";
 import { findToken } from "./token-source.ts";
 import { letYoungGenerationGrow } from "./young-generation.ts";
 
@@ -25,10 +27,7 @@ const DEFAULT_STUN_LISTEN = [":3478"];
 export async function runRelay(flags: RelayFlags, command: Command): Promise<void> {
   letYoungGenerationGrow();
   const globals = globalOptions(command);
-  const file = findConfig("relay", flags.config);
-  const config = file === undefined ? relayConfigSchema.parse({}) : await loadRelayConfig(file);
-  const flagged = parseFlags(relayConfigSchema, { ...listeningKeys(flags), server: flags.server, name: flags.name });
-  const options = { ...config, ...definedOnly(flagged) };
+  const { config, options } = await readOptions(flags);
   const publicUrls = options.publicUrls ?? [];
   const tls = options.tls ?? "auto";
   if (tls === "off" && publicUrls.length === 0) {
@@ -47,7 +46,8 @@ export async function runRelay(flags: RelayFlags, command: Command): Promise<voi
     format: globals.explicit.logFormat ?? config.logFormat ?? "pretty",
     verbose: globals.explicit.verbose ?? config.verbose ?? false,
   });
-  const stop = endSignal();
+  const reloads = new Reloads(logger);
+  const stop = endSignal(() => reloads.ask());
   const relay = await RelayHost.start(
     {
       home: resolveHome(globals.home ?? config.home),
@@ -72,9 +72,22 @@ export async function runRelay(flags: RelayFlags, command: Command): Promise<voi
     if (globals.json) printJsonLine({ event: "ready", url, urls: relay.urls, name, relayId, network: network.name });
     else printLine(`ready ${url}`);
     notifyService("READY=1");
+    reloads.serve(async () => {
+      const { options: next } = await readOptions(flags);
+      await takeListening(RELAY_AT_START, { started: options, next }, relay, logger);
+    });
     await Promise.race([aborted(stop), relay.ended]);
   } finally {
+    await reloads.close();
     notifyService("STOPPING=1");
     await relay[Symbol.asyncDispose]();
   }
+}
+
+/** What the file says, and that with the flags. @throws MeshError `bad-config`, `bad-usage`, `not-found` */
+async function readOptions(flags: RelayFlags) {
+  const file = findConfig("relay", flags.config);
+  const config = file === undefined ? relayConfigSchema.parse({}) : await loadRelayConfig(file);
+  const flagged = parseFlags(relayConfigSchema, { ...listeningKeys(flags), server: flags.server, name: flags.name });
+  return { config, options: { ...config, ...definedOnly(flagged) } };
 }

@@ -15,6 +15,7 @@ import { softwareVersion } from "../base/version.ts";
 import { StunServer, withAlternatePort } from "../nat/stun/stun-server.ts";
 import { ClientAddresses } from "../web/client-address.ts";
 import type { TlsMaterial } from "../web/listeners.ts";
+import { type LiveOptions, LiveServers } from "../web/live-servers.ts";
 import { deriveUrls } from "../web/own-urls.ts";
 import { readTlsFiles } from "../web/tls-files.ts";
 import { makePrivateDirectory } from "./backup/private-directory.ts";
@@ -63,6 +64,7 @@ interface CoordinatorFacts {
   readonly adminSocketPath: string;
   readonly firstToken: TokenCreated | undefined;
   readonly host: HostMembership | undefined;
+  readonly live: LiveServers;
 }
 
 /** The coordinator: composition root of everything below `src/coord`, and its life. */
@@ -81,6 +83,7 @@ export class Coordinator implements AsyncDisposable {
   readonly firstToken: TokenCreated | undefined;
   /** For the machine that it runs on, where that is to be a peer (`hostJoins`). */
   readonly host: HostMembership | undefined;
+  #live: LiveServers;
   #resources: DisposeStack;
 
   private constructor(facts: CoordinatorFacts, resources: DisposeStack) {
@@ -92,6 +95,7 @@ export class Coordinator implements AsyncDisposable {
     this.adminSocketPath = facts.adminSocketPath;
     this.firstToken = facts.firstToken;
     this.host = facts.host;
+    this.#live = facts.live;
     this.#resources = resources;
   }
 
@@ -108,6 +112,11 @@ export class Coordinator implements AsyncDisposable {
       await resources.close();
       throw failure;
     }
+  }
+
+  /** While peers are served. All or nothing. @throws MeshError as `LiveServers` */
+  reconfigure(options: LiveOptions): Promise<void> {
+    return this.#live.take(options);
   }
 
   /** Takes no more requests, ends those in flight (3 s at most), tells connected peers, closes the database. */
@@ -226,8 +235,9 @@ async function assemble(
   });
   resources.defer(await openAdminSocket(adminSocketPath, adminApp.callback(), limits, logger));
 
-  const metrics = { registry, relays, distribution, store, requests: timings, upgrades, logger };
-  await openMetrics(options.metricsListen ?? [], metrics, resources);
+  const measured = { registry, relays, distribution, store, requests: timings, upgrades, logger };
+  const metrics = resources.use(await openMetrics(options.metricsListen ?? [], measured));
+  const live = new LiveServers({ listeners, clientAddresses, metrics });
 
   const firstToken = await createFirstToken(store, addressing, clock.wallMs());
   const host =
@@ -237,7 +247,8 @@ async function assemble(
   logger.info({ network: network.name, urls }, "coordinator ready");
   const caFingerprint = caInUse?.fingerprint ?? null;
   const { addresses } = listeners;
-  return { network, addresses, stunAddresses: stun.addresses, urls, caFingerprint, adminSocketPath, firstToken, host };
+  const stunAddresses = stun.addresses;
+  return { network, addresses, stunAddresses, urls, caFingerprint, adminSocketPath, firstToken, host, live };
 }
 
 interface State extends NetworkIdentity {

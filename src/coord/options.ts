@@ -1,10 +1,11 @@
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
+import type { TlsFiles } from "../web/tls-files.ts";
 import type { OpenUpgradeHandler } from "./http/upgrades.ts";
 import type { CoordinatorLimits } from "./limits.ts";
 
 /** `auto`: our own CA. `off`: plain HTTP behind a proxy that ends TLS. Files: a certificate that peers trust anyway. */
-export type TlsOption = "auto" | "off" | { readonly certFile: string; readonly keyFile: string };
+export type TlsOption = "auto" | "off" | TlsFiles;
 
 /** What `mesh serve` is told by its flags and its file; what is left out has the default named here. */
 export interface CoordinatorOptions {

@@ -16,9 +16,14 @@ export interface Log {
   readonly redactor: Redactor;
 }
 
+/** Of what could not be written, kept for when it can be: a disk may be full for a while. */
+const MAX_WAITING_BYTES = 1024 * 1024;
+
 /** Written synchronously: what is said last before a crash is not lost. */
 export function openLog(options: LogOptions): Log {
-  const stderr = pino.destination({ dest: 2, sync: true });
+  const stderr = pino.destination({ dest: 2, sync: true, maxLength: MAX_WAITING_BYTES });
+  // A terminal that is gone (EIO), a disk that is full: nobody can be told, and what is at work goes on.
+  stderr.on("error", () => undefined);
   return openLogTo((text) => void stderr.write(text), options);
 }
 

@@ -108,7 +108,7 @@ async function startPeer(plan: PeerPlan, deps: RunPeerDeps, resources: DisposeSt
       { logger, ring: deps.ring, redactor: deps.redactor, clock: systemClock, state },
     ),
   );
-  await openDaemonMetrics(plan.metricsListen, { daemon, logger }, resources);
+  resources.use(await openDaemonMetrics(plan.metricsListen, { daemon, logger }));
   const { tunnel } = daemon.session?.sources() ?? {};
   if (tunnel !== undefined) {
     const { interfaceName, listenPort, aeadProvider: provider } = tunnel;

@@ -14,6 +14,11 @@ export class ClientAddresses {
     this.#trustedProxies = trustedProxies.map(parseCidr);
   }
 
+  /** These proxies from now on, and no others. @throws MeshError `bad-cidr` */
+  trust(proxies: readonly string[]): void {
+    this.#trustedProxies = proxies.map(parseCidr);
+  }
+
   /** Canonical, never v4-mapped, without a zone; `0.0.0.0` when the socket is gone already. */
   of(request: IncomingMessage): string {
     let address = plainAddress(request.socket.remoteAddress ?? "") ?? UNKNOWN;

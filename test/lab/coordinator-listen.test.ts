@@ -1,3 +1,4 @@
+import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { errorBodySchema } from "../../src/api/error-body.ts";
@@ -24,9 +25,9 @@ describe("where a coordinator listens", () => {
   });
   afterAll(() => lab[Symbol.asyncDispose]());
 
-  function serve(listen: string, env: NodeJS.ProcessEnv = {}) {
+  function serve(listen: string, env: NodeJS.ProcessEnv = {}, ...args: string[]) {
     const home = `${server.scratchDirectory}/home${++homes}`;
-    return startMesh(server, home, ["--json", "serve", "--listen", listen], env);
+    return startMesh(server, home, ["--json", "serve", "--listen", listen, ...args], env);
   }
 
   async function urlsOf(process: Awaited<ReturnType<typeof serve>>): Promise<string[]> {
@@ -38,11 +39,23 @@ describe("where a coordinator listens", () => {
   const fetched = (url: string) => client.must("curl", "-gsSk", "--noproxy", "*", "--max-time", "10", url);
 
   it("on every address of both families", async () => {
-    const process = await serve(":8443");
+    const config = `${server.scratchDirectory}/server.yaml`;
+    writeFileSync(config, "metrics_listen: 192.0.2.1:9586\n");
+    const process = await serve(":8443", {}, "--config", config);
     expect(await urlsOf(process)).toEqual(["https://192.0.2.1:8443", "https://[2001:db8::1]:8443"]);
-    for (const url of ["https://192.0.2.1:8443", "https://[2001:db8::1]:8443"]) {
+    const everywhere = ["https://192.0.2.1:8443", "https://[2001:db8::1]:8443", "http://192.0.2.1:9586"];
+    for (const url of everywhere) expect(await fetched(`${url}/healthz`)).toBe('{"status":"ok"}');
+
+    // SIGHUP: what can be taken up is, what cannot is named, and a file with a fault changes nothing.
+    writeFileSync(config, "metrics_listen: 192.0.2.1:9587\nname: other\n");
+    process.signal("SIGHUP");
+    await process.waitForOutput(/with the next start, not before: name/);
+    expect(await fetched("http://192.0.2.1:9587/healthz")).toBe('{"status":"ok"}');
+    writeFileSync(config, "metrics_listen: 192.0.2.1:9588\ncolour: red\n");
+    process.signal("SIGHUP");
+    await process.waitForOutput(/the configuration is not taken up.*server\.yaml:2: /);
+    for (const url of [...everywhere.slice(0, 2), "http://192.0.2.1:9587"])
       expect(await fetched(`${url}/healthz`)).toBe('{"status":"ok"}');
-    }
     expect(await process.stop()).toBe(0);
   });
 

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -10,6 +10,7 @@ import { ROUTES } from "../../src/daemon/local-api/routes.ts";
 import { eventually } from "../support/lab/eventually.ts";
 import { fuzzLocalApi } from "../support/lab/fuzz-local-api.ts";
 import type { LabHost } from "../support/lab/lab-host.ts";
+import type { LabProcess } from "../support/lab/lab-process.ts";
 import { meshJson, runMesh, startMesh } from "../support/lab/mesh-command.ts";
 import { MeshPeer } from "../support/lab/mesh-peer.ts";
 import { SmallNetwork } from "../support/lab/small-network.ts";
@@ -38,17 +39,24 @@ describe("a daemon's life", () => {
     expect(await host.must("ls", "/var/run/wireguard")).toBe("");
   }
 
-  it.each(["SIGTERM", "SIGINT", "SIGHUP"] as const)(
-    "%s ends it cleanly, and `up` goes on from there",
-    async (signal) => {
-      expect(await alice.process.stop(signal)).toBe(0);
-      await leavesNothing(alice.host);
-      const { status, stdout } = await runMesh(alice.host, alice.home, "status", "--json");
-      expect(status).toBe(3);
-      expect(statusSchema.parse(JSON.parse(stdout)).state).toBe("stopped");
-      alice = await MeshPeer.up(alice);
-    },
-  );
+  it.each(["SIGTERM", "SIGINT"] as const)("%s ends it cleanly, and `up` goes on from there", async (signal) => {
+    expect(await alice.process.stop(signal)).toBe(0);
+    await leavesNothing(alice.host);
+    const { status, stdout } = await runMesh(alice.host, alice.home, "status", "--json");
+    expect(status).toBe(3);
+    expect(statusSchema.parse(JSON.parse(stdout)).state).toBe("stopped");
+    alice = await MeshPeer.up(alice);
+  });
+
+  it("a terminal that is closed under it ends it as cleanly", async () => {
+    expect(await alice.stop()).toBe(0);
+    const onTerminal = ["sh", "-c", 'exec script -qfc "$*" /dev/null', "sh"];
+    const terminal = await startMesh(alice.host, alice.home, ["up"], {}, onTerminal);
+    await terminal.waitForOutput(/running: alice in mesh/);
+    await terminal.kill();
+    await eventually("it has left nothing", () => leavesNothing(alice.host).then(() => true));
+    alice = await MeshPeer.up(alice);
+  });
 
   it("a signal in the middle of the start ends it as cleanly", async () => {
     expect(await alice.stop()).toBe(0);
@@ -115,7 +123,9 @@ describe("a daemon's life", () => {
     const socketPath = `${alice.host.scratchDirectory}/watchdog`;
     using notify = new NotifySocket(socketPath);
     const env = { NOTIFY_SOCKET: socketPath, WATCHDOG_USEC: "1000000" };
-    const service = await startMesh(alice.host, alice.home, ["up"], env, await asTheUnit());
+    const config = `${alice.host.scratchDirectory}/peer.yaml`;
+    writeFileSync(config, "mtu: 1420\n");
+    const service = await startMesh(alice.host, alice.home, ["up", "--config", config], env, await asTheUnit());
     const told: string[] = [];
     const hears = (message: string) =>
       eventually(message, () => {
@@ -135,11 +145,34 @@ describe("a daemon's life", () => {
       expect(notify.take()).toEqual([]);
     }
     await hears("WATCHDOG=1");
+    await rereads(service, config, notify);
     expect(await service.stop()).toBe(0);
     await hears("STOPPING=1");
     await leavesNothing(alice.host);
     alice = await MeshPeer.up(alice);
   });
+
+  /** SIGHUP is `mesh up` with the file as it is by then; all of it, or nothing. */
+  async function rereads(service: LabProcess, config: string, notify: NotifySocket): Promise<void> {
+    const mtu = async () => /mtu (\d+)/.exec(await alice.host.must("ip", "-o", "link", "show", "mesh0"))?.[1];
+    const reload = async (text: string, outcome: RegExp) => {
+      writeFileSync(config, text);
+      notify.take();
+      service.signal("SIGHUP");
+      await service.waitForOutput(outcome);
+      const told = notify.take().filter((message) => message !== "WATCHDOG=1");
+      expect(told[0]).toMatch(/^RELOADING=1\nMONOTONIC_USEC=\d+$/);
+    };
+    await reload("mtu: 1300\nlog_format: json\n", /with the next start, not before: log_format/);
+    expect(await mtu()).toBe("1300");
+    await reload("mtu: 1310\nport: 9\n", /the configuration is not taken up.*peer\.yaml:2: /);
+    await alice.mesh("set", "mtu=1320");
+    await reload("mtu: 1330\naccept_routes: true\n", /not taken up.* mtu code=settings-conflict/);
+    expect(await mtu()).toBe("1320");
+    expect(await meshJson(alice.host, alice.home, "get", "accept_routes")).toMatchObject([{ value: false }]);
+    await alice.mesh("set", "mtu=");
+    await reload("mtu: 1420\n", /the configuration is read again[\s\S]*the configuration is read again/);
+  }
 
   it("a service stays after `down`, also across a restart, until `up`", async () => {
     expect(await alice.stop()).toBe(0);

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { addDaemonOptions, type DaemonFlags } from "../daemon-flags.ts";
 import { collect } from "../option-parsers.ts";
+import type { PeerSettings } from "../peer-options.ts";
 
 interface JoinFlags extends DaemonFlags {
   readonly server?: string[];
@@ -33,7 +34,9 @@ export function registerJoin(program: Command): void {
       environment: process.env.MESH_TOKEN,
       config: settings.config,
     });
-    const plan = peerPlan("join", settings, { servers: flags.server, token: found, name: flags.name ?? found?.peer });
-    await (settings.detach ? runDetached(plan, settings.globals) : runInForeground(plan, settings.globals));
+    const joining = { servers: flags.server, token: found, name: flags.name ?? found?.peer };
+    const planned = (said: PeerSettings) => ({ ...said, plan: peerPlan("join", said, joining) });
+    const reread = async () => planned(await resolvePeerSettings(flags, command));
+    await (settings.detach ? runDetached(planned(settings), reread) : runInForeground(planned(settings), reread));
   });
 }

@@ -66,6 +66,11 @@ export function registerService(program: Command, exit: ExitHolder): void {
     ["start", "start it", "runs"],
     ["stop", "stop it; it comes back with the machine", "is stopped"],
     ["restart", "start it anew", "runs anew"],
+    [
+      "reload",
+      "have it read its configuration again; what it cannot take up is in its log",
+      "reads its configuration again",
+    ],
   ] as const) {
     add(verb, description).action(async (flags: ServiceFlags, command: Command) => {
       const { Systemd, SERVICES } = await parts();

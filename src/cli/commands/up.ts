@@ -17,16 +17,18 @@ export function registerUp(program: Command): void {
     .option("--reset", "drop what commands have set: flags, configuration file and defaults hold again");
   addDaemonOptions(up).action(async (flags: UpFlags, command: Command) => {
     const { resolvePeerSettings } = await import("../peer-options.ts");
-    const settings = await resolvePeerSettings(flags, command);
     const { peerPlan } = await import("../peer-plan.ts");
     const joining = { servers: flags.server, token: undefined, name: undefined, reset: flags.reset };
-    const plan = peerPlan("up", settings, joining);
+    const read = async () => {
+      const settings = await resolvePeerSettings(flags, command);
+      return { ...settings, plan: peerPlan("up", settings, joining) };
+    };
+    const run = await read();
     const { localClient } = await import("../local-client.ts");
-    const { settingsIn } = await import("../../daemon/settings/given-settings.ts");
-    const { writeSettings } = await import("../../daemon/settings/written-settings.ts");
+    const { settleRequest } = await import("../settle-request.ts");
     try {
-      const client = localClient(settings.globals);
-      const asked = { settings: writeSettings(settingsIn(plan)), reset: plan.reset };
+      const client = localClient(run.globals);
+      const asked = settleRequest(run.plan);
       if (asked.reset || Object.keys(asked.settings).length > 0) {
         await client.settle(asked).catch((failure: unknown) => {
           // Who may start the traffic need not be the one for whom the file speaks.
@@ -34,14 +36,14 @@ export function registerUp(program: Command): void {
         });
       }
       const status = await client.up();
-      if (settings.globals.json) printJson({ network: status.network, state: status.state });
+      if (run.globals.json) printJson({ network: status.network, state: status.state });
       else printLine(`${status.network} is ${status.state}`);
       return;
     } catch (failure) {
       if (!(failure instanceof MeshError) || failure.code !== "no-daemon") throw failure;
     }
     const { runInForeground, runDetached } = await import("../run-daemon.ts");
-    await (settings.detach ? runDetached(plan, settings.globals) : runInForeground(plan, settings.globals));
+    await (run.detach ? runDetached(run, read) : runInForeground(run, read));
   });
 }
 

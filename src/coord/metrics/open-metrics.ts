@@ -1,10 +1,9 @@
 import { sql } from "kysely";
-import type { DisposeStack } from "../../base/dispose.ts";
 import type { Logger } from "../../base/logger.ts";
 import { readMetrics } from "../../base/metrics.ts";
 import type { EventLoopDelay } from "../../host/process-metrics.ts";
 import type { Readiness } from "../../web/health.ts";
-import { serveMetrics } from "../../web/metrics-server.ts";
+import { MetricsServer } from "../../web/metrics-server.ts";
 import type { UpgradeHandler } from "../http/upgrades.ts";
 import type { Store } from "../store/store.ts";
 import { COORDINATOR_METRICS, type CoordinatorMetricsSource } from "./coordinator-metrics.ts";
@@ -28,15 +27,14 @@ export function storeReadiness(store: Store): Readiness {
   };
 }
 
-/** Serves metrics where that is asked for. @throws MeshError see `serveMetrics` */
-export async function openMetrics(
+/** Serves metrics where that is asked for. @throws MeshError see `MetricsServer` */
+export function openMetrics(
   listen: readonly string[],
   { upgrades, logger, ...parts }: MetricsParts,
-  resources: DisposeStack,
-): Promise<void> {
+): Promise<MetricsServer> {
   const metrics = (eventLoopDelay: EventLoopDelay) => [
     ...readMetrics(COORDINATOR_METRICS, { ...parts, eventLoopDelay }),
     ...[...upgrades.values()].flatMap((service) => service.metrics()),
   ];
-  await serveMetrics(listen, { metrics, readiness: storeReadiness(parts.store) }, logger, resources);
+  return MetricsServer.open(listen, { metrics, readiness: storeReadiness(parts.store) }, logger);
 }

@@ -1,8 +1,7 @@
-import type { DisposeStack } from "../../base/dispose.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { EventLoopDelay } from "../../host/process-metrics.ts";
 import type { Readiness } from "../../web/health.ts";
-import { serveMetrics } from "../../web/metrics-server.ts";
+import { MetricsServer } from "../../web/metrics-server.ts";
 import type { StatusSources } from "../status-builder.ts";
 import { daemonMetrics } from "./daemon-metrics.ts";
 
@@ -11,14 +10,10 @@ interface MetricsParts {
   readonly logger: Logger;
 }
 
-/** Serves metrics where that is asked for. @throws MeshError see `serveMetrics` */
-export async function openDaemonMetrics(
-  listen: readonly string[],
-  { daemon, logger }: MetricsParts,
-  resources: DisposeStack,
-): Promise<void> {
+/** Serves metrics where that is asked for. @throws MeshError see `MetricsServer` */
+export function openDaemonMetrics(listen: readonly string[], { daemon, logger }: MetricsParts): Promise<MetricsServer> {
   const metrics = (eventLoopDelay: EventLoopDelay) => daemonMetrics({ ...daemon.statusSources(), eventLoopDelay });
-  await serveMetrics(listen, { metrics, readiness: daemonReadiness(daemon) }, logger, resources);
+  return MetricsServer.open(listen, { metrics, readiness: daemonReadiness(daemon) }, logger);
 }
 
 /** Traffic can flow, with or without the coordinator. */

@@ -1,10 +1,9 @@
-import type { DisposeStack } from "../../base/dispose.ts";
 import type { Logger } from "../../base/logger.ts";
 import { type Metric, readMetrics } from "../../base/metrics.ts";
 import { type EventLoopDelay, PROCESS_METRICS } from "../../host/process-metrics.ts";
 import type { Relay } from "../../relay/relay.ts";
 import type { Readiness } from "../../web/health.ts";
-import { serveMetrics } from "../../web/metrics-server.ts";
+import { MetricsServer } from "../../web/metrics-server.ts";
 
 export interface RelayHostMetricsSource {
   readonly peers: number;
@@ -29,8 +28,8 @@ export const RELAY_HOST_METRICS: readonly Metric<RelayHostMetricsSource>[] = [
   },
 ];
 
-/** Serves metrics where that is asked for. @throws MeshError see `serveMetrics` */
-export async function openRelayMetrics(
+/** Serves metrics where that is asked for. @throws MeshError see `MetricsServer` */
+export function openRelayMetrics(
   listen: readonly string[],
   parts: {
     readonly relay: Relay;
@@ -38,12 +37,11 @@ export async function openRelayMetrics(
     readonly readiness: Readiness;
     readonly logger: Logger;
   },
-  resources: DisposeStack,
-): Promise<void> {
+): Promise<MetricsServer> {
   const metrics = (eventLoopDelay: EventLoopDelay) => [
     ...readMetrics(RELAY_HOST_METRICS, parts.source()),
     ...parts.relay.metrics(),
     ...readMetrics(PROCESS_METRICS, { eventLoopDelay }),
   ];
-  await serveMetrics(listen, { metrics, readiness: parts.readiness }, parts.logger, resources);
+  return MetricsServer.open(listen, { metrics, readiness: parts.readiness }, parts.logger);
 }

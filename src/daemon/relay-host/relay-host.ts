@@ -15,6 +15,7 @@ import { Relay } from "../../relay/relay.ts";
 import { ClientAddresses } from "../../web/client-address.ts";
 import type { Readiness } from "../../web/health.ts";
 import { Listeners, type TlsMaterial } from "../../web/listeners.ts";
+import { type LiveOptions, LiveServers } from "../../web/live-servers.ts";
 import { deriveUrls } from "../../web/own-urls.ts";
 import { readTlsFiles } from "../../web/tls-files.ts";
 import { underlayDial } from "../underlay-dial.ts";
@@ -46,17 +47,18 @@ export class RelayHost implements AsyncDisposable {
   readonly urls: readonly string[];
   /** Rejects when the relay has no part in the network any more. */
   readonly ended: Promise<never>;
+  readonly #live: LiveServers;
   readonly #resources: DisposeStack;
 
   private constructor(
-    enrolment: RelayEnrolment,
-    urls: readonly string[],
-    ended: Promise<never>,
+    { enrolment, urls, ended }: Pick<RelayHost, "enrolment" | "urls" | "ended">,
+    live: LiveServers,
     resources: DisposeStack,
   ) {
     this.enrolment = enrolment;
     this.urls = urls;
     this.ended = ended;
+    this.#live = live;
     this.#resources = resources;
   }
 
@@ -141,13 +143,20 @@ export class RelayHost implements AsyncDisposable {
     resources.use(channel);
     channel.start();
     const source = () => ({ peers: peerCount(policies.policy), isConnected: channel.isConnected });
-    await openRelayMetrics(plan.metricsListen, { relay, source, readiness, logger }, resources);
+    const measured = { relay, source, readiness, logger };
+    const metrics = resources.use(await openRelayMetrics(plan.metricsListen, measured));
     const renewal = setInterval(() => {
       if (tls?.isRenewalDue(clock.wallMs())) channel.announce();
     }, RENEWAL_CHECK_MS);
     resources.defer(() => clearInterval(renewal));
     logger.info({ network: network.name, urls, peers: peerCount(policies.policy) }, "relay ready");
-    return new RelayHost(enrolment, urls, ended, resources.move());
+    const live = new LiveServers({ listeners, clientAddresses, metrics });
+    return new RelayHost({ enrolment, urls, ended }, live, resources.move());
+  }
+
+  /** While peers are served. All or nothing. @throws MeshError as `LiveServers` */
+  reconfigure(options: LiveOptions): Promise<void> {
+    return this.#live.take(options);
   }
 
   /** Takes no more clients, tells those that are connected, and lets go of everything. */

@@ -1,5 +1,6 @@
 import type { JoinToken } from "../../api/join-token.ts";
 import type { RelayLimits } from "../../relay/limits.ts";
+import type { TlsFiles } from "../../web/tls-files.ts";
 import type { Home } from "../home.ts";
 
 /** What a stand-alone relay is to do, out of flags, environment and file. */
@@ -19,7 +20,7 @@ export interface RelayPlan {
   /** How peers reach the relay; made of the addresses of this machine where nothing is given. */
   readonly publicUrls: readonly string[];
   /** `auto`: a certificate of the coordinator's CA; `off`: plain HTTP behind a proxy that ends TLS; or public files. */
-  readonly tls: "auto" | "off" | { readonly certFile: string; readonly keyFile: string };
+  readonly tls: "auto" | "off" | TlsFiles;
   readonly trustedProxies: readonly string[];
   readonly limits: Partial<RelayLimits>;
 }

@@ -222,6 +222,17 @@ describe("listening", () => {
     const client = new CoordinatorClient(coordinator.urls[0]!, authority.certificatePem);
     expect((await client.info()).caFingerprint).toBeNull();
     expect((await client.call("GET", "/v1/ca")).status).toBe(404);
+
+    const live = { tlsFiles: { certFile, keyFile }, trustedProxies: [], metricsListen: [] };
+    const other = await createAuthority("another", Date.now());
+    const renewed = await issueServerCertificate(other, ["mesh.example.com"], Date.now());
+    await writeFile(certFile, renewed.certificatePem);
+    await expect(coordinator.reconfigure(live)).rejects.toMatchObject({ code: "bad-config" });
+    expect((await client.info()).caFingerprint).toBeNull();
+    await writeFile(keyFile, renewed.privateKeyPem);
+    await coordinator.reconfigure(live);
+    await expect(client.info()).rejects.toThrow();
+    expect(await new CoordinatorClient(coordinator.urls[0]!, other.certificatePem).info()).toBeDefined();
     await coordinator.close();
     await writeFile(keyFile, "not a key");
     expect((await refusal({ tls: { certFile, keyFile } })).code).toBe("bad-config");
