@@ -21,6 +21,7 @@ import {
   type Status,
   statusSchema,
 } from "../api/local.ts";
+import { type BugReport, type BugReportRequest, bugReportSchema } from "../api/local-bug-report.ts";
 import {
   type DnsQueryReply,
   type DnsQueryRequest,
@@ -191,6 +192,10 @@ export class LocalClient {
 
   netcheck(): Promise<NetcheckReply> {
     return this.#http.call({ method: "POST", path: "/v1/netcheck", body: {} }, netcheckReplySchema);
+  }
+
+  bugReport(request: BugReportRequest, signal: AbortSignal): Promise<BugReport> {
+    return this.#http.call({ method: "POST", path: "/v1/bugreport", body: request, signal }, bugReportSchema);
   }
 
   rotateKeys(): Promise<KeysRotated> {

@@ -5,6 +5,7 @@ import { announceToParent, childKind } from "./child-daemon.ts";
 import { registerAssociation } from "./commands/association.ts";
 import { registerAudit } from "./commands/audit.ts";
 import { registerBackup } from "./commands/backup.ts";
+import { registerBugReport } from "./commands/bugreport.ts";
 import { registerCidr } from "./commands/cidr.ts";
 import { registerCompletion } from "./commands/completion.ts";
 import { registerConfig } from "./commands/config.ts";
@@ -84,6 +85,7 @@ export function buildProgram(exit: ExitHolder): Command {
   registerSettings(program);
   registerMetrics(program);
   registerLogs(program);
+  registerBugReport(program);
   registerKeys(program);
   registerUndo(program);
 

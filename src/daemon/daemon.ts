@@ -12,6 +12,7 @@ import type {
   Preferences,
   Status,
 } from "../api/local.ts";
+import type { BugReport, BugReportRequest } from "../api/local-bug-report.ts";
 import type { ExitCheck, ExitOffer, ExitUseRequest, ExitUseView, ExitView, RoutesView } from "../api/local-exit.ts";
 import type { HostView } from "../api/local-host.ts";
 import type { SettingsReply, SettingsRequest, SettingsView, SettleRequest } from "../api/local-settings.ts";
@@ -27,6 +28,7 @@ import type { Dial } from "../host/tcp.ts";
 import { underlaySockets } from "../host/underlay/underlay-sockets.ts";
 import type { AeadProviderName } from "../wireguard/aead/provider.ts";
 import { type AdminCall, callAsAdmin } from "./admin-call.ts";
+import { reportOfDaemon } from "./bug-report/bug-report.ts";
 import { concealKeys } from "./conceal-keys.ts";
 import { deregister } from "./deregister.ts";
 import { ExitOrders } from "./exit/exit-orders.ts";
@@ -310,6 +312,11 @@ export class Daemon implements LocalApiTarget, AsyncDisposable {
 
   netcheck(signal: AbortSignal): Promise<NetcheckReply> {
     return this.#running().netcheck(signal);
+  }
+
+  bugReport(request: BugReportRequest, signal: AbortSignal): Promise<BugReport> {
+    const { journalFile } = this.#options.paths;
+    return reportOfDaemon(this, request, { journalFile, redactor: this.#deps.redactor }, signal);
   }
 
   /** Ends without touching the intent: the next start goes on where this one was. */

@@ -1,6 +1,15 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  chmodSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -116,6 +125,52 @@ describe("a daemon's life", () => {
     expect((await runMesh(host, home, "up", "--detach")).status).toBe(0);
     expect((await runMesh(host, home, "ping", "alice", "-c", "1")).status).toBe(0);
     expect((await runMesh(host, home, "down")).status).toBe(0);
+  });
+
+  it("a bug report has no secret and no public address in it, of a daemon that runs and of one that does not", async () => {
+    const [bob, home] = [network.host("bob"), `${network.host("bob").scratchDirectory}/peer`];
+    const keysOf = (of: string): Record<string, string> =>
+      JSON.parse(readFileSync(join(of, "networks/mesh/keys.json"), "utf8"));
+    const token = "mesh1_bm90aGluZyB0aGF0IG9wZW5zIGFueXRoaW5n";
+    appendFileSync(join(home, "daemon.log"), `${token} ${keysOf(home).wireguardPrivateKey}\n`);
+    const report = async (host: LabHost, of: string, ...flags: string[]) => {
+      const file = join(host.scratchDirectory, `report${flags.length}.json`);
+      const said = await meshJson(host, of, "bugreport", "-o", file, ...flags);
+      const text = readFileSync(file, "utf8");
+      expect(said).toMatchObject({ file, sizeBytes: text.length });
+      expect(statSync(file).mode & 0o777).toBe(0o600);
+      const { machinePrivateKey, wireguardPrivateKey } = keysOf(of);
+      for (const secret of [machinePrivateKey, wireguardPrivateKey, token]) expect(text).not.toContain(secret);
+      return { text, sections: JSON.parse(text) };
+    };
+    const running = await report(alice.host, alice.home);
+    expect(running.sections).toMatchObject({
+      noDaemon: null,
+      status: { state: "running", dataPlane: { offloads: expect.any(Object) } },
+      netcheck: { udp: true, publicEndpoint: expect.stringMatching(/^public4-\d+:51820$/) },
+      settings: expect.arrayContaining([{ key: "interface", value: "mesh0", source: "default", change: "rebuild" }]),
+      hostChanges: expect.arrayContaining([expect.objectContaining({ owner: "interface", kind: "address" })]),
+      dns: { enabled: true },
+      metrics: expect.arrayContaining(["mesh_coordinator_connected 1"]),
+      log: expect.arrayContaining([expect.stringContaining("connected to the coordinator")]),
+    });
+    expect(running.text).not.toMatch(/192\.0\.2\.|2001:db8:/);
+    const again = await runMesh(
+      alice.host,
+      alice.home,
+      "bugreport",
+      "-o",
+      `${alice.host.scratchDirectory}/report0.json`,
+    );
+    expect([again.status, again.stderr]).toEqual([6, expect.stringContaining("is there already")]);
+
+    const { text, sections } = await report(bob, home, "--addresses");
+    expect(sections).toMatchObject({
+      noDaemon: "no daemon is running for the network mesh",
+      status: { state: "stopped" },
+    });
+    expect(sections.log.at(-1)).toBe("mesh1_[hidden] [hidden]");
+    expect(text).toContain("192.0.2.3/24");
   });
 
   it("a service runs with the capabilities of its unit, and its watchdog is told while both threads move", async () => {

@@ -12,6 +12,7 @@ import type {
   Preferences,
   Status,
 } from "../../api/local.ts";
+import type { BugReport, BugReportRequest } from "../../api/local-bug-report.ts";
 import type { DnsQueryReply, DnsQueryRequest, DnsStatus } from "../../api/local-dns.ts";
 import type { ExitCheck, ExitOffer, ExitUseRequest, ExitUseView, ExitView, RoutesView } from "../../api/local-exit.ts";
 import type {
@@ -63,6 +64,7 @@ export interface LocalApiTarget {
   prefer(request: PreferenceRequest): Promise<PreferenceReply>;
   netcheck(signal: AbortSignal): Promise<NetcheckReply>;
   explain(request: ExplainRequest): Promise<Explanation>;
+  bugReport(request: BugReportRequest, signal: AbortSignal): Promise<BugReport>;
   readonly filter: FilterTarget;
   readonly dns: DnsTarget;
   exits(): ExitView;

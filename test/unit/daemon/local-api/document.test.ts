@@ -22,6 +22,7 @@ describe("docs/local-api.md", () => {
   it("names shapes that there are", () => {
     const files = [
       "local",
+      "local-bug-report",
       "local-filter",
       "local-dns",
       "local-exit",

@@ -9,10 +9,12 @@ import type {
   Preferences,
   Status,
 } from "../../../../src/api/local.ts";
+import type { BugReport, BugReportRequest } from "../../../../src/api/local-bug-report.ts";
 import type { ExitUseRequest } from "../../../../src/api/local-exit.ts";
 import type { FilterAdd } from "../../../../src/api/local-filter.ts";
-import type { SettingsRequest, SettleRequest } from "../../../../src/api/local-settings.ts";
+import type { SettingsRequest, SettingsView, SettleRequest } from "../../../../src/api/local-settings.ts";
 import { MeshError } from "../../../../src/base/errors.ts";
+import type { MetricFamily } from "../../../../src/base/metrics.ts";
 import type { AdminCall } from "../../../../src/daemon/admin-call.ts";
 import type { LocalApiTarget } from "../../../../src/daemon/local-api/target.ts";
 import { LogRing } from "../../../../src/daemon/log-ring.ts";
@@ -55,7 +57,7 @@ export class FakeDaemon implements LocalApiTarget {
       session: undefined,
     });
   }
-  metrics() {
+  metrics(): MetricFamily[] {
     return [];
   }
   readonly logs = new LogRing();
@@ -66,7 +68,7 @@ export class FakeDaemon implements LocalApiTarget {
   async up(): Promise<void> {
     throw new MeshError("port-in-use", "UDP port 51820 is in use");
   }
-  settings() {
+  settings(): SettingsView {
     return { settings: [] };
   }
   async set({ settings }: SettingsRequest) {
@@ -150,6 +152,9 @@ export class FakeDaemon implements LocalApiTarget {
     await new Promise((resolve) => signal.addEventListener("abort", resolve));
     this.calls.push("netcheck given up");
     throw new MeshError("interrupted", "nobody waits any more");
+  }
+  async bugReport(request: BugReportRequest): Promise<BugReport> {
+    return { schemaVersion: 1, createdAt: new Date(0).toISOString(), noDaemon: null, request };
   }
   async admin({ method, path, body }: AdminCall): Promise<object> {
     if (method === "DELETE") throw new MeshError("not-permitted", "this needs the admin right");
