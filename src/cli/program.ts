@@ -9,6 +9,7 @@ import { registerBugReport } from "./commands/bugreport.ts";
 import { registerCidr } from "./commands/cidr.ts";
 import { registerCompletion } from "./commands/completion.ts";
 import { registerConfig } from "./commands/config.ts";
+import { registerContext } from "./commands/context.ts";
 import { registerDns } from "./commands/dns.ts";
 import { registerDown } from "./commands/down.ts";
 import { registerExit } from "./commands/exit.ts";
@@ -82,6 +83,7 @@ export function buildProgram(exit: ExitHolder): Command {
   registerDown(program);
   registerLeave(program);
   registerStatus(program, exit);
+  registerContext(program);
   registerSettings(program);
   registerMetrics(program);
   registerLogs(program);

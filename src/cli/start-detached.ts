@@ -1,9 +1,11 @@
 import { fork } from "node:child_process";
-import { closeSync, mkdirSync, openSync } from "node:fs";
-import { join } from "node:path";
+import { closeSync, openSync } from "node:fs";
 import { errorBodySchema, meshErrorFromBody } from "../api/error-body.ts";
 import { MeshError } from "../base/errors.ts";
+import { networkPaths } from "../daemon/home.ts";
+import { networkOf } from "../daemon/network-of-plan.ts";
 import type { PeerPlan, Progress } from "../daemon/peer-plan.ts";
+import { makePrivateDirectory } from "../daemon/private-directory.ts";
 import { CHILD_VARIABLE, type ChildKind, type ChildMessage } from "./child-daemon.ts";
 
 /** After "running", the first peers may still be told for this long. */
@@ -16,8 +18,8 @@ const FIRST_PEERS_LIMIT_MS = 6000;
 export async function startDetached(plan: PeerPlan, progress: Progress): Promise<void> {
   const [, script] = process.argv;
   if (script === undefined) throw new MeshError("internal", "it is not known how this program was started");
-  const logFile = join(plan.home.stateDirectory, "daemon.log");
-  mkdirSync(plan.home.stateDirectory, { recursive: true, mode: 0o700 });
+  const { directory, logFile } = networkPaths(plan.home, await networkOf(plan));
+  await makePrivateDirectory(directory);
   const log = openSync(logFile, "a", 0o600);
   const child = fork(script, process.argv.slice(2), {
     detached: true,

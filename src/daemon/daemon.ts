@@ -178,7 +178,7 @@ export class Daemon implements LocalApiTarget, AsyncDisposable {
 
   /** @throws MeshError `setting-unknown`, `setting-invalid`, and what the settings themselves meet; nothing is changed then */
   set({ settings }: SettingsRequest): Promise<SettingsReply> {
-    const changes = parseSettings(settings);
+    const changes = parseSettings(settings, this.#traffic.defaults);
     return this.#changeSettings(changes, () => {
       // Who is asked for now is to be there now; flags and file may name one that is still to come.
       if (changes.exitNodes !== undefined) this.session?.requireExits(changes.exitNodes);
@@ -188,7 +188,7 @@ export class Daemon implements LocalApiTarget, AsyncDisposable {
 
   /** What flags and configuration file say. @throws MeshError `settings-conflict`, and as `set` */
   settle({ settings, reset }: SettleRequest): Promise<SettingsReply> {
-    const asked = parseSettings(settings);
+    const asked = parseSettings(settings, this.#traffic.defaults);
     return this.#changeSettings(asked, () => this.#traffic.settle(asked, { reset, keepsCommands: false }));
   }
 

@@ -9,15 +9,19 @@ import type { CoordinatorTrust } from "../control/trust.ts";
 import { IpRoute } from "../host/ip-route.ts";
 import { requireFreeRanges } from "../host/preflight.ts";
 import type { Dial } from "../host/tcp.ts";
+import { type JoinedNetwork, requireApart } from "./joined-networks.ts";
 import type { Enrolment } from "./network-state.ts";
 import { peerNameFromHostName } from "./peer-name.ts";
 import type { PeerPlan, Progress } from "./peer-plan.ts";
 
 export interface EnrolContext {
   readonly plan: PeerPlan;
-  readonly keys: PeerKeys;
+  /** Loads them, or makes them. */
+  readonly keysOf: () => Promise<PeerKeys>;
   /** What an earlier registration left. */
   readonly existing: Enrolment | undefined;
+  /** That this machine has joined too. */
+  readonly others: readonly JoinedNetwork[];
   /** Towards the coordinator. */
   readonly dial: Dial;
   readonly progress: Progress;
@@ -48,7 +52,7 @@ export function coordinatorOf(
  * is away does not matter: the registration stands.
  */
 export async function enrol(context: EnrolContext): Promise<Enrolment> {
-  const { plan, keys, existing, dial, progress, logger, signal } = context;
+  const { plan, keysOf, existing, others, dial, progress, logger, signal } = context;
   const name = plan.name ?? existing?.self.name ?? peerNameFromHostName(hostname());
   if (existing !== undefined && name !== existing.self.name) {
     throw new MeshError(
@@ -67,7 +71,9 @@ export async function enrol(context: EnrolContext): Promise<Enrolment> {
       );
     }
     const { cidr4, cidr6 } = http.info.network;
+    if (existing === undefined) requireApart([cidr4, cidr6], others);
     await requireFreeRanges([cidr4, cidr6], new IpRoute());
+    const keys = await keysOf();
     let response: RegisterResponse;
     try {
       response = await register(http, { name, keys, token: plan.token?.text });

@@ -1,4 +1,4 @@
-import { MeshError } from "../base/errors.ts";
+import { asMeshError, MeshError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { takeBackHostChanges } from "../host/changes/host-changes.ts";
 import { underlaySockets } from "../host/underlay/underlay-sockets.ts";
@@ -29,16 +29,26 @@ export async function forgetNetwork(
   try {
     // Before the journal goes, by which alone they can be taken back.
     requireAllTakenBack(await takeBackHostChanges(paths.journalFile, { logger }));
-    const keys = await loadKeys(paths.directory);
-    const state = new NetworkState(paths.directory);
-    const enrolment = await state.enrolment.read();
-    const { fwmark } = (await state.settings.read()) ?? DEFAULT_SETTINGS;
-    const dial = underlayDial(underlaySockets(fwmark));
-    const deregistered =
-      keys !== undefined && enrolment !== undefined ? await deregister(enrolment, keys, { dial, logger }) : true;
+    const deregistered = await tellCoordinator(paths.directory, logger);
     await removeNetwork(home, network);
     return { deregistered };
   } finally {
     await lock[Symbol.asyncDispose]();
+  }
+}
+
+/** False where it could not be told: also one whose files are damaged can be left. */
+async function tellCoordinator(directory: string, logger: Logger): Promise<boolean> {
+  const state = new NetworkState(directory);
+  try {
+    const keys = await loadKeys(directory);
+    const enrolment = await state.enrolment.read();
+    if (keys === undefined || enrolment === undefined) return true;
+    const { fwmark } = (await state.settings.read()) ?? DEFAULT_SETTINGS;
+    return await deregister(enrolment, keys, { dial: underlayDial(underlaySockets(fwmark)), logger });
+  } catch (failure) {
+    if (asMeshError(failure).code !== "state-damaged") throw failure;
+    logger.warn({ err: failure }, "the coordinator cannot be told that this machine leaves");
+    return false;
   }
 }

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { nameSchema } from "../api/primitives.ts";
 import { errnoOf, MeshError } from "../base/errors.ts";
@@ -7,6 +7,10 @@ const DEFAULT_STATE_DIRECTORY = "/var/lib/mesh";
 const DEFAULT_SOCKET_DIRECTORY = "/run/mesh";
 /** `sun_path` holds 108 bytes with its final zero (unix(7)). */
 const MAX_SOCKET_PATH_BYTES = 107;
+const LOCK = "lock";
+const LOG = "daemon.log";
+/** What a start leaves before it knows where to go. */
+const TRACES = [LOCK, LOG];
 const SOCKET_NAME = /^peer-(.+)\.sock$/;
 
 /** Where state and sockets live. */
@@ -47,23 +51,26 @@ export function networkPaths(home: Home, network: string): NetworkPaths {
   return {
     network,
     directory,
-    lockFile: join(directory, "lock"),
+    lockFile: join(directory, LOCK),
     journalFile: join(directory, "journal.json"),
-    logFile: join(directory, "daemon.log"),
+    logFile: join(directory, LOG),
     socketPath: checkSocketPath(join(home.socketDirectory, `peer-${network}.sock`)),
   };
 }
 
 /**
- * Names of the networks that this home holds anything of. Who may not look into the state sees those whose daemon has a socket.
+ * Names of the networks that this home holds anything of; a join that was refused leaves nothing. Who may not look into the
+ * state sees those whose daemon has a socket.
  *
  * @throws MeshError `not-permitted` where there is none of these either
  */
 export function listNetworks(home: Home): string[] {
   try {
-    return readdirSync(join(home.stateDirectory, "networks"), { withFileTypes: true })
+    const directory = join(home.stateDirectory, "networks");
+    return readdirSync(directory, { withFileTypes: true })
       .filter((entry) => entry.isDirectory() && nameSchema.safeParse(entry.name).success)
       .map((entry) => entry.name)
+      .filter((name) => readdirSync(join(directory, name)).some((file) => !TRACES.includes(file)))
       .sort();
   } catch (failure) {
     if (errnoOf(failure) === "ENOENT") return [];
@@ -90,10 +97,6 @@ function filesIn(directory: string): string[] {
   }
 }
 
-export function currentNetworkFile(home: Home): string {
-  return join(home.stateDirectory, "current");
-}
-
 /**
  * The network that a command means: the one asked for, else the current one, else the only one. Undefined where none is
  * joined.
@@ -103,22 +106,37 @@ export function currentNetworkFile(home: Home): string {
 export function selectNetwork(home: Home, wanted: string | undefined): string | undefined {
   if (wanted !== undefined) return wanted;
   const networks = listNetworks(home);
-  const current = readCurrent(home);
+  const current = currentNetwork(home);
   if (current !== undefined && networks.includes(current)) return current;
   if (networks.length > 1) {
     throw new MeshError("bad-usage", `several networks are joined: ${networks.join(", ")}`, {
-      hint: "Say which one with --network NAME.",
+      hint: "Say which one with --network NAME, or once and for all: `mesh context use NAME`.",
     });
   }
   return networks[0];
 }
 
-function readCurrent(home: Home): string | undefined {
+export function currentNetworkFile(home: Home): string {
+  return join(home.stateDirectory, "current");
+}
+
+/** Leads to the socket of the current network's daemon, for scripts and for who may not look into the state. */
+export function currentSocketLink(home: Home): string {
+  return join(home.socketDirectory, "current.sock");
+}
+
+/** The one that commands mean unless they say otherwise, as it was noted; it may be gone. */
+export function currentNetwork(home: Home): string | undefined {
   try {
     return readFileSync(currentNetworkFile(home), "utf8").trim();
   } catch (failure) {
-    if (errnoOf(failure) === "ENOENT" || errnoOf(failure) === "EACCES") return undefined;
-    throw failure;
+    if (errnoOf(failure) === "ENOENT") return undefined;
+    if (errnoOf(failure) !== "EACCES") throw failure;
+  }
+  try {
+    return SOCKET_NAME.exec(readlinkSync(currentSocketLink(home)))?.[1];
+  } catch {
+    return undefined;
   }
 }
 

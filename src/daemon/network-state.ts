@@ -63,6 +63,9 @@ const settingFields = {
   localGroup: groupNameSchema.nullable(),
 };
 const someSettingsSchema = z.strictObject(settingFields).partial();
+/** Of these each network of a host needs its own. */
+const chosenSettingsSchema = someSettingsSchema.pick({ interface: true, listenPort: true, sshPorts: true });
+export type ChosenSettings = z.output<typeof chosenSettingsSchema>;
 export type SomeSettings = z.output<typeof someSettingsSchema>;
 export type SettingName = keyof typeof settingFields;
 export const SETTING_NAMES = Object.keys(settingFields) as SettingName[];
@@ -109,6 +112,8 @@ const storedSettingsSchema = settingsSchema.extend({
   localGroup: settingFields.localGroup.default(DEFAULT_SETTINGS.localGroup),
   /** What flags and configuration file asked for last: what differs from it, `mesh set` and its like asked for. */
   given: someSettingsSchema.optional(),
+  /** What this network has by default in place of what all have, where something else of this host has that. */
+  chosen: chosenSettingsSchema.optional(),
 });
 export type StoredSettings = z.output<typeof storedSettingsSchema>;
 

@@ -1,30 +1,33 @@
-import { mkdir } from "node:fs/promises";
+import { existsSync } from "node:fs";
 import { isDeepStrictEqual } from "node:util";
 import { systemClock } from "../base/clock.ts";
 import { DisposeStack } from "../base/dispose.ts";
-import { errnoOf, MeshError } from "../base/errors.ts";
+import { MeshError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Redactor } from "../base/redactor.ts";
-import { connectToAny } from "../control/coordinator-http.ts";
 import { MapCache } from "../control/map-cache.ts";
-import { writeFileAtomic } from "../host/atomic-file.ts";
 import { HostChanges } from "../host/changes/host-changes.ts";
+import { IpRoute } from "../host/ip-route.ts";
 import { requireGroup, requireNetAdmin, requireTunDevice } from "../host/preflight.ts";
-import { DEFAULT_FWMARK } from "../host/underlay/firewall-mark.ts";
 import { underlaySockets } from "../host/underlay/underlay-sockets.ts";
 import type { AeadProviderName } from "../wireguard/aead/provider.ts";
 import { concealKeys } from "./conceal-keys.ts";
+import { makeCurrent, showCurrent } from "./current-network.ts";
 import { Daemon } from "./daemon.ts";
-import { coordinatorOf, enrol } from "./enrol.ts";
+import { enrol } from "./enrol.ts";
 import { firstPeers } from "./first-peers.ts";
-import { currentNetworkFile, networkPaths, selectNetwork } from "./home.ts";
+import { networkPaths } from "./home.ts";
 import { loadKeys, loadOrCreateKeys } from "./identity.ts";
+import { type JoinedNetwork, otherNetworks } from "./joined-networks.ts";
 import type { LogRing } from "./log-ring.ts";
 import { openDaemonMetrics } from "./metrics/open-metrics.ts";
 import { lockNetwork } from "./network-lock.ts";
+import { networkOf } from "./network-of-plan.ts";
 import { type Enrolment, NetworkState, type Settings } from "./network-state.ts";
 import type { PeerPlan, Progress } from "./peer-plan.ts";
+import { makePrivateDirectory } from "./private-directory.ts";
 import { settingsIn, settleSettings } from "./settings/given-settings.ts";
+import { chooseOwnSettings } from "./settings/own-settings.ts";
 import { requireOtherExits, requireUsableSettings } from "./settings/usable-settings.ts";
 import { keyOf } from "./settings/written-settings.ts";
 import { underlayDial } from "./underlay-dial.ts";
@@ -69,28 +72,36 @@ async function startPeer(plan: PeerPlan, deps: RunPeerDeps, resources: DisposeSt
   await makePrivateDirectory(paths.directory);
   resources.use(await lockNetwork(paths));
   // A predecessor that was killed left this host asking a name server that is gone; the rest of what it left can wait.
-  {
+  if (existsSync(paths.journalFile)) {
     await using changes = await HostChanges.open(paths.journalFile, { logger });
     await changes.takeBackAll("dns");
   }
 
   const state = new NetworkState(paths.directory);
   const existing = await state.enrolment.read();
-  const { settings, outweighed } = settleSettings(settingsIn(plan), await state.settings.read(), {
+  const others = await otherNetworks(plan.home, network);
+  const stored = await state.settings.read();
+  const chosen = await chooseOwnSettings(stored?.chosen, {
+    others: others.flatMap((other) => other.settings ?? []),
+    ipRoute: new IpRoute(),
+  });
+  const { settings, outweighed } = settleSettings(settingsIn(plan), stored, {
     reset: plan.reset,
     keepsCommands: plan.isService,
+    chosen,
   });
   // What can be known to fail fails before a token is spent.
   if (plan.localGroup != null) requireGroup(plan.localGroup);
   const ranges = existing === undefined ? [] : [existing.network.cidr4, existing.network.cidr6];
   await requireUsableSettings(settings, { inUse: undefined, ranges, ownName: existing?.self.name ?? plan.name });
-  const { keys, enrolment } = await membershipOf(plan, paths.directory, existing, settings, deps);
+  const { keys, enrolment } = await membershipOf(plan, paths.directory, existing, { others, settings }, deps);
   await state.enrolment.write(enrolment);
   requireOtherExits(settings, enrolment.self.name);
   // What a person or a file says now is no trial.
   if (isDeepStrictEqual(plan.exitNodes, settings.exitNodes)) await state.exitTrial.remove();
   await state.settings.write(settings);
-  if (plan.mode === "join") await writeFileAtomic(currentNetworkFile(plan.home), `${network}\n`, { mode: 0o600 });
+  if (plan.mode === "join") await makeCurrent(plan.home, network);
+  else await showCurrent(plan.home);
 
   const aeadProvider = forcedAeadProvider();
   const daemon = resources.use(
@@ -126,26 +137,11 @@ async function startPeer(plan: PeerPlan, deps: RunPeerDeps, resources: DisposeSt
   return daemon;
 }
 
-/** The name under which the network is kept here: asked for, in the token, current, or what the coordinator says. */
-async function networkOf(plan: PeerPlan, signal: AbortSignal | undefined): Promise<string> {
-  if (plan.network !== undefined) return plan.network;
-  if (plan.token !== undefined) return plan.token.fields.network;
-  if (plan.mode === "up" || plan.servers === undefined) {
-    const network = selectNetwork(plan.home, undefined);
-    if (network !== undefined) return network;
-    if (plan.mode === "up") throw new MeshError("needs-join", "this machine has joined no network");
-  }
-  const { urls, trust } = coordinatorOf(plan, undefined);
-  const dial = underlayDial(underlaySockets(plan.fwmark ?? DEFAULT_FWMARK));
-  const http = await connectToAny(urls, trust, { socketFactory: dial, signal });
-  return http.info.network.name;
-}
-
 async function membershipOf(
   plan: PeerPlan,
   directory: string,
   existing: Enrolment | undefined,
-  { fwmark }: Settings,
+  { others, settings }: { readonly others: readonly JoinedNetwork[]; readonly settings: Settings },
   { logger, redactor, progress, signal }: RunPeerDeps,
 ) {
   if (plan.mode === "up") {
@@ -156,28 +152,19 @@ async function membershipOf(
     concealKeys(keys, redactor);
     return { keys, enrolment: { ...existing, urls: [...(plan.servers ?? existing.urls)] } };
   }
-  // Checked before keys are made: a join that cannot go anywhere leaves nothing behind.
-  coordinatorOf(plan, existing);
-  const keys = await loadOrCreateKeys(directory);
-  concealKeys(keys, redactor);
-  const dial = underlayDial(underlaySockets(fwmark));
-  const enrolment = await enrol({ plan, keys, existing, dial, progress, logger, signal });
+  // Made once it is clear that there is somewhere to go: a join that cannot go anywhere leaves nothing behind.
+  const keysOf = async () => {
+    const keys = await loadOrCreateKeys(directory);
+    concealKeys(keys, redactor);
+    return keys;
+  };
+  const dial = underlayDial(underlaySockets(settings.fwmark));
+  const enrolment = await enrol({ plan, keysOf, existing, others, dial, progress, logger, signal });
   // Removed by the coordinator and registered anew: the address in the cached map is this machine's no more.
   if (existing !== undefined && existing.self.ip4 !== enrolment.self.ip4) {
     await new MapCache(directory, logger).dropMap();
   }
-  return { keys, enrolment };
-}
-
-/** @throws MeshError `not-permitted` */
-async function makePrivateDirectory(path: string): Promise<void> {
-  try {
-    await mkdir(path, { recursive: true, mode: 0o700 });
-  } catch (cause) {
-    const errno = errnoOf(cause);
-    if (errno !== "EACCES" && errno !== "EPERM" && errno !== "EROFS") throw cause;
-    throw new MeshError("not-permitted", `${path} cannot be made (${errno})`, { cause });
-  }
+  return { keys: await keysOf(), enrolment };
 }
 
 /** `MESH_AEAD` forces a provider, for measurements and for when the choice made by itself is wrong. */

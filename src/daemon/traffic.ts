@@ -64,6 +64,11 @@ export class Traffic {
     return this.#settings.current;
   }
 
+  /** What holds where nobody says anything. */
+  get defaults(): Settings {
+    return this.#settings.defaults;
+  }
+
   viewSettings(): SettingsView {
     return this.#settings.view();
   }

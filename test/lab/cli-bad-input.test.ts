@@ -101,7 +101,7 @@ describe("what can go wrong with a join is told, with a code and an exit status"
     expect(await joinFails(token, "--listen-port", "51820")).toEqual({ exit: 6, code: "port-in-use" });
     await holder.kill();
     await host.ip("link", "add", "mesh0", "type", "bridge");
-    expect(await joinFails(token)).toEqual({ exit: 6, code: "interface-taken" });
+    expect(await joinFails(token, "--interface", "mesh0")).toEqual({ exit: 6, code: "interface-taken" });
     await host.ip("link", "delete", "mesh0");
     const { stdout } = await runMesh(network.serverHost, network.server.home, "token", "list", "--json");
     const { id } = decodeJoinToken(token);

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import {
   appendFileSync,
   chmodSync,
+  existsSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -70,7 +71,7 @@ describe("a daemon's life", () => {
   it("a signal in the middle of the start ends it as cleanly", async () => {
     expect(await alice.stop()).toBe(0);
     const started = await startMesh(alice.host, alice.home, ["up"]);
-    await eventually("it has begun", () => alice.host.must("ls", join(alice.home, "run")).then((text) => text !== ""));
+    await eventually("it has begun", () => existsSync(join(alice.home, "run", "peer-mesh.sock")));
     expect(await started.stop()).toBe(0);
     await leavesNothing(alice.host);
     alice = await MeshPeer.up(alice);
@@ -119,7 +120,9 @@ describe("a daemon's life", () => {
     expect(stdout).toMatch(/token accepted: bob has 10\.86\./);
     expect(stdout).toMatch(/^ {2}alice {2}10\.86\.\S+ {2}udp (192\.0\.2\.2|\[2001:db8::2\]):51820/m);
     expect(await meshJson(host, home, "status", "--self")).toMatchObject({ name: "bob" });
-    expect(readFileSync(join(home, "daemon.log"), "utf8")).toContain("connected to the coordinator");
+    expect(readFileSync(join(home, "networks", "mesh", "daemon.log"), "utf8")).toContain(
+      "connected to the coordinator",
+    );
     expect((await runMesh(host, home, "down")).status).toBe(0);
     await leavesNothing(host);
     expect((await runMesh(host, home, "up", "--detach")).status).toBe(0);

@@ -1,7 +1,10 @@
 import type { Command } from "commander";
 import { MeshError } from "../../base/errors.ts";
+import { confirm } from "../confirm.ts";
 import { printJson, printLine } from "../output.ts";
 import { peerGlobals } from "../peer-globals.ts";
+
+const LOSS = "leaving removes the keys of this machine for good";
 
 export function registerLeave(program: Command): void {
   program
@@ -14,27 +17,11 @@ export function registerLeave(program: Command): void {
       const home = resolveHome(options.home);
       const network = selectNetwork(home, options.network);
       if (network === undefined) throw new MeshError("needs-join", "this machine has joined no network");
-      if (yes !== true) await confirm(`Leave ${network} and remove its keys from this machine?`);
+      if (yes !== true) await confirm(`Leave ${network} and remove its keys from this machine?`, LOSS);
       const { leaveNetwork } = await import("../leave-network.ts");
       const { deregistered } = await leaveNetwork(home, network, options);
       if (options.json) printJson({ network, left: true, deregistered });
       else if (deregistered) printLine(`left ${network}`);
       else printLine(`left ${network}; the coordinator could not be told, ask an admin to delete the peer`);
     });
-}
-
-async function confirm(question: string): Promise<void> {
-  if (!process.stdin.isTTY) {
-    throw new MeshError("bad-usage", "leaving removes the keys of this machine for good", {
-      hint: "Add --yes to do it without being asked.",
-    });
-  }
-  const { createInterface } = await import("node:readline/promises");
-  const prompt = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    const answer = (await prompt.question(`${question} [y/N] `)).trim().toLowerCase();
-    if (answer !== "y" && answer !== "yes") throw new MeshError("bad-usage", "nothing was done");
-  } finally {
-    prompt.close();
-  }
 }

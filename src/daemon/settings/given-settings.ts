@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { MeshError } from "../../base/errors.ts";
 import {
+  type ChosenSettings,
   DEFAULT_SETTINGS,
   SETTING_NAMES,
   type SettingName,
@@ -18,6 +19,8 @@ export interface GivenOptions {
   readonly reset: boolean;
   /** Nobody is there to answer: what commands have set stays, whatever flags and file say now. */
   readonly keepsCommands: boolean;
+  /** As in the stored settings; those of before unless given. */
+  readonly chosen?: ChosenSettings;
 }
 
 export interface SettledSettings {
@@ -30,8 +33,13 @@ export interface SettledSettings {
 export function givenIn(stored: StoredSettings): SomeSettings {
   if (stored.given !== undefined) return stored.given;
   // Of a time when commands were not told from flags.
-  const { version: _, given: __, ...settings } = stored;
+  const { version: _, given: __, chosen: ___, ...settings } = stored;
   return settings;
+}
+
+/** What holds in this network where nobody says anything. */
+export function defaultsOf({ chosen = {} }: Pick<StoredSettings, "chosen">): Settings {
+  return overlay(DEFAULT_SETTINGS, chosen);
 }
 
 /** Out of all that a command line and a configuration file have led to. */
@@ -46,8 +54,9 @@ export function overlay(base: Settings, ...others: readonly SomeSettings[]): Set
 
 export function sourceOf(name: SettingName, stored: StoredSettings): SettingSource {
   const given = givenIn(stored);
-  if (!isDeepStrictEqual(stored[name], given[name] ?? DEFAULT_SETTINGS[name])) return "command";
-  return isDeepStrictEqual(stored[name], DEFAULT_SETTINGS[name]) ? "default" : "configuration";
+  const usual = defaultsOf(stored)[name];
+  if (!isDeepStrictEqual(stored[name], given[name] ?? usual)) return "command";
+  return isDeepStrictEqual(stored[name], usual) ? "default" : "configuration";
 }
 
 /**
@@ -58,9 +67,10 @@ export function sourceOf(name: SettingName, stored: StoredSettings): SettingSour
 export function settleSettings(
   asked: SomeSettings,
   stored: StoredSettings | undefined,
-  { reset, keepsCommands }: GivenOptions,
+  { reset, keepsCommands, chosen = stored?.chosen ?? {} }: GivenOptions,
 ): SettledSettings {
-  if (stored === undefined) return { settings: { ...overlay(DEFAULT_SETTINGS, asked), given: asked }, outweighed: [] };
+  const defaults = defaultsOf({ chosen });
+  if (stored === undefined) return { settings: { ...overlay(defaults, asked), given: asked, chosen }, outweighed: [] };
   const before = givenIn(stored);
   const commanded = reset ? [] : SETTING_NAMES.filter((name) => sourceOf(name, stored) === "command");
   const outweighed = commanded.filter((name) => {
@@ -73,7 +83,7 @@ export function settleSettings(
   const heeded = Object.fromEntries(Object.entries(asked).filter(([name]) => !outweighed.some((one) => one === name)));
   const given: SomeSettings = { ...before, ...heeded };
   const held: SomeSettings = Object.fromEntries(commanded.map((name) => [name, stored[name]]));
-  return { settings: { ...overlay(DEFAULT_SETTINGS, given, held), given }, outweighed };
+  return { settings: { ...overlay(defaults, given, held), given, chosen }, outweighed };
 }
 
 function conflict(names: readonly SettingName[]): MeshError {

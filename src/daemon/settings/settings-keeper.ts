@@ -8,7 +8,7 @@ import {
   type SomeSettings,
   type StoredSettings,
 } from "../network-state.ts";
-import { type GivenOptions, givenIn, overlay, settleSettings, sourceOf } from "./given-settings.ts";
+import { defaultsOf, type GivenOptions, givenIn, overlay, settleSettings, sourceOf } from "./given-settings.ts";
 import { isLive } from "./live-settings.ts";
 import { keyOf, NAME_OF, SETTING_KEYS, writeSettings } from "./written-settings.ts";
 
@@ -38,6 +38,10 @@ export class SettingsKeeper {
 
   get current(): Settings {
     return this.#stored;
+  }
+
+  get defaults(): Settings {
+    return defaultsOf(this.#stored);
   }
 
   view(): SettingsView {

@@ -3,6 +3,7 @@ import { MeshError } from "../../base/errors.ts";
 import { type Home, listNetworks, networkPaths } from "../home.ts";
 import { lockNetwork } from "../network-lock.ts";
 import { DEFAULT_SETTINGS, NetworkState, type StoredSettings } from "../network-state.ts";
+import { defaultsOf } from "./given-settings.ts";
 import { changedSettings, commanded, viewSettings } from "./settings-keeper.ts";
 import { requireUsableSettings } from "./usable-settings.ts";
 import { keyOf, parseSettings } from "./written-settings.ts";
@@ -24,10 +25,10 @@ export async function changeSettings(
   network: string,
   written: Readonly<Record<string, unknown>>,
 ): Promise<SettingsReply> {
-  const changes = parseSettings(written);
   const state = stateOf(home, network);
   await using _lock = await lockNetwork(networkPaths(home, network));
   const stored = (await state.settings.read()) ?? UNTOUCHED;
+  const changes = parseSettings(written, defaultsOf(stored));
   const enrolment = await state.enrolment.read();
   const ranges = enrolment === undefined ? [] : [enrolment.network.cidr4, enrolment.network.cidr6];
   const next = commanded(changes, stored);

@@ -45,9 +45,13 @@ export function requireSettingKeys(words: readonly string[]): SettingKey[] {
 
 /**
  * Settings out of what people write; null stands for the default.
+ * @param defaults of the network
  * @throws MeshError `setting-unknown`, `setting-invalid` with every fault
  */
-export function parseSettings(written: Readonly<Record<string, unknown>>): SomeSettings {
+export function parseSettings(
+  written: Readonly<Record<string, unknown>>,
+  defaults: Settings = DEFAULT_SETTINGS,
+): SomeSettings {
   const keys = requireSettingKeys(Object.keys(written));
   const said = Object.fromEntries(Object.entries(written).filter(([, value]) => value !== null));
   const parsed = writtenSettingsSchema.safeParse(said);
@@ -56,12 +60,9 @@ export function parseSettings(written: Readonly<Record<string, unknown>>): SomeS
     throw new MeshError("setting-invalid", faults.join("\n"));
   }
   const values: Readonly<Partial<Record<SettingKey, unknown>>> = parsed.data;
-  return Object.fromEntries(keys.map((key) => [NAME_OF[key], values[key] ?? defaultOf(key, written[key])]));
-}
-
-/** A parsed null is no default: it takes a jump host away. */
-function defaultOf(key: SettingKey, written: unknown): unknown {
-  return written === null ? DEFAULT_SETTINGS[NAME_OF[key]] : null;
+  // A parsed null is no default: it takes a jump host away.
+  const settingOf = (key: SettingKey) => values[key] ?? (written[key] === null ? defaults[NAME_OF[key]] : null);
+  return Object.fromEntries(keys.map((key) => [NAME_OF[key], settingOf(key)]));
 }
 
 /** Each setting as people would write it. `parseSettings` takes it back. */

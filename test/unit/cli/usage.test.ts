@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { encodeJoinToken } from "../../../src/api/join-token.ts";
 import { runCli } from "../../../src/cli/program.ts";
+import { loadOrCreateKeys } from "../../../src/daemon/identity.ts";
 
 describe("command lines that cannot be carried out", () => {
   let home: string;
@@ -147,11 +148,16 @@ describe("command lines that cannot be carried out", () => {
     expect(stderr).toBe("");
   });
 
-  it("a join that failed leaves keys to try again with, and status says needs-join", async () => {
+  it("a join that reached no coordinator leaves nothing; keys of one that did are there to try again with", async () => {
+    const status = async () => {
+      stdout = "";
+      expect(await runCli(["--home", home, "--json", "status"])).toBe(3);
+      return JSON.parse(stdout);
+    };
     await runCli(["--home", home, "join", token]);
-    stdout = "";
-    expect(await runCli(["--home", home, "--json", "status"])).toBe(3);
-    expect(JSON.parse(stdout)).toMatchObject({ state: "needs-join", network: "mesh" });
+    expect(await status()).toMatchObject({ state: "no-state", network: null });
+    await loadOrCreateKeys(join(home, "networks", "mesh"));
+    expect(await status()).toMatchObject({ state: "needs-join", network: "mesh" });
   });
 
   it("help and version succeed", async () => {

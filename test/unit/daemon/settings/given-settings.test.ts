@@ -15,9 +15,10 @@ const stored = commanded({ mtu: 1400, exitNodes: ["bob"] }, up({ mtu: 1300 }).se
 describe("flags and file, and what commands have set", () => {
   it("what is said holds, what is not said stays or is as by default", () => {
     const first = up({ mtu: 1300 }).settings;
-    expect(first).toEqual({ ...DEFAULT_SETTINGS, mtu: 1300, given: { mtu: 1300 } });
+    expect(first).toEqual({ ...DEFAULT_SETTINGS, mtu: 1300, given: { mtu: 1300 }, chosen: {} });
     const second = up({ dns: false }, first).settings;
-    expect(second).toEqual({ ...DEFAULT_SETTINGS, mtu: 1300, dns: false, given: { mtu: 1300, dns: false } });
+    const said = { mtu: 1300, dns: false };
+    expect(second).toEqual({ ...DEFAULT_SETTINGS, ...said, given: said, chosen: {} });
     expect([sourceOf("mtu", second), sourceOf("interface", second)]).toEqual(["configuration", "default"]);
   });
 
