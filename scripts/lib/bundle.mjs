@@ -1,3 +1,4 @@
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ScriptError } from "./console.mjs";
 import { oldestNode, projectRoot } from "./project.mjs";
@@ -33,7 +34,7 @@ export async function bundle(directory) {
         if (level === "warn" && code !== "EVAL") complaints.push(message);
       },
     });
-    await bundler.write({
+    const { output } = await bundler.write({
       dir: directory,
       format: "esm",
       sourcemap: true,
@@ -41,8 +42,38 @@ export async function bundle(directory) {
       chunkFileNames: "[name]-[hash].js",
     });
     await bundler.close();
+    writeFileSync(join(directory, "LICENSES.txt"), licences(output.flatMap(({ moduleIds = [] }) => moduleIds)));
   } catch (failure) {
     complaints.push(failure.message);
   }
   if (complaints.length > 0) throw new ScriptError(`the bundler reports:\n${complaints.join("\n")}`);
+}
+
+/** What the authors of the bundled packages want to go along with them: each package, and its licence as it has it. */
+function licences(moduleIds) {
+  const folders = new Set(moduleIds.flatMap((id) => packageFolderOf(id) ?? []));
+  return [...folders]
+    .map((folder) => {
+      const {
+        name,
+        version,
+        licenses,
+        license = licenses?.[0]?.type,
+      } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+      const texts = readdirSync(folder)
+        .filter((file) => /^(licen[cs]e|copying|notice)/i.test(file))
+        .map((file) => readFileSync(join(folder, file), "utf8").trim());
+      return [`${name} ${version} (${license})`, ...texts].join("\n\n");
+    })
+    .toSorted()
+    .join(`\n\n${"=".repeat(80)}\n\n`)
+    .concat("\n");
+}
+
+/** A folder called `node_modules` may also be a package's own matter: the innermost one with a manifest counts. */
+function packageFolderOf(moduleId) {
+  const ends = [...moduleId.matchAll(/\/node_modules\/(?:@[^/]+\/)?[^/]+/g)].map(
+    ({ 0: { length }, index }) => index + length,
+  );
+  return ends.map((end) => moduleId.slice(0, end)).findLast((folder) => existsSync(join(folder, "package.json")));
 }
