@@ -110,7 +110,7 @@ class Bench {
       slots: this.#slots,
       cells: new PeerCells(PEERS),
       pathCells: new PathCells(PEERS),
-      counters: new Counters(),
+      counters: new Counters(8),
       filterCells: new FilterCells(),
       gauge: new UplinkGauge(),
       post: () => {},

@@ -25,6 +25,7 @@ describe("the stock wg tool", () => {
       txBytes: 148,
       rxMessages: 1,
       txMessages: 1,
+      drops: {},
       persistentKeepaliveSeconds: 25,
       paths: undefined,
     };

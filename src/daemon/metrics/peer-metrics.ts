@@ -36,6 +36,16 @@ export const PEER_METRICS: readonly Metric<StatusSources>[] = [
         paths?.current == null ? [] : [[1, name, paths.current.transport]],
       ),
   },
+  {
+    name: "mesh_peer_dropped_packets_total",
+    type: "counter",
+    labels: ["peer", "reason"],
+    help: "Of mesh_dropped_packets_total what was to go to the peer, or came from it; reasons for which there were some.",
+    read: (sources) =>
+      livePeers(sources).flatMap(([name, { drops }]) =>
+        Object.entries(drops).map(([reason, packets]): MetricSample => [packets, name, reason]),
+      ),
+  },
   ofPaths("mesh_peer_rtt_seconds", "gauge", "Round trip by the path in use.", ({ current }) =>
     inSeconds(current?.rttMs ?? null),
   ),

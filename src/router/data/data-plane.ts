@@ -255,6 +255,7 @@ export class DataPlane {
         this.#dropStaged(peer);
         this.#routes.removePeer(peer.index);
         this.#peers.remove(peer.index);
+        this.#counters.clearPeer(peer.index);
         break;
       case "send-probe":
         this.#sendEcho(peer, command);
@@ -299,7 +300,7 @@ export class DataPlane {
 
   #dropStaged(peer: DataPeer): void {
     const packets = peer.stage.clear();
-    if (packets > 0) this.#counters.drop("out-stage-abandoned", packets);
+    if (packets > 0) this.#counters.dropOf(peer.index, "out-stage-abandoned", packets);
   }
 
   #send(bytes: Uint8Array, destination: Endpoint): void {

@@ -120,14 +120,18 @@ export class Inbound {
     const index = readReceiverIndex(buffer.bytes, start);
     const keypair = sessions.byReceiverIndex(index);
     const firstEnd = Math.min(start + strideBytes, end);
-    if (keypair === undefined || keypair.isExpired(this.#nowMs)) {
-      counters.drop(keypair === undefined ? "in-unknown-receiver" : "in-session-expired");
+    if (keypair === undefined) {
+      counters.drop("in-unknown-receiver");
+      return firstEnd;
+    }
+    if (keypair.isExpired(this.#nowMs)) {
+      counters.dropOf(keypair.peer, "in-session-expired");
       return firstEnd;
     }
     if (!keypair.looksFresh(buffer.bytes, start)) {
       // A double of what came by another path, or a replay: only a double by a path of the peer's own is worth opening.
       if (this.#isByPath(keypair.peer)) this.#open(keypair, start, firstEnd);
-      else counters.drop("in-replayed");
+      else counters.dropOf(keypair.peer, "in-replayed");
       return firstEnd;
     }
     let runEnd = firstEnd;
@@ -161,7 +165,7 @@ export class Inbound {
     let hasPayload = false;
     for (let i = 0; i < count; i++) {
       if (verdicts[i] !== OpenVerdict.fresh) {
-        counters.drop(verdicts[i] === OpenVerdict.forged ? "in-forged" : "in-replayed");
+        counters.dropOf(keypair.peer, verdicts[i] === OpenVerdict.forged ? "in-forged" : "in-replayed");
         if (verdicts[i] === OpenVerdict.replayed) authentic++;
         continue;
       }
@@ -245,14 +249,14 @@ export class Inbound {
       return;
     }
     if (!parsePacket(buffer, offset, sizeBytes, packet)) {
-      counters.drop("in-malformed");
+      counters.dropOf(peer.index, "in-malformed");
       return;
     }
     const way = routes.lookup(buffer, packet.sourceOffset, packet.version);
     if (way < 0 || peerOf(way) !== peer.index) {
-      counters.drop("in-spoofed-source");
+      counters.dropOf(peer.index, "in-spoofed-source");
     } else if (!destinations.accepts(buffer, packet)) {
-      counters.drop("in-not-for-us");
+      counters.dropOf(peer.index, "in-not-for-us");
     } else {
       const verdict = filter.inbound(buffer, packet, peer.index, isByExit(way), this.#nowMs);
       if (verdict === Verdict.accept) this.#hand(peer, packet);
@@ -271,7 +275,7 @@ export class Inbound {
 
   #refuse(peer: DataPeer, packet: PacketRecord, verdict: Verdict): void {
     const { counters, rejects, outbound } = this.#deps;
-    counters.drop(DROP_REASON_OF[verdict]!);
+    counters.dropOf(peer.index, DROP_REASON_OF[verdict]!);
     if (verdict !== Verdict.reject) return;
     const bytes = rejects.build(this.#received.buffer, packet, this.#nowMs);
     if (bytes > 0) outbound.sendPacket(peer, rejects.buffer, rejects.offset, bytes);
@@ -303,7 +307,7 @@ export class Inbound {
       return;
     }
     const inquiry = peer.hasPaths ? readInquiry(buffer, offset, sizeBytes) : undefined;
-    if (inquiry === undefined) counters.drop("in-unknown-probe");
+    if (inquiry === undefined) counters.dropOf(peer.index, "in-unknown-probe");
     else triage.inquiry(peer, inquiry);
   }
 

@@ -205,16 +205,16 @@ export class Outbound {
     const peerIndex = peerOf(way);
     const peer = way < 0 ? undefined : peers.get(peerIndex);
     if (peer === undefined) {
-      this.#refuse("out-no-route", "no-route");
+      this.#refuse(undefined, "out-no-route", "no-route");
       return;
     }
     if (packet.protocol === IpProtocol.udp && this.#isOwnDatagram(peer, packet)) {
-      this.#refuse("out-loop", "no-route");
+      this.#refuse(peer, "out-loop", "no-route");
       return;
     }
     const verdict = filter.outbound(this.#frame, packet, peerIndex, isByExit(way), this.#nowMs);
     if (verdict !== Verdict.accept) {
-      counters.drop(DROP_REASON_OF[verdict]!, splitter.segmentCount);
+      counters.dropOf(peerIndex, DROP_REASON_OF[verdict]!, splitter.segmentCount);
       // Over a one-way association, programs of our own host fail at once.
       if (verdict === Verdict.reject || verdict === Verdict.oneWay)
         rejects.answer(tun, this.#frame, packet, this.#nowMs);
@@ -224,7 +224,7 @@ export class Outbound {
     if (packet.protocol === IpProtocol.tcp && (packet.tcpFlags & TcpFlag.syn) !== 0)
       clampMss(this.#frame, packet, peer.size.limitBytes, !splitter.isChecksumPartial);
     if (!splitter.fitTo(peer.size.mtuBytes) && !splitter.isWithin(limitBytes) && !splitter.fragmentTo(limitBytes)) {
-      this.#refuse("out-too-big", "too-big", limitBytes);
+      this.#refuse(peer, "out-too-big", "too-big", limitBytes);
       return;
     }
     const keypair = sessions.usable(peerIndex, this.#nowMs);
@@ -236,7 +236,7 @@ export class Outbound {
     if (!peer.endpoint.isSet) {
       // Whoever answers a handshake has a session before path selection hears of it, and answers packets at once.
       if (peer.hasPaths) this.#stage(peer, frameBytes);
-      else this.#refuse("out-no-endpoint", "host-unreachable");
+      else this.#refuse(peer, "out-no-endpoint", "host-unreachable");
       return;
     }
     if (this.#runPeerIndex !== peerIndex) this.#flush();
@@ -257,16 +257,18 @@ export class Outbound {
     return peer.endpoint.isRemote(this.#frame.view, destinationOffset, addressBytes, destinationPort);
   }
 
-  #refuse(reason: DropReason, kind: IcmpErrorKind, mtuBytes = 0): void {
+  #refuse(peer: DataPeer | undefined, reason: DropReason, kind: IcmpErrorKind, mtuBytes = 0): void {
     const { packet, segmentCount } = this.#splitter;
-    this.#deps.counters.drop(reason, segmentCount);
+    const { counters } = this.#deps;
+    if (peer === undefined) counters.drop(reason, segmentCount);
+    else counters.dropOf(peer.index, reason, segmentCount);
     this.#deps.icmp.answer(this.#frame, packet, kind, this.#nowMs, mtuBytes);
   }
 
   #stage(peer: DataPeer, frameBytes: number): void {
     const { bytes } = this.#frame;
     const evicted = peer.stage.push(bytes, FRAME_READ_OFFSET, frameBytes, this.#splitter.segmentCount);
-    if (evicted > 0) this.#deps.counters.drop("out-stage-full", evicted);
+    if (evicted > 0) this.#deps.counters.dropOf(peer.index, "out-stage-full", evicted);
     if (peer.hasPaths) this.#noteActive(peer);
   }
 
@@ -296,13 +298,13 @@ export class Outbound {
       outcome = this.#send(destination ?? peer.endpoint, isWhole);
       const isSent = outcome === SendOutcome.sent;
       const isSentBySecond = peer.hasPaths && payload === Payload.packets && this.#followPaths(peer);
-      if (!isSent && !isSentBySecond && !isWhole) counters.drop(dropReasonOf(outcome), count);
+      if (!isSent && !isSentBySecond && !isWhole) counters.dropOf(peer.index, dropReasonOf(outcome), count);
       counters.add("messagesSealed", count);
       recordSent(cells, peer.index, this.#nowMs, count, totalBytes, payload !== Payload.keepalive);
       if (keypair.wantsRekeyAfterSend(this.#nowMs))
         this.#deps.uplink.post({ type: "need-handshake", peer: peer.index });
     } else {
-      counters.drop("out-session-worn", count);
+      counters.dropOf(peer.index, "out-session-worn", count);
       this.askForHandshake(peer, this.#nowMs);
     }
     run.reset();

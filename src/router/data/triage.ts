@@ -61,7 +61,7 @@ export class Triage {
   }
 
   probeReply(peer: DataPeer, path: DataPath | undefined, probe: ProbeRecord, rttMs: number): void {
-    if (!this.#hasRoomForProbe()) return;
+    if (!this.#hasRoomForProbe(peer)) return;
     const { id, sequence, data, large } = probe;
     this.#deps.uplink.postBounded(
       {
@@ -81,24 +81,24 @@ export class Triage {
   }
 
   probeRequest(peer: DataPeer, path: DataPath, isTheirPrimary: boolean): void {
-    if (!this.#hasRoomForProbe()) return;
+    if (!this.#hasRoomForProbe(peer)) return;
     const event = { type: "probe-request", peer: peer.index, path: path.number, isTheirPrimary } as const;
     this.#deps.uplink.postBounded(event, "probe");
   }
 
   call(peer: DataPeer, call: Call): void {
-    if (!this.#deps.uplink.hasRoom("call")) this.#deps.counters.drop("in-queue-full-call");
+    if (!this.#deps.uplink.hasRoom("call")) this.#deps.counters.dropOf(peer.index, "in-queue-full-call");
     else this.#deps.uplink.postBounded({ type: "call", peer: peer.index, call }, "call");
   }
 
   inquiry(peer: DataPeer, inquiry: Inquiry): void {
-    if (!this.#deps.uplink.hasRoom("inquiry")) this.#deps.counters.drop("in-queue-full-inquiry");
+    if (!this.#deps.uplink.hasRoom("inquiry")) this.#deps.counters.dropOf(peer.index, "in-queue-full-inquiry");
     else this.#deps.uplink.postBounded({ type: "inquiry", peer: peer.index, inquiry }, "inquiry");
   }
 
-  #hasRoomForProbe(): boolean {
+  #hasRoomForProbe(peer: DataPeer): boolean {
     const hasRoom = this.#deps.uplink.hasRoom("probe");
-    if (!hasRoom) this.#deps.counters.drop("in-queue-full-probe");
+    if (!hasRoom) this.#deps.counters.dropOf(peer.index, "in-queue-full-probe");
     return hasRoom;
   }
 }

@@ -106,7 +106,7 @@ class WarmUpEnd {
       );
     this.#tun = endOf(0);
     this.#host = endOf(4);
-    const counters = new Counters();
+    const counters = new Counters(2);
     this.#plane = new DataPlane({
       ...deps,
       tun: this.#tun,

@@ -1,6 +1,7 @@
 import { isPipe } from "../../packet/endpoint.ts";
 import type { EnginePeerStatus } from "../../wireguard/device.ts";
 import { PeerCell, type PeerCells } from "../../wireguard/shared-state.ts";
+import type { Counters } from "../shared/counters.ts";
 import { formatEndpoint } from "./endpoint-text.ts";
 import type { ActivePeer, PeerSet } from "./peer-set.ts";
 import type { TunnelPaths } from "./tunnel-paths.ts";
@@ -8,6 +9,7 @@ import type { TunnelPeerStatus } from "./tunnel-types.ts";
 
 export interface PeerStatusDeps {
   readonly cells: PeerCells;
+  readonly counters: Pick<Counters, "dropsOf">;
   readonly peers: PeerSet;
   readonly paths: Pick<TunnelPaths, "statusOf">;
 }
@@ -16,7 +18,7 @@ export interface PeerStatusDeps {
 export function peerStatus(
   peer: ActivePeer,
   engine: EnginePeerStatus | undefined,
-  { cells, peers, paths }: PeerStatusDeps,
+  { cells, counters, peers, paths }: PeerStatusDeps,
 ): TunnelPeerStatus {
   const endpoint = engine?.endpoint;
   const isUdp = endpoint !== undefined && !isPipe(endpoint);
@@ -32,6 +34,7 @@ export function peerStatus(
     txBytes: cells.get(peer.id, PeerCell.txBytes) + (engine?.handshakeTxBytes ?? 0),
     rxMessages: cells.get(peer.id, PeerCell.rxMessages),
     txMessages: cells.get(peer.id, PeerCell.txMessages),
+    drops: counters.dropsOf(peer.id),
     persistentKeepaliveSeconds: peer.config.engine.persistentKeepaliveSeconds,
     paths: paths.statusOf(peer.id),
   };

@@ -156,6 +156,8 @@ export interface TunnelPeerStatus {
   /** Data messages and keepalives alone. */
   readonly rxMessages: number;
   readonly txMessages: number;
+  /** Packets to it, and messages from it, that came to nothing; only reasons for which there were some. */
+  readonly drops: Readonly<Partial<Record<DropReason, number>>>;
   readonly persistentKeepaliveSeconds: number;
   /** Undefined for a stock WireGuard peer. */
   readonly paths: TunnelPathsStatus | undefined;

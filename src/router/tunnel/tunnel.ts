@@ -80,7 +80,7 @@ export class Tunnel implements AsyncDisposable {
   readonly #pings: PingTracker;
   readonly #filter: TunnelFilter;
   readonly #cells = new PeerCells(MAX_PEERS);
-  readonly #counters = new Counters();
+  readonly #counters = new Counters(MAX_PEERS);
   readonly #stack: DisposeStack;
   readonly #fatalHandlers: ((failure: MeshError) => void)[] = [];
   readonly #stunHandlers: ((bytes: Uint8Array, source: Endpoint) => void)[] = [];
@@ -222,7 +222,7 @@ export class Tunnel implements AsyncDisposable {
   }
 
   peers(): TunnelPeerStatus[] {
-    const deps = { cells: this.#cells, peers: this.#peers, paths: this.paths };
+    const deps = { cells: this.#cells, counters: this.#counters, peers: this.#peers, paths: this.paths };
     const nowMs = this.#nowMs();
     return Array.from(this.#peers, (peer) => peerStatus(peer, this.#device.peerStatus(peer.id, nowMs), deps));
   }

@@ -38,9 +38,10 @@ Coordinator and relay answer the last two where peers reach them as well. Whoeve
 are among the labels, so listen on loopback (\`127.0.0.1:9586\`) or on this machine's address in the mesh.
 
 Counters are read when somebody asks for them: nothing is added to a packet's way for them. The data thread's stages are timed
-in one turn of sixteen, which stands for the others. There are at most a dozen series for each peer in sight and one for
-each reason for a drop; addresses, paths and clients of a relay are no labels. Drops are counted for the interface as a whole:
-most have no peer yet when they happen. [\`configs/alerts.yaml\`](../configs/alerts.yaml) has alerting rules.
+in one turn of sixteen, which stands for the others. There are at most a dozen series for each peer in sight, and one for each
+reason for a drop; addresses, paths and clients of a relay are no labels. Drops are counted for the interface as a whole, and for
+the peer as well where it is known when they happen: its series of a reason begins with the first such drop, which a rate then
+misses. [\`configs/alerts.yaml\`](../configs/alerts.yaml) has alerting rules.
 `;
 
 const document = HEAD + SECTIONS.map(([title, metrics]) => section(title, metrics)).join("");

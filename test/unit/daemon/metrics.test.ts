@@ -17,7 +17,7 @@ const PATH = {
   detail: "in use",
 } as const;
 
-function peerStatus(publicKey: string): TunnelPeerStatus {
+function peerStatus(publicKey: string, drops: TunnelPeerStatus["drops"] = {}): TunnelPeerStatus {
   return {
     publicKey,
     endpoint: null,
@@ -29,6 +29,7 @@ function peerStatus(publicKey: string): TunnelPeerStatus {
     txBytes: 2 ** 41,
     rxMessages: 1,
     txMessages: 2,
+    drops,
     persistentKeepaliveSeconds: 0,
     paths: {
       current: { ...PATH, sinceMs: 0, reason: "direct" },
@@ -43,13 +44,16 @@ function peerStatus(publicKey: string): TunnelPeerStatus {
 
 function sourcesOf(names: readonly string[]): StatusSources {
   const peers = names.map((name, i) => mapPeer(name, i + 2));
-  const counters = new Counters();
+  const counters = new Counters(0);
   counters.drop("in-forged", 7);
   counters.add("messagesSealed", 5);
   counters.spend("outbound", 250);
   const session = {
     map: networkMap(peers),
-    tunnelPeers: [...peers.map(({ wireguardKey }) => peerStatus(wireguardKey)), peerStatus("of a peer that has gone")],
+    tunnelPeers: [
+      ...peers.map(({ name, wireguardKey }) => peerStatus(wireguardKey, name === "bob" ? { "out-too-big": 2 } : {})),
+      peerStatus("of a peer that has gone", { "in-forged": 1 }),
+    ],
     drops: counters.drops(),
     counters: counters.interface(),
     stagesMs: counters.stagesMs(),
@@ -76,6 +80,7 @@ describe("the metrics of a daemon", () => {
         'mesh_peer_rtt_seconds{peer="alice"} 0.0015',
         'mesh_peer_path_changes_total{peer="alice"} 4',
         'mesh_dropped_packets_total{reason="in-forged"} 7',
+        'mesh_peer_dropped_packets_total{peer="bob",reason="out-too-big"} 2',
         "mesh_sealed_messages_total 5",
         'mesh_data_thread_seconds_total{stage="outbound"} 0.25',
         'mesh_relay_rtt_seconds{relay="berlin"} 0.009',

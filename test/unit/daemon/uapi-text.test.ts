@@ -15,6 +15,7 @@ const peer: TunnelPeerStatus = {
   txBytes: 148,
   rxMessages: 1,
   txMessages: 1,
+  drops: {},
   persistentKeepaliveSeconds: 25,
   paths: undefined,
 };

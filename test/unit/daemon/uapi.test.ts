@@ -26,6 +26,7 @@ describe("the UAPI socket", () => {
     txBytes: 0,
     rxMessages: 0,
     txMessages: 0,
+    drops: {},
     persistentKeepaliveSeconds: 0,
     paths: undefined,
   }));

@@ -145,6 +145,7 @@ describe("a packet's way", () => {
     }
     expect(left.tun.written).toHaveLength(50);
     expect(left.drops()).toEqual({ "out-no-route": 300 });
+    expect(left.counters.dropsOf(0)).toEqual({});
   });
 
   it("takes a packet only from the peer that has its source (cryptokey routing)", () => {
@@ -161,6 +162,7 @@ describe("a packet's way", () => {
     right.drain();
     expect(right.takePackets()).toEqual([]);
     expect(right.drops()).toEqual({ "in-spoofed-source": 1 });
+    expect([0, 1].map((peer) => right.counters.dropsOf(peer))).toEqual([{ "in-spoofed-source": 1 }, {}]);
   });
 
   it("moves a prefix to the peer that got it last, and keeps it there", () => {
@@ -216,6 +218,7 @@ describe("the stage", () => {
     for (let i = 0; i < 6; i++) left.tun.inject(frame);
     left.drain();
     expect(left.drops()).toEqual({ "out-stage-full": 2 * 28 });
+    expect(left.counters.dropsOf(0)).toEqual(left.drops());
     for (let i = 0; i < 100; i++) left.tun.injectPacket(udpPacket(bytesOf(1, i)));
     left.drain();
     connect();
@@ -239,6 +242,7 @@ describe("the stage", () => {
     left.tun.injectPacket(udpPacket(bytesOf(8)));
     left.drain();
     left.apply({ type: "drop-staged", peer: 0 });
+    expect(left.counters.dropsOf(0)).toEqual({ "out-stage-abandoned": 1 });
     left.tun.injectPacket(udpPacket(bytesOf(8)));
     left.drain();
     left.apply({ type: "remove-peer", peer: 0 });
@@ -246,6 +250,8 @@ describe("the stage", () => {
     left.tun.injectPacket(udpPacket(bytesOf(8)));
     left.drain();
     expect(left.drops()).toEqual({ "out-stage-abandoned": 2, "out-no-route": 1 });
+    // The next peer of this index begins at nothing.
+    expect(left.counters.dropsOf(0)).toEqual({});
   });
 
   it("sends a keepalive where nothing waits, so that the responder's keys are confirmed", () => {

@@ -53,6 +53,7 @@ describe.each([4, 6] as const)("a filtered IPv%d packet", (version) => {
     });
     for (const packet of [syn, datagram]) send(packet);
     expect([left.drops(), right.drops()]).toEqual([{ "out-filtered": 1 }, { "in-filtered": 1 }]);
+    expect([left, right].map(({ counters }) => counters.dropsOf(0))).toEqual([left.drops(), right.drops()]);
     expect([left.takePackets(), right.takePackets()]).toEqual([[], []]);
     expect([left.filterCells.hits(5), right.filterCells.hits(5)]).toEqual([1, 1]);
   });

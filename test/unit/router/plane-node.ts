@@ -52,7 +52,7 @@ export class PlaneNode {
   readonly slots = new KeySlots(16);
   readonly cells = new PeerCells(8);
   readonly pathCells = new PathCells(8);
-  readonly counters = new Counters();
+  readonly counters = new Counters(8);
   readonly filterCells = new FilterCells();
   readonly gauge = new UplinkGauge();
   readonly messages: UplinkMessage[] = [];
