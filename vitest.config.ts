@@ -17,6 +17,7 @@ const BESIDE = [
   "test/lab/cli-bad-input.test.ts",
   "test/lab/completion.test.ts",
   "test/lab/compose.test.ts",
+  "test/lab/contexts.test.ts",
   "test/lab/coordinator-kill.test.ts",
   "test/lab/coordinator-listen.test.ts",
   "test/lab/daemon-life.test.ts",

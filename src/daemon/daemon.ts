@@ -39,6 +39,7 @@ import { LocalApi } from "./local-api/local-api.ts";
 import type { DnsTarget, LocalApiTarget } from "./local-api/target.ts";
 import type { LogRing } from "./log-ring.ts";
 import { daemonMetrics } from "./metrics/daemon-metrics.ts";
+import { withdrawNotice } from "./neighbours/neighbours.ts";
 import type { Enrolment, NetworkState, SomeSettings, StoredSettings } from "./network-state.ts";
 import type { PeerSession } from "./peer-session.ts";
 import { removeNetwork } from "./remove-network.ts";
@@ -356,6 +357,7 @@ export class Daemon implements LocalApiTarget, AsyncDisposable {
   /** The guard of an exit as well, which stays when a session ends otherwise. */
   async #takeBackHostChanges(): Promise<void> {
     await takeBackHostChanges(this.#options.paths.journalFile, this.#deps);
+    await withdrawNotice(this.#options.paths);
   }
 
   #changed(): void {

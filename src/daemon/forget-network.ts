@@ -5,6 +5,7 @@ import { underlaySockets } from "../host/underlay/underlay-sockets.ts";
 import { deregister } from "./deregister.ts";
 import { type Home, listNetworks, networkPaths } from "./home.ts";
 import { loadKeys } from "./identity.ts";
+import { withdrawNotice } from "./neighbours/neighbours.ts";
 import { lockNetwork } from "./network-lock.ts";
 import { DEFAULT_SETTINGS, NetworkState } from "./network-state.ts";
 import { removeNetwork } from "./remove-network.ts";
@@ -29,6 +30,7 @@ export async function forgetNetwork(
   try {
     // Before the journal goes, by which alone they can be taken back.
     requireAllTakenBack(await takeBackHostChanges(paths.journalFile, { logger }));
+    await withdrawNotice(paths);
     const deregistered = await tellCoordinator(paths.directory, logger);
     await removeNetwork(home, network);
     return { deregistered };

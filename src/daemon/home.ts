@@ -27,6 +27,8 @@ export interface NetworkPaths {
   readonly journalFile: string;
   readonly logFile: string;
   readonly socketPath: string;
+  /** What daemons of other networks are told (`neighbours/notice.ts`). */
+  readonly noticeFile: string;
 }
 
 /** @throws MeshError `bad-usage` for a directory that leaves no room for a socket's name */
@@ -55,6 +57,7 @@ export function networkPaths(home: Home, network: string): NetworkPaths {
     journalFile: join(directory, "journal.json"),
     logFile: join(directory, LOG),
     socketPath: checkSocketPath(join(home.socketDirectory, `peer-${network}.sock`)),
+    noticeFile: join(home.socketDirectory, `peer-${network}.json`),
   };
 }
 

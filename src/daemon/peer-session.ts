@@ -69,7 +69,11 @@ export class PeerSession implements AsyncDisposable {
     this.#overrides = resources.use(new OverrideEndpoints({ ...deps, resolve: sockets.resolve, onChange }));
     const followers = { ...parts, overrides: this.#overrides, namesForPeers: this.#namesForPeers };
     this.#follower = new MapFollower(options, deps, followers);
-    parts.routes.onChange(onChange);
+    parts.routes.onChange(() => {
+      onChange();
+      this.#tellNeighbours();
+    });
+    parts.neighbours.onChange(() => this.#neighboursChanged());
     logPaths(tunnel.paths, {
       logger: deps.logger,
       nameOf: (publicKey) => this.#nameOf(publicKey),
@@ -128,6 +132,8 @@ export class PeerSession implements AsyncDisposable {
     resources.use(new NetworkWatch({ interfaceName }, { clock, logger, onChange, onOwnLink }));
     resources.use(new ConfWatch(() => session.#lookAtResolver()));
     session.#lookAtResolver();
+    session.#neighboursChanged();
+    session.#tellNeighbours();
     const firewall = resources.use(
       new FirewallKeeper(parts.changes, { clock, logger, onChange: () => session.#firewallChanged() }),
     );
@@ -135,8 +141,10 @@ export class PeerSession implements AsyncDisposable {
     session.#tellOfPipes();
     const ticker = setInterval(() => {
       session.#tellOfPipes();
+      parts.neighbours.look();
       parts.dns.keep();
       void parts.hostNames.keep();
+      session.#tellNeighbours();
       session.#namesForPeers.keep();
       firewall.keep();
       session.#follower.keepPins(session.#channel.state.lastContactAtMs);
@@ -176,8 +184,15 @@ export class PeerSession implements AsyncDisposable {
    * @throws MeshError what the first part says that refuses
    */
   async change(next: Settings, changed: ReadonlySet<SettingName>): Promise<void> {
-    await takeLive({ before: this.#settings, next, changed }, this.parts);
-    this.#settings = next;
+    // Others hear of an exit before it is in force, and of none after.
+    const exit = next.exitNodes.length > 0;
+    if (exit) await this.parts.neighbours.tell({ exit });
+    try {
+      await takeLive({ before: this.#settings, next, changed }, this.parts);
+      this.#settings = next;
+    } finally {
+      await this.parts.neighbours.tell({ exit: this.#settings.exitNodes.length > 0 });
+    }
     this.#deps.warnings.replaceGroup("paths ", this.parts.preferences.problems());
     this.#follower.applyAgain();
     this.#deps.onChange();
@@ -292,6 +307,23 @@ export class PeerSession implements AsyncDisposable {
     this.parts.tunnel.paths.networkChanged();
     this.#channel.checkNow();
     this.#deps.onChange();
+  }
+
+  /** What they have of this host stays within reach, and leads to no peer of ours; their names are asked of them. */
+  #neighboursChanged(): void {
+    this.#announceEndpoints();
+    this.#follower.applyAgain();
+    this.parts.exitUse.networkChanged();
+    this.parts.dns.keep();
+    this.#lookAtResolver();
+  }
+
+  #tellNeighbours(): void {
+    const { neighbours, routes, dns } = this.parts;
+    const { cidr4, cidr6 } = this.#options.enrolment.network;
+    const { service } = dns;
+    const names = service && { server: service.server, domain: service.domain, zones: service.zones };
+    void neighbours.tell({ reach: [cidr4, cidr6, ...routes.inForce], dns: names ?? null });
   }
 
   #lookAtResolver(): void {

@@ -18,6 +18,7 @@ import type { AeadProviderName } from "../wireguard/aead/provider.ts";
 import { callAsAdmin } from "./admin-call.ts";
 import { DnsKeeper } from "./dns/dns-keeper.ts";
 import { HostNames } from "./dns/host-names.ts";
+import { resolverOwner } from "./dns/resolver-owner.ts";
 import type { ExitState } from "./dns/upstream-plan.ts";
 import { AcceptedRoutes } from "./exit/accepted-routes.ts";
 import { ExitUse } from "./exit/exit-use.ts";
@@ -25,6 +26,7 @@ import { Offers } from "./exit/offers.ts";
 import { Explainer } from "./explain/explainer.ts";
 import { FilterKeeper } from "./filter/filter-keeper.ts";
 import type { NetworkPaths } from "./home.ts";
+import { Neighbours } from "./neighbours/neighbours.ts";
 import { type Enrolment, NetworkState, type Settings } from "./network-state.ts";
 import { NetworkView } from "./network-view.ts";
 import { openTunnel } from "./open-tunnel.ts";
@@ -60,6 +62,8 @@ export interface SessionParts {
   readonly changes: HostChanges;
   readonly tunnel: Tunnel;
   readonly ownLink: OwnLink;
+  /** Other networks of this machine. */
+  readonly neighbours: Neighbours;
   readonly view: NetworkView;
   readonly preferences: PathPreferences;
   readonly filter: FilterKeeper;
@@ -99,12 +103,21 @@ export async function openSessionParts(
   warnings.replaceGroup("paths ", preferences.problems());
 
   const { cidr4, cidr6 } = enrolment.network;
-  const host = { interfaceName: settings.interface, mtuBytes: settings.mtu, ranges: [cidr4, cidr6] };
+  const ranges = [cidr4, cidr6];
+  const neighbours = resources.use(
+    await Neighbours.open(
+      paths,
+      { interface: settings.interface, reach: ranges, exit: settings.exitNodes.length > 0 },
+      { logger },
+    ),
+  );
+  const networkOf = (interfaceName: string) => neighbours.networkOf(interfaceName);
+  const host = { interfaceName: settings.interface, mtuBytes: settings.mtu, ranges, networkOf };
   const changes = resources.use(await HostChanges.open(paths.journalFile, { logger }));
   await changes.takeBackLeftovers();
   // Before all else: from now on nothing leaves around an exit, whatever fails.
   const exitUse = await ExitUse.open(
-    { settings, network: paths.network, meshRanges: [cidr4, cidr6] },
+    { settings, network: paths.network, meshRanges: ranges, neighbours },
     { changes, clock, logger, warnings },
   );
   await requireUsableHost(host, changes);
@@ -136,20 +149,27 @@ export async function openSessionParts(
   const ownLink = new OwnLink(settings.interface, changes, { warnings, logger });
   const sockets = underlaySockets(settings.fwmark);
   const underlay = resources.use(
-    await Underlay.open({ enrolment, settings, keys, preferences }, { tunnel, sockets, clock, logger }),
+    await Underlay.open({ enrolment, settings, keys, preferences, neighbours }, { tunnel, sockets, clock, logger }),
   );
-  const offers = await Offers.open(
-    {
-      settings,
-      interfaceName: settings.interface,
-      self: view.map?.self ?? enrolment.self,
-      addresses: noIpv6 === undefined ? [ip4, ip6] : [ip4],
-      ranges: host.ranges,
-    },
-    { changes, tunnel, warnings, logger },
+  const offers = resources.use(
+    await Offers.open(
+      {
+        settings,
+        interfaceName: settings.interface,
+        self: view.map?.self ?? enrolment.self,
+        addresses: noIpv6 === undefined ? [ip4, ip6] : [ip4],
+        ranges: host.ranges,
+      },
+      { changes, tunnel, warnings, logger },
+    ),
   );
   const routes = new AcceptedRoutes(
-    { isAccepting: settings.acceptRoutes, interfaceName: settings.interface, ranges: host.ranges },
+    {
+      isAccepting: settings.acceptRoutes,
+      interfaceName: settings.interface,
+      ranges,
+      elsewhere: () => neighbours.reach,
+    },
     { changes, warnings, logger },
   );
   // Before our addresses go.
@@ -161,13 +181,24 @@ export async function openSessionParts(
         network: enrolment.network,
         self: view.map?.self ?? enrolment.self,
       },
-      { sockets, clock, logger, warnings, exit: () => exitState(exitUse, view.map), servesPeers: () => offers.isExit },
+      {
+        sockets,
+        clock,
+        logger,
+        warnings,
+        exit: () => exitState(exitUse, view.map),
+        neighbours: () => neighbours.all,
+        servesPeers: () => offers.isExit,
+      },
     ),
   );
   // Before our answers end.
   const hostNames = resources.use(
     new HostNames(device, {
-      resolver: new HostResolver(paths.network, { changes }),
+      resolver: new HostResolver(paths.network, {
+        changes,
+        owner: (network) => resolverOwner(network, enrolment.network.domain, neighbours),
+      }),
       service: () => dns.service,
       warnings,
       logger,
@@ -190,6 +221,7 @@ export async function openSessionParts(
     changes,
     tunnel,
     ownLink,
+    neighbours,
     view,
     preferences,
     filter,

@@ -15,6 +15,7 @@ import { PortMappingClient } from "../nat/port-mapping/port-mapping-client.ts";
 import { formatEndpoint, parseEndpoint } from "../router/tunnel/endpoint-text.ts";
 import type { Tunnel } from "../router/tunnel/tunnel.ts";
 import { NatWatch, type StunHost } from "./nat-watch.ts";
+import type { Neighbours } from "./neighbours/neighbours.ts";
 import { netcheck } from "./netcheck.ts";
 import type { Enrolment, Settings } from "./network-state.ts";
 import type { PathPreferences } from "./path-preferences.ts";
@@ -28,6 +29,8 @@ export interface UnderlayOptions {
   readonly settings: Settings;
   readonly keys: PeerKeys;
   readonly preferences: PathPreferences;
+  /** Other networks of this machine: what leads into their tunnels leads to no peer of ours. */
+  readonly neighbours: Pick<Neighbours, "all" | "reach">;
 }
 
 export interface UnderlayDeps {
@@ -155,12 +158,13 @@ export class Underlay implements AsyncDisposable {
 
   /** Looks at this machine's addresses; true when we are reached elsewhere than before. */
   refresh(): boolean {
-    const { network } = this.#options.enrolment;
+    const { enrolment, neighbours } = this.#options;
+    const { cidr4, cidr6 } = enrolment.network;
     const { listenPort, interfaceName } = this.#deps.tunnel.info;
     const local = localEndpoints({
       listenPort,
-      excludedCidrs: [network.cidr4, network.cidr6],
-      excludedInterfaces: [interfaceName],
+      excludedCidrs: [cidr4, cidr6, ...neighbours.reach],
+      excludedInterfaces: [interfaceName, ...neighbours.all.map((one) => one.interface)],
     });
     const addresses = local.map((endpoint) => parseEndpoint(endpoint).address);
     this.#nat.setAddresses(addresses, this.#isElsewhere);

@@ -6,6 +6,7 @@ import { type TakenBack, takeBackHostChanges } from "../host/changes/host-change
 import { requireNetAdmin } from "../host/preflight.ts";
 import { type Home, listNetworks, networkPaths } from "./home.ts";
 import { changeView } from "./host-view.ts";
+import { withdrawNotice } from "./neighbours/neighbours.ts";
 import { lockNetwork } from "./network-lock.ts";
 
 /**
@@ -33,6 +34,7 @@ export async function undoHostChanges(
   });
   const takenBack = await takeBackHostChanges(paths.journalFile, { logger });
   requireAllTakenBack(takenBack);
+  await withdrawNotice(paths);
   return { undone: takenBack.undone.map(changeView) };
 }
 

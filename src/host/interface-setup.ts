@@ -16,6 +16,8 @@ export interface InterfaceSetupOptions {
   readonly mtuBytes: number;
   /** The mesh's networks, IPv4 and IPv6: each gets a route into the interface. */
   readonly ranges: readonly string[];
+  /** Of other meshes: which one has this interface. */
+  readonly networkOf?: (interfaceName: string) => string | undefined;
 }
 
 /** Why there is no IPv6 on the interface. */
@@ -28,14 +30,14 @@ export type NoIpv6Reason = "disabled-on-host" | "mtu-below-1280";
  *   `missing-tool`
  */
 export async function requireUsableHost(
-  { interfaceName, ranges }: InterfaceSetupOptions,
+  { interfaceName, ranges, networkOf }: InterfaceSetupOptions,
   { tools: { ipRoute } }: HostChanges,
 ): Promise<void> {
   requireInterfaceName(interfaceName);
   requireNetAdmin();
   requireTunDevice();
   await requireFreeInterface(interfaceName, ipRoute);
-  await requireFreeRanges(ranges, ipRoute);
+  await requireFreeRanges(ranges, ipRoute, networkOf);
 }
 
 /**

@@ -57,14 +57,22 @@ export async function requireFreeInterface(name: string, ipRoute: IpRoute): Prom
 /**
  * Refuses a mesh whose ranges meet a network that this host reaches otherwise: the route of one would hide the other.
  * @param ranges the mesh's networks
+ * @param networkOf of the mesh that has this interface
  * @throws MeshError `range-conflict`, naming the interface and the network that is in the way
  */
-export async function requireFreeRanges(ranges: readonly string[], ipRoute: IpRoute): Promise<void> {
+export async function requireFreeRanges(
+  ranges: readonly string[],
+  ipRoute: IpRoute,
+  networkOf: (interfaceName: string) => string | undefined = () => undefined,
+): Promise<void> {
   const conflict = findRangeConflict(ranges, await ipRoute.addresses(), await ipRoute.routes());
   if (conflict === undefined) return;
+  const network = networkOf(conflict.interfaceName);
+  const whose = network === undefined ? "" : ` (the network ${network})`;
   throw new MeshError(
     "range-conflict",
-    `the mesh's range ${conflict.range} overlaps ${conflict.with} of the interface ${conflict.interfaceName}`,
+    `the mesh's range ${conflict.range} overlaps ${conflict.with} of the interface ${conflict.interfaceName}${whose}`,
+    network === undefined ? {} : { hint: `Only one of both can run here: \`mesh --network ${network} down\`.` },
   );
 }
 

@@ -69,6 +69,7 @@ const putIn = async (deviations: Partial<ExitGuardOptions> = {}) => {
     meshRanges: RANGES,
     allowLan: false,
     carried: [],
+    meshes: [],
   };
   const guard = new ExitGuard({ ...options, hasIpv6: true, ...deviations }, changes);
   const tables = await Promise.all(["tcp", "tcp6"].map((name) => host.must("cat", `/proc/net/${name}`)));
@@ -319,6 +320,7 @@ describe("the guard of an exit", () => {
       meshRanges: RANGES,
       allowLan: false,
       carried: [],
+      meshes: [],
     };
     await expect(new ExitGuard({ ...options, hasIpv6: true }, others).putIn([])).rejects.toMatchObject({
       code: "exit-guard-taken",

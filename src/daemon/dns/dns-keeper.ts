@@ -13,12 +13,14 @@ import { recordText } from "../../dns/message/record-text.ts";
 import { Responder } from "../../dns/responder.ts";
 import { Listeners } from "../../dns/server/listeners.ts";
 import { loopbackCandidates } from "../../dns/server/loopback.ts";
-import { reverseName } from "../../dns/zone/reverse.ts";
+import { reverseName, reverseZones } from "../../dns/zone/reverse.ts";
 import { Zone, type ZoneSource } from "../../dns/zone/zone.ts";
 import type { DnsSockets } from "../../host/dns-exchange.ts";
 import { plainSocket } from "../../host/tcp.ts";
 import { plainUdp } from "../../host/udp.ts";
 import { canonicalAddress } from "../../packet/address.ts";
+import { parseCidr } from "../../packet/cidr.ts";
+import type { Neighbour } from "../neighbours/notice.ts";
 import type { Warnings } from "../warnings.ts";
 import { readSystemServers, type SystemServers } from "./system-servers.ts";
 import { type ExitState, type PlannedRoute, planUpstreams } from "./upstream-plan.ts";
@@ -39,6 +41,8 @@ export interface DnsKeeperDeps {
   readonly warnings: Warnings;
   /** Whose exit this machine uses, at each moment. */
   readonly exit: () => ExitState;
+  /** Other networks of this machine, at each moment. */
+  readonly neighbours: () => readonly Neighbour[];
   /** Whether this machine is an exit of others, at each moment. */
   readonly servesPeers: () => boolean;
   /** What this host asked before we came. */
@@ -47,12 +51,12 @@ export interface DnsKeeperDeps {
 
 /** What the host's own resolver is to be told: whom to ask, and for which names. */
 export interface DnsService {
-  readonly addresses: readonly string[];
-  /** The mesh domain. The reverse zones of its ranges are ours too. */
+  /** On loopback: there it is told from the servers that this host has otherwise. */
+  readonly server: string;
+  /** The mesh domain. */
   readonly domain: string;
-  readonly ranges: readonly string[];
-  /** Further names for which we know whom to ask, by the network's word. */
-  readonly suffixes: readonly string[];
+  /** Further names for which we know whom to ask: reverse zones of the mesh, suffixes by the network's word. */
+  readonly zones: readonly string[];
   /** So we do for all others: the network's servers, or an exit's. */
   readonly takesAll: boolean;
 }
@@ -92,7 +96,8 @@ export class DnsKeeper implements AsyncDisposable {
     this.#isEnabled = options.enabled;
     this.#own = new Set([self.ip4, self.ip6].map(canonicalAddress));
     this.#source = { version: 0, network, self, peers: [], dns: NO_DNS };
-    const socketsNow = () => (deps.exit() === undefined ? deps.sockets : HOST_SOCKETS);
+    const isExitAsked = () => deps.exit() !== undefined || deps.neighbours().some(({ exit }) => exit);
+    const socketsNow = () => (isExitAsked() ? HOST_SOCKETS : deps.sockets);
     this.#sockets = {
       openUdp: (address) => socketsNow().openUdp(address),
       dial: (target, signal) => socketsNow().dial(target, signal),
@@ -126,7 +131,7 @@ export class DnsKeeper implements AsyncDisposable {
     return this.#turn;
   }
 
-  /** What follows from whether we are an exit, and use one. To be called when that may have changed; looks at nothing. */
+  /** What follows from whether we are an exit, and use one, and from other networks. To be called when that may have changed; looks at nothing. */
   keep(): void {
     if (this.#isAnswering !== (this.#listeners !== undefined)) this.#turn = this.#turn.then(() => this.#settle());
     this.#plan();
@@ -137,23 +142,21 @@ export class DnsKeeper implements AsyncDisposable {
     return (this.#listeners?.states ?? []).some(({ address, problem }) => problem === null && this.#own.has(address));
   }
 
-  /** Undefined where it is switched off, or could not listen. */
+  /** Undefined where it is switched off, or could not listen on loopback. */
   get service(): DnsService | undefined {
     if (!this.#isEnabled) return undefined;
-    const addresses = (this.#listeners?.states ?? []).flatMap(({ address, problem }) =>
-      problem === null ? address : [],
-    );
+    const states = this.#listeners?.states ?? [];
+    const server = states.find(({ address, problem }) => problem === null && address.startsWith("127."))?.address;
+    if (server === undefined) return undefined;
     const { domain, cidr4, cidr6 } = this.#source.network;
-    // On loopback first: it is there whatever becomes of the interface.
-    const isLoopback = (address: string) => (address.startsWith("127.") ? 0 : 1);
-    const sorted = addresses.toSorted((a, b) => isLoopback(a) - isLoopback(b));
-    if (addresses.length === 0) return undefined;
     const { servers, splits } = this.#source.dns;
     return {
-      addresses: sorted,
+      server,
       domain,
-      ranges: [cidr4, cidr6],
-      suffixes: splits.map(({ suffix }) => suffix),
+      zones: [
+        ...[cidr4, cidr6].flatMap((range) => reverseZones(parseCidr(range))),
+        ...splits.map(({ suffix }) => suffix),
+      ],
       takesAll: servers.length > 0 || this.#deps.exit() !== undefined,
     };
   }
@@ -279,9 +282,10 @@ export class DnsKeeper implements AsyncDisposable {
 
   #plan(): void {
     const own = [...this.#own, ...(this.#listeners?.states ?? []).map(({ address }) => address)];
-    const exit = this.#deps.exit();
-    const { dns } = this.#source;
-    const routes = this.#isAnswering ? planUpstreams({ dns, system: this.#system, exit, own }) : [];
+    const { exit, neighbours } = this.#deps;
+    const { dns, network } = this.#source;
+    const sources = { dns, system: this.#system, exit: exit(), own, domain: network.domain, neighbours: neighbours() };
+    const routes = this.#isAnswering ? planUpstreams(sources) : [];
     if (JSON.stringify(routes) === JSON.stringify(this.#routes)) return;
     this.#routes = routes;
     this.#forwarder.use(

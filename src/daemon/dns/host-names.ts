@@ -1,10 +1,8 @@
 import type { HostNamesStatus } from "../../api/local-dns.ts";
 import { asMeshError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
-import { reverseZones } from "../../dns/zone/reverse.ts";
 import type { InterfaceIdentity } from "../../host/changes/host-change.ts";
 import type { HostResolver, ResolverWish } from "../../host/resolver/host-resolver.ts";
-import { parseCidr } from "../../packet/cidr.ts";
 import type { Warnings } from "../warnings.ts";
 import type { DnsService } from "./dns-keeper.ts";
 
@@ -87,11 +85,8 @@ export class HostNames implements AsyncDisposable {
 
   #wish(): ResolverWish | undefined {
     const service = this.#deps.service();
-    // No other: by a loopback address one is told from the servers that this host has otherwise.
-    const server = service?.addresses.find((address) => address.startsWith("127."));
-    if (service === undefined || server === undefined) return undefined;
-    const { domain, ranges, suffixes, takesAll: isDefault } = service;
-    const zones = [...ranges.flatMap((range) => reverseZones(parseCidr(range))), ...suffixes];
+    if (service === undefined) return undefined;
+    const { server, domain, zones, takesAll: isDefault } = service;
     return { interface: this.#interface, servers: [server], domain, zones, isDefault };
   }
 }

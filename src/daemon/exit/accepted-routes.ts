@@ -14,6 +14,8 @@ interface AcceptedRoutesOptions {
   readonly interfaceName: string;
   /** The ranges of the mesh. */
   readonly ranges: readonly string[];
+  /** What is reached through other meshes, at each moment. */
+  readonly elsewhere: () => readonly string[];
 }
 
 interface AcceptedRoutesDeps {
@@ -63,10 +65,18 @@ export class AcceptedRoutes {
     return this.#inForce.filter((route) => route.publicKey === publicKey).map(({ cidr }) => cidr);
   }
 
-  /** Without the addresses of peers that are reached through the mesh itself: it would be carried by itself. */
+  /** `ADDRESS/BITS` of all networks that are reached through peers. */
+  get inForce(): readonly string[] {
+    return this.#inForce.map(({ cidr }) => cidr);
+  }
+
+  /**
+   * Without the addresses of peers that are reached through the mesh itself, which would be carried by itself, or through
+   * another one of this machine: two that carried each other would go round for ever.
+   */
   outside<Map extends NetworkMap>(map: Map): Map {
-    if (this.#inForce.length === 0) return map;
-    const inner = this.#inForce.map(({ cidr }) => parseCidr(cidr));
+    const inner = [...this.inForce, ...this.#options.elsewhere()].map(parseCidr);
+    if (inner.length === 0) return map;
     const isOutside = (endpoint: string) => {
       const host = endpoint.slice(0, endpoint.lastIndexOf(":")).replace(/^\[|\]$/g, "");
       return isReachableAddress(host, inner);

@@ -13,6 +13,7 @@ import { ExitGuard } from "../../exit/use/guard.ts";
 import { readStandingConnections } from "../../exit/use/standing-connections.ts";
 import type { InterfaceIdentity } from "../../host/changes/host-change.ts";
 import type { HostChanges } from "../../host/changes/host-changes.ts";
+import type { Neighbours } from "../neighbours/neighbours.ts";
 import type { Settings } from "../network-state.ts";
 import type { Warnings } from "../warnings.ts";
 import { checkExit, type ExitCheckSources } from "./exit-check.ts";
@@ -27,6 +28,8 @@ export interface ExitUseOptions {
   /** By which this machine knows the network. */
   readonly network: string;
   readonly meshRanges: readonly string[];
+  /** Other networks of this machine. */
+  readonly neighbours: Pick<Neighbours, "all">;
 }
 
 export interface ExitUseDeps {
@@ -122,7 +125,7 @@ export class ExitUse implements AsyncDisposable {
     await this.#turn;
   }
 
-  /** Others may have taken something of the guard away, and bridges may have come. */
+  /** Others may have taken something of the guard away; bridges, or other networks of this machine, may have come. */
   networkChanged(): void {
     if (this.isAsked) this.#inTurn(() => this.#putIn());
   }
@@ -213,8 +216,14 @@ export class ExitUse implements AsyncDisposable {
   }
 
   #guard(): ExitGuard {
-    const { settings, network, meshRanges } = this.#options;
-    const options = { network, meshRanges, interfaceName: settings.interface, fwmark: settings.fwmark };
+    const { settings, network, meshRanges, neighbours } = this.#options;
+    const options = {
+      network,
+      meshRanges,
+      meshes: neighbours.all,
+      interfaceName: settings.interface,
+      fwmark: settings.fwmark,
+    };
     const hasIpv6 = existsSync("/proc/sys/net/ipv6");
     const { exitAllowLan: allowLan, advertiseRoutes: carried } = this.#settings;
     return new ExitGuard({ ...options, allowLan, carried, hasIpv6 }, this.#deps.changes);

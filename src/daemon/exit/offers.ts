@@ -40,7 +40,7 @@ type Announcement = Omit<OffersMessage, "type">;
 const NO_WAY = "this machine has no route there but its default one";
 
 /** What this machine would carry for its peers: to the internet as an exit, and to networks behind it. */
-export class Offers {
+export class Offers implements AsyncDisposable {
   readonly #deps: OffersDeps;
   readonly #addresses: readonly string[];
   readonly #ranges: readonly string[];
@@ -60,6 +60,7 @@ export class Offers {
   /** What of the host's stands in the way. */
   #problems: readonly string[] = [];
   #turn: Promise<void> = Promise.resolve();
+  #isClosed = false;
   #announce: (offers: Announcement) => void = () => undefined;
 
   private constructor({ settings, interfaceName, self, addresses, ranges }: OffersOptions, deps: OffersDeps) {
@@ -133,7 +134,7 @@ export class Offers {
   /** Somebody has changed this host's firewall: what is ours comes back, and what is in the way now is said. Never rejects. */
   firewallChanged(): Promise<void> {
     this.#turn = this.#turn.then(async () => {
-      if (this.#settled === undefined) return;
+      if (this.#settled === undefined || this.#isClosed) return;
       try {
         this.#problems = await this.#host.restore();
       } catch (failure) {
@@ -143,6 +144,12 @@ export class Offers {
       this.#warn();
     });
     return this.#turn;
+  }
+
+  /** Takes nothing back, and changes nothing any more: who takes all of it back would miss what came late. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true;
+    await this.#turn;
   }
 
   view(): ExitOffer {
@@ -194,6 +201,7 @@ export class Offers {
   /** One after the other, and the last one last. Never rejects: `#refusal` says what came of it. */
   #settle(): Promise<void> {
     this.#turn = this.#turn.then(async () => {
+      if (this.#isClosed) return;
       const wanted = this.#wanted;
       const { forwarded, spared } = forwardedNetworks(wanted, this.#ranges);
       try {

@@ -20,7 +20,7 @@ export interface GuardWord {
 export function besideExit(
   { destination, protocol, port }: PacketBeside,
   interfaceName: string,
-  { lan, ownBridges }: Pick<GuardOptions, "lan" | "ownBridges">,
+  { lan, meshes, ownBridges }: Pick<GuardOptions, "lan" | "meshes" | "ownBridges">,
 ): GuardWord {
   const isIn = (networks: readonly string[]) => narrowestAround(destination, networks) !== undefined;
   const stays = (detail: string): GuardWord => ({ passes: false, detail });
@@ -28,6 +28,9 @@ export function besideExit(
   const toInternet = "what is for the internet leaves by an exit, or not at all";
   if (isLocal && ownBridges.includes(interfaceName)) {
     return { passes: true, detail: "a bridge to this host's own containers" };
+  }
+  if (meshes.some((mesh) => mesh.interface === interfaceName && isIn(mesh.reach))) {
+    return { passes: true, detail: "reached through another mesh of this machine" };
   }
   if (lan === undefined) return stays(isLocal ? "the local network is cut off: see --exit-allow-lan" : toInternet);
   const onLink = lan.onLink.filter((each) => each.interfaceName === interfaceName).map(({ network }) => network);

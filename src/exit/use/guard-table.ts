@@ -14,6 +14,12 @@ export interface LocalReach {
   readonly carried: readonly string[];
 }
 
+export interface OtherMesh {
+  readonly interface: string;
+  /** `ADDRESS/BITS`. */
+  readonly reach: readonly string[];
+}
+
 export interface GuardOptions {
   /** By which people know the network. */
   readonly network: string;
@@ -25,6 +31,8 @@ export interface GuardOptions {
   readonly meshRanges: readonly string[];
   /** What stays within reach beside the tunnel (name servers there excepted); undefined: nothing. */
   readonly lan: LocalReach | undefined;
+  /** Other meshes of this host, where there is no exit: what is reached through them stays within reach. */
+  readonly meshes: readonly OtherMesh[];
   /** Bridges that lead to containers and virtual machines of this host, and nowhere else. */
   readonly ownBridges: readonly string[];
   /** TCP connections that came from outside before there was a guard. */
@@ -48,7 +56,7 @@ const LINK_ICMPV6 =
  * comes from a well-known port to one that is none is taken for an answer.
  */
 export function guardTable(options: GuardOptions): string {
-  const { network, interfaceName, fwmark, meshRanges, lan, ownBridges } = options;
+  const { network, interfaceName, fwmark, meshRanges, lan, meshes, ownBridges } = options;
   const mark = `0x${fwmark.toString(16)}`;
   const ours = `{ "lo", "${interfaceName}" }`;
   return `
@@ -60,6 +68,7 @@ ${standingSet("standing6", "ip6", options)}
 chain arriving {
   type filter hook prerouting priority mangle; policy accept;
   iifname ${ours} return
+${lines(meshes, (mesh) => `  iifname "${mesh.interface}" return`)}
   ip daddr . tcp dport . ip saddr . tcp sport @standing4 goto outside
   ip6 daddr . tcp dport . ip6 saddr . tcp sport @standing6 goto outside
   ct mark ${mark} goto outside
@@ -89,6 +98,7 @@ chain leaving {
   icmpv6 type { ${LINK_ICMPV6} } accept
   meta l4proto igmp ip daddr 224.0.0.0/4 accept
 ${lines(meshRanges, (range) => `  ${family(range)} daddr ${range} goto blocked`)}
+${lines(meshes, ({ interface: name, reach }) => lines(reach, (range) => `  oifname "${name}" ${family(range)} daddr ${range} accept`))}
 ${lines(ownBridges, (bridge) => `  oifname "${bridge}" jump local`)}
 ${lan === undefined ? "" : `  meta l4proto { tcp, udp } th dport { ${NAME_SERVER_PORTS.join(", ")} } goto blocked\n  jump lan`}
   goto blocked

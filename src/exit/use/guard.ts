@@ -128,8 +128,9 @@ export class ExitGuard {
   }
 
   /** What may leave beside the tunnel as the host is now. */
-  async reach(): Promise<Pick<GuardOptions, "lan" | "ownBridges">> {
-    return { ownBridges: await this.#ownBridges(), lan: await this.#localReach() };
+  async reach(): Promise<Pick<GuardOptions, "lan" | "meshes" | "ownBridges">> {
+    const { meshes } = this.#options;
+    return { meshes, ownBridges: await this.#ownBridges(), lan: await this.#localReach() };
   }
 
   get #families(): readonly Family[] {

@@ -1,7 +1,7 @@
-import { readFileSync } from "node:fs";
 import { isDeepStrictEqual } from "node:util";
 import { MeshError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
+import { currentBoot } from "../boot-id.ts";
 import { type CommandRunner, systemCommandRunner } from "../command.ts";
 import { FirewallRules } from "../firewall/firewall-rules.ts";
 import { HostFirewall } from "../firewall/host-firewall.ts";
@@ -174,9 +174,4 @@ export async function readHostChanges(journalFile: string): Promise<readonly Own
   const { pending } = await readJournal({ path: journalFile, stepSchema: ownedChangeSchema });
   const boot = currentBoot();
   return [...pending.values()].filter((step) => isOfBoot(step, boot));
-}
-
-/** The kernel's name for this boot. */
-function currentBoot(): string {
-  return readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim();
 }

@@ -29,8 +29,17 @@ export interface ResolverState {
   readonly reason: string;
 }
 
+/** What becomes of our names where another network of this machine has resolv.conf. */
+export interface OwnerWord {
+  /** Its name server passes questions for them on to ours. */
+  readonly isAsked: boolean;
+  readonly reason: string;
+}
+
 export interface HostResolverDeps {
   readonly changes: HostChanges;
+  /** Of the network of this name, which has resolv.conf: `gone` without giving it back, undefined where it is not known. */
+  readonly owner?: (network: string) => Promise<OwnerWord | "gone" | undefined>;
   readonly files?: ResolverFiles;
   readonly platform?: NodeJS.Platform;
   readonly nowMs?: () => number;
@@ -96,7 +105,10 @@ export class HostResolver {
   async look(): Promise<void> {
     const wish = this.#wish;
     if (wish === undefined || this.#state.manager === null || (await this.#isInForce())) return;
-    if (this.#putBacks.take(this.#nowMs())) {
+    // Nothing of ours was there that somebody could have taken away.
+    if (this.#current === undefined) {
+      await this.#putIn(wish);
+    } else if (this.#putBacks.take(this.#nowMs())) {
       await this.#putIn(wish);
     } else {
       const reason = `another program rewrites ${this.#files.resolvConf} all the time`;
@@ -157,7 +169,8 @@ export class HostResolver {
     const owner = before.is === "file" ? networkOfMarked(before.text) : undefined;
     if (owner !== undefined && owner !== this.#network) {
       const taken = `the mesh network ${owner} has ${path}: \`mesh --network ${owner} down\` or \`undo\` gives it back`;
-      return { state: { manager, inForce: false, reason: taken } };
+      const word = (await this.#deps.owner?.(owner)) ?? { isAsked: false, reason: taken };
+      if (word !== "gone") return { state: { manager, inForce: word.isAsked, reason: word.reason } };
     }
     if (owner !== undefined && before.is === "file") before = stateBeforeMarked(before.text);
     const link = before.is === "link" ? resolvedFrom(path, before.target) : undefined;

@@ -41,6 +41,7 @@ describe("12: a default route into the tunnel by policy, the main table's own su
         meshRanges: [],
         allowLan: false,
         carried: [],
+        meshes: [],
       };
       const guard = new ExitGuard({ ...options, hasIpv6: true }, changes);
       await guard.putIn([]);

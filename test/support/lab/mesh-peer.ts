@@ -20,17 +20,24 @@ export interface MeshPeerOptions {
   readonly wrapper?: readonly string[];
   /** State of its own below the host's scratch directory; another name for a second daemon on the host. */
   readonly home?: string;
+  /** By which the host knows the network, where it is not called `mesh`. */
+  readonly network?: string;
 }
+
+/** A daemon that has ended, by what it left. */
+type Stopped = Pick<MeshPeer, "host" | "home"> & { readonly network?: string | undefined };
 
 /** A real peer daemon on a lab host, running by the time `join` or `up` returns. */
 export class MeshPeer implements AsyncDisposable {
   readonly host: LabHost;
   readonly home: string;
+  readonly network: string;
   readonly process: LabProcess;
 
-  private constructor(host: LabHost, home: string, process: LabProcess) {
+  private constructor({ host, home, network = NETWORK }: Stopped, process: LabProcess) {
     this.host = host;
     this.home = home;
+    this.network = network;
     this.process = process;
   }
 
@@ -48,19 +55,20 @@ export class MeshPeer implements AsyncDisposable {
       name,
       ...(options.args ?? []),
     ];
-    return MeshPeer.#running(new MeshPeer(host, home, await startMesh(host, home, args, options.env, options.wrapper)));
+    const process = await startMesh(host, home, args, options.env, options.wrapper);
+    return MeshPeer.#running(new MeshPeer({ host, home, network: options.network }, process));
   }
 
   /** `mesh up` with the state that `peer` (ended by now) left. */
-  static async up(peer: Pick<MeshPeer, "host" | "home">, args: readonly string[] = []): Promise<MeshPeer> {
-    const process = await startMesh(peer.host, peer.home, ["up", ...args]);
-    return MeshPeer.#running(new MeshPeer(peer.host, peer.home, process));
+  static async up(peer: Stopped, args: readonly string[] = []): Promise<MeshPeer> {
+    const process = await startMesh(peer.host, peer.home, [...flagFor(peer), "up", ...args]);
+    return MeshPeer.#running(new MeshPeer(peer, process));
   }
 
   /** `mesh join` with the state that `peer` (ended by now) left. */
-  static async again(peer: Pick<MeshPeer, "host" | "home">, ...args: string[]): Promise<MeshPeer> {
+  static async again(peer: Stopped, ...args: string[]): Promise<MeshPeer> {
     const process = await startMesh(peer.host, peer.home, ["join", ...args]);
-    return MeshPeer.#running(new MeshPeer(peer.host, peer.home, process));
+    return MeshPeer.#running(new MeshPeer(peer, process));
   }
 
   static async #running(peer: MeshPeer): Promise<MeshPeer> {
@@ -81,7 +89,7 @@ export class MeshPeer implements AsyncDisposable {
 
   /** Its local API: a `mesh …`, which costs a hundred times as much, is for tests of what it says. */
   get local(): LocalClient {
-    return new LocalClient(resolveHome(this.home), NETWORK);
+    return new LocalClient(resolveHome(this.home), this.network);
   }
 
   /** What `mesh status --json` prints. */
@@ -91,7 +99,7 @@ export class MeshPeer implements AsyncDisposable {
 
   /** `mesh …` with this daemon, which must succeed. @returns what it printed */
   async mesh(...args: string[]): Promise<string> {
-    const { status, stdout, stderr } = await runMesh(this.host, this.home, ...args);
+    const { status, stdout, stderr } = await runMesh(this.host, this.home, ...flagFor(this), ...args);
     if (status === 0) return stdout;
     throw new Error(`${this.host.label}: \`mesh ${args.join(" ")}\` ended with ${status}\n${stderr}`);
   }
@@ -121,4 +129,8 @@ export class MeshPeer implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.process.kill();
   }
+}
+
+function flagFor({ network = NETWORK }: Stopped): string[] {
+  return network === NETWORK ? [] : ["--network", network];
 }

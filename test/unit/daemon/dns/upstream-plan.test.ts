@@ -1,4 +1,4 @@
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { planUpstreams, type UpstreamSources } from "../../../../src/daemon/dns/upstream-plan.ts";
 
 const plan = (fields: Partial<UpstreamSources>, dns: Partial<UpstreamSources["dns"]> = {}) =>
@@ -7,6 +7,8 @@ const plan = (fields: Partial<UpstreamSources>, dns: Partial<UpstreamSources["dn
     system: { servers: ["192.0.2.53"], source: "/etc/resolv.conf" },
     exit: undefined,
     own: ["10.86.0.1", "fd86::1", "127.0.0.99"],
+    domain: "mesh",
+    neighbours: [],
     ...fields,
   }).map(({ suffix, servers, reason, skipped }) => [suffix, servers.join(), reason, skipped.join()]);
 
@@ -42,4 +44,37 @@ it("nobody asks itself", () => {
   expect(plan({ system })).toEqual([
     [null, "127.0.0.53", "this host's own, of /etc/resolv.conf", "127.0.0.99,fd86::1"],
   ]);
+});
+
+describe("with other networks of this machine", () => {
+  const dns = { server: "127.0.0.77", domain: "work", zones: ["99.10.in-addr.arpa"] };
+  const work = { network: "work", exit: false, dns };
+  const ours = "this host's own, of /etc/resolv.conf";
+
+  it("names of theirs are asked of them, our own suffixes first", () => {
+    const because = "the network work, joined here too";
+    expect(plan({ neighbours: [work] }, { splits: SPLITS.slice(0, 1) })).toEqual([
+      ["corp.example", "192.0.2.1", "the network's for this suffix", ""],
+      ["work", "127.0.0.77", because, ""],
+      ["99.10.in-addr.arpa", "127.0.0.77", because, ""],
+      [null, "192.0.2.53", ours, ""],
+    ]);
+  });
+
+  it("one without a name server, or with names that are ours too, is asked nothing", () => {
+    const named = (domain: string) => ({ ...work, dns: { ...dns, domain, zones: [] } });
+    for (const neighbour of [{ ...work, dns: null }, named("mesh"), named("lab.mesh")]) {
+      expect(plan({ neighbours: [neighbour] })).toEqual([[null, "192.0.2.53", ours, ""]]);
+    }
+    expect(plan({ neighbours: [named("mesh.example")] })[0]?.[0]).toBe("mesh.example");
+  });
+
+  it("while one of them uses an exit, all that it is to hide is asked of it", () => {
+    expect(plan({ neighbours: [{ ...work, exit: true }] }).at(-1)).toEqual([
+      null,
+      "127.0.0.77",
+      "the network work, whose exit is used",
+      "",
+    ]);
+  });
 });

@@ -155,6 +155,22 @@ describe("a resolv.conf that nobody else decides over", () => {
     expect(parseResolvConf(conf()).servers).toEqual(["127.0.0.86"]);
   });
 
+  it.each([
+    ["asks us for our names", { isAsked: true, reason: "it asks us" }, true, "127.0.0.86"],
+    ["does not", { isAsked: false, reason: "the domain is the same" }, false, "127.0.0.86"],
+    ["is gone without giving it back", "gone" as const, true, "127.0.0.99"],
+  ])("of another network of ours which %s", async (_what, word, inForce, server) => {
+    await using changes = await open();
+    await resolverOf(changes, "work").use(WISH);
+    const owner = async () => word;
+    const resolver = new HostResolver("mesh", { changes, files: files(), platform: "linux", owner });
+    await resolver.use({ ...WISH, servers: ["127.0.0.99"] });
+    for (let look = 0; look < 20; look++) await resolver.look();
+    expect(resolver.state).toMatchObject({ inForce, ...(word === "gone" ? {} : { reason: word.reason }) });
+    expect(parseResolvConf(conf()).servers).toEqual([server]);
+    expect(await formerServers()).toEqual(["192.0.2.53", "2001:db8::53"]);
+  });
+
   it("of ours whose journal is lost is known all the same", async () => {
     {
       await using changes = await open();
