@@ -44,7 +44,8 @@ export interface PeerSettings {
 export async function resolvePeerSettings(flags: DaemonFlags, command: Command): Promise<PeerSettings> {
   const explicit = globalOptions(command);
   const file = findConfig("peer", flags.config);
-  const config: PeerConfig = file === undefined ? EMPTY_CONFIG : await loadPeerConfig(file);
+  const found: PeerConfig = file === undefined ? EMPTY_CONFIG : await loadPeerConfig(file);
+  const config = flags.config === undefined ? forNetwork(found, explicit.network) : found;
   if (flags.interface !== undefined && !interfaceNameSchema.safeParse(flags.interface).success) {
     throw new MeshError("bad-usage", `--interface: ${JSON.stringify(flags.interface)} cannot name an interface`, {
       hint: "Use letters, digits, _ . and -, at most 15.",
@@ -83,6 +84,12 @@ export async function resolvePeerSettings(flags: DaemonFlags, command: Command):
     metricsListen: flags.metricsListen === undefined ? config.metricsListen : parseMetricsListen(flags.metricsListen),
     detach: flags.detach ?? config.detach ?? false,
   };
+}
+
+/** A file that nobody named, and that is about another network, says nothing of this one. */
+export function forNetwork(config: PeerConfig, network: string | undefined): PeerConfig {
+  const isOfAnother = network !== undefined && config.network !== undefined && config.network !== network;
+  return isOfAnother ? { ...EMPTY_CONFIG, home: config.home } : config;
 }
 
 /** @throws MeshError `bad-usage` */

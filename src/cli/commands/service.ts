@@ -13,12 +13,15 @@ interface ServiceFlags {
 
 interface InstallFlags extends ServiceFlags {
   readonly root?: string;
+  readonly config?: string;
 }
 
 const MAX_LINES = 1_000_000;
 
 export function registerService(program: Command, exit: ExitHolder): void {
-  const service = program.command("service").description("run mesh as a service of systemd");
+  const service = program
+    .command("service")
+    .description("run mesh as a service of systemd; with --network, that network of this machine by a unit of its own");
   const add = (name: string, description: string) =>
     service
       .command(name)
@@ -27,12 +30,13 @@ export function registerService(program: Command, exit: ExitHolder): void {
       .option("--relay", "the relay (`mesh relay`), not the peer");
 
   add("install", "write its unit, and have it start with the machine; --home and --network are kept in it")
+    .option("--config <file>", "the configuration file that it reads")
     .option("--root <dir>", "for the system below this directory, which does not run")
     .action(async (flags: InstallFlags, command: Command) => {
       const options = globalOptions(command);
-      const { Systemd, SERVICES, unitFile } = await parts();
+      const { Systemd, unitFile, unitOf } = await parts();
       const kind = kindOf(flags);
-      const { unit } = SERVICES[kind];
+      const unit = unitOf(kind, options.network);
       const [, script = ""] = process.argv;
       const { realpathSync } = await import("node:fs");
       const { resolve } = await import("node:path");
@@ -40,20 +44,24 @@ export function registerService(program: Command, exit: ExitHolder): void {
         program: [process.execPath, realpathSync(script)],
         home: options.home === undefined ? undefined : resolve(options.home),
         network: kind === "peer" ? options.network : undefined,
+        config: flags.config === undefined ? undefined : resolve(flags.config),
       });
       const intent = `write /etc/systemd/system/${unit} and enable it`;
       const systemd = flags.root === undefined ? Systemd.here(intent) : new Systemd(resolve(flags.root));
       await systemd.install(unit, text);
       const file = systemd.fileOf(unit);
       if (options.json) printJson({ unit, file });
-      else printLine(`${file} is there, and starts with the machine; now: mesh service start${flagOf(kind)}`);
+      else
+        printLine(
+          `${file} is there, and starts with the machine; now: mesh service start${flagsOf(kind, options.network)}`,
+        );
     });
 
   add("uninstall", "stop it and remove its unit; state and settings stay")
     .option("--root <dir>", "for the system below this directory, which does not run")
     .action(async (flags: InstallFlags, command: Command) => {
-      const { Systemd, SERVICES } = await parts();
-      const { unit } = SERVICES[kindOf(flags)];
+      const { Systemd, unitOf } = await parts();
+      const unit = unitOf(kindOf(flags), globalOptions(command).network);
       const { resolve } = await import("node:path");
       const systemd =
         flags.root === undefined ? Systemd.here(`stop and remove ${unit}`) : new Systemd(resolve(flags.root));
@@ -73,8 +81,8 @@ export function registerService(program: Command, exit: ExitHolder): void {
     ],
   ] as const) {
     add(verb, description).action(async (flags: ServiceFlags, command: Command) => {
-      const { Systemd, SERVICES } = await parts();
-      const { unit } = SERVICES[kindOf(flags)];
+      const { Systemd, unitOf } = await parts();
+      const unit = unitOf(kindOf(flags), globalOptions(command).network);
       const systemd = Systemd.here(`${verb} ${unit}`);
       systemd.requireInstalled(unit);
       await systemd.systemctl(verb, unit);
@@ -85,8 +93,8 @@ export function registerService(program: Command, exit: ExitHolder): void {
 
   add("status", "whether it is installed, starts with the machine, and runs; exits with 3 when it does not run").action(
     async (flags: ServiceFlags, command: Command) => {
-      const { Systemd, SERVICES } = await parts();
-      const { unit } = SERVICES[kindOf(flags)];
+      const { Systemd, unitOf } = await parts();
+      const unit = unitOf(kindOf(flags), globalOptions(command).network);
       const status = await Systemd.here(`show the state of ${unit}`).status(unit);
       if (status.active !== "active") exit.status = ExitStatus.noDaemon;
       if (globalOptions(command).json) return printJson(status);
@@ -99,9 +107,9 @@ export function registerService(program: Command, exit: ExitHolder): void {
   add("logs", "what it logged, of journald")
     .option("-f, --follow", "and what it logs from now on")
     .option("-n, --lines <count>", "how many lines", integerOption("--lines", 0, MAX_LINES), 100)
-    .action(async (flags: ServiceFlags & { follow?: boolean; lines: number }) => {
-      const { Systemd, SERVICES } = await parts();
-      const { unit } = SERVICES[kindOf(flags)];
+    .action(async (flags: ServiceFlags & { follow?: boolean; lines: number }, command: Command) => {
+      const { Systemd, unitOf } = await parts();
+      const unit = unitOf(kindOf(flags), globalOptions(command).network);
       Systemd.here(`show what journald has of ${unit}`);
       const { spawnSync } = await import("node:child_process");
       const follow = flags.follow === true ? ["--follow"] : [];
@@ -113,11 +121,11 @@ export function registerService(program: Command, exit: ExitHolder): void {
 }
 
 async function parts() {
-  const [{ Systemd }, { SERVICES, unitFile }] = await Promise.all([
+  const [{ Systemd }, { unitFile, unitOf }] = await Promise.all([
     import("../service/systemd.ts"),
     import("../service/unit-file.ts"),
   ]);
-  return { Systemd, SERVICES, unitFile };
+  return { Systemd, unitFile, unitOf };
 }
 
 /** @throws MeshError `bad-usage` */
@@ -126,6 +134,7 @@ function kindOf({ server, relay }: ServiceFlags): ConfigKind {
   return server === true ? "server" : relay === true ? "relay" : "peer";
 }
 
-function flagOf(kind: ConfigKind): string {
-  return kind === "peer" ? "" : ` --${kind}`;
+function flagsOf(kind: ConfigKind, network: string | undefined): string {
+  if (kind !== "peer") return ` --${kind}`;
+  return network === undefined ? "" : ` --network ${network}`;
 }

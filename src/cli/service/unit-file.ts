@@ -1,5 +1,8 @@
 import { readFile } from "node:fs/promises";
+import { nameSchema } from "../../api/primitives.ts";
+import { MeshError } from "../../base/errors.ts";
 import { PACKAGE_ROOT } from "../../base/package-root.ts";
+import { quote as quoted } from "../../base/quote.ts";
 import type { ConfigKind } from "../config-search.ts";
 
 /** The service's names: of its unit, and of what it runs. */
@@ -8,6 +11,16 @@ export const SERVICES = {
   server: { unit: "mesh-server.service", command: "serve" },
   relay: { unit: "mesh-relay.service", command: "relay" },
 } as const satisfies Record<ConfigKind, { readonly unit: string; readonly command: string }>;
+
+/** A network of a peer that is named has a unit to itself, as an instance of the peer's. @throws MeshError `bad-name` */
+export function unitOf(kind: ConfigKind, network: string | undefined): string {
+  const { unit } = SERVICES[kind];
+  if (kind !== "peer" || network === undefined) return unit;
+  if (!nameSchema.safeParse(network).success) {
+    throw new MeshError("bad-name", `${quoted(network)} cannot be the name of a network`);
+  }
+  return unit.replace(".service", `@${network}.service`);
+}
 
 /** First line of a unit that we may replace or remove. */
 export const UNIT_MARK = "# Made by `mesh service install`, which replaces it; changes belong into `systemctl edit`.";
@@ -22,6 +35,8 @@ export interface UnitOptions {
   readonly home: string | undefined;
   /** `--network` of a peer. */
   readonly network: string | undefined;
+  /** `--config`: an absolute path. */
+  readonly config: string | undefined;
 }
 
 /** The unit of `configs/systemd`, for the program where it is. */
@@ -32,13 +47,14 @@ export async function unitFile(kind: ConfigKind, options: UnitOptions): Promise<
     ...(options.home === undefined ? [] : ["--home", options.home]),
     ...(options.network === undefined ? [] : ["--network", options.network]),
   ];
-  const line = [...options.program, ...flags, command].map(quote).join(" ");
+  const config = options.config === undefined ? [] : ["--config", options.config];
+  const line = [...options.program, ...flags, command, ...config].map(quote).join(" ");
   let text = template.replace(/^ExecStart=.*$/m, () => `ExecStart=${line}`);
   if (options.home !== undefined) {
     const home = quote(options.home);
     text = text.replace(/^StateDirectory=.*\n/m, (found) => `${found}ReadWritePaths=${home}\n`);
   }
-  const paths = [...options.program, options.home ?? ""];
+  const paths = [...options.program, options.home ?? "", options.config ?? ""];
   // Started all the same, from where a person has it: read-only, but for the home given.
   if (paths.some((path) => HOMES.test(path))) text = text.replace(/^ProtectHome=yes$/m, "ProtectHome=read-only");
   return `${UNIT_MARK}\n${text}`;

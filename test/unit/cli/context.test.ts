@@ -2,8 +2,10 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { peerConfigSchema } from "../../../src/api/peer-config.ts";
 import { renderContext, renderContexts } from "../../../src/cli/context-view.ts";
 import { currentOf, listContexts, requireContext, showContext } from "../../../src/cli/contexts.ts";
+import { forNetwork } from "../../../src/cli/peer-options.ts";
 import { makeCurrent } from "../../../src/daemon/current-network.ts";
 import { type Home, resolveHome } from "../../../src/daemon/home.ts";
 import { leaveState } from "../../support/joined-network.ts";
@@ -49,6 +51,12 @@ describe("mesh context, where no daemon runs", () => {
       directory: join(directory, "networks", "work"),
     });
     expect(renderContext(details)).toMatch(/^interface {5}mesh1$/m);
+  });
+
+  it("a configuration file that is about another network is passed over, but for where the state is", () => {
+    const config = peerConfigSchema.parse({ home: directory, network: "work", mtu: 1300 });
+    for (const network of [undefined, "work"]) expect(forNetwork(config, network)).toBe(config);
+    expect(forNetwork(config, "home")).toMatchObject({ home: directory, network: undefined, mtu: undefined });
   });
 
   it.each([

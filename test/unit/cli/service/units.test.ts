@@ -1,14 +1,23 @@
-import { existsSync, lstatSync, mkdtempSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  lstatSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { run } from "../../../../scripts/lib/process.mjs";
 import { Systemd } from "../../../../src/cli/service/systemd.ts";
-import { SERVICES, UNIT_MARK, unitFile } from "../../../../src/cli/service/unit-file.ts";
+import { SERVICES, UNIT_MARK, unitFile, unitOf } from "../../../../src/cli/service/unit-file.ts";
 
 const kinds = ["peer", "server", "relay"] as const;
 const program = [process.execPath, import.meta.filename];
-const plain = { program, home: undefined, network: undefined };
+const plain = { program, home: undefined, network: undefined, config: undefined };
 
 let directory: string;
 beforeEach(() => {
@@ -40,7 +49,7 @@ describe("the units (systemd.exec(5), systemd.service(5))", () => {
   });
 
   it("run this program, with its home and network", async () => {
-    const odd = { program: ["/opt/no de/node", "/opt/$x%/main.js"], home: "/srv/mesh", network: "work" };
+    const odd = { ...plain, program: ["/opt/no de/node", "/opt/$x%/main.js"], home: "/srv/mesh", network: "work" };
     const text = await unitFile("peer", odd);
     expect(text).toContain('\nExecStart="/opt/no de/node" /opt/$$x%%/main.js --home /srv/mesh --network work up\n');
     expect(text).toContain("\nReadWritePaths=/srv/mesh\n");
@@ -48,6 +57,26 @@ describe("the units (systemd.exec(5), systemd.service(5))", () => {
     expect(await unitFile("server", plain)).toContain(`\nExecStart=${program.join(" ")} serve\n`);
     expect(await unitFile("relay", plain)).toContain(`\nExecStart=${program.join(" ")} relay\n`);
     expect(await unitFile("peer", { ...plain, home: "/root/mesh" })).toContain("\nProtectHome=read-only\n");
+    expect(await unitFile("peer", { ...plain, config: "/etc/mesh/work.yaml" })).toContain(
+      " up --config /etc/mesh/work.yaml\n",
+    );
+  });
+
+  it("of networks that are named stand beside each other", async () => {
+    expect([unitOf("peer", undefined), unitOf("peer", "work"), unitOf("server", "work")]).toEqual([
+      "mesh.service",
+      "mesh@work.service",
+      "mesh-server.service",
+    ]);
+    expect(() => unitOf("peer", "../x")).toThrow(expect.objectContaining({ code: "bad-name" }));
+    const text = await unitFile("peer", { ...plain, network: "work" });
+    const { status, stderr } = await analyze(unitOf("peer", "work"), text, "verify");
+    expect([status, stderr]).toEqual([0, ""]);
+    const systemd = new Systemd(directory);
+    for (const network of ["work", "home"]) await systemd.install(unitOf("peer", network), text);
+    await systemd.uninstall("mesh@home.service");
+    const wanted = join(directory, "etc/systemd/system/multi-user.target.wants");
+    expect(readdirSync(wanted)).toEqual(["mesh@work.service"]);
   });
 });
 
