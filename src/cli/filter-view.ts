@@ -32,8 +32,12 @@ export function renderNetworkFilter(rules: readonly NetworkFilterEntry[]): strin
 
 type Entry = FilterEntry | NetworkFilterEntry;
 
+/** A rule of the network that holds in one direction here changes something, whatever is noted of the other. */
 function notesOf(rules: readonly Entry[]): string[] {
-  const notes = rules.flatMap(({ id, note }) => (note === null ? [] : [`${id} changes nothing: ${note}`]));
+  const inForce = new Set(rules.filter(({ note }) => note === null).map(({ id }) => id));
+  const notes = rules
+    .filter(({ id }) => !inForce.has(id))
+    .map(({ id, note }) => `${id} changes nothing: ${note}`);
   return notes.length === 0 ? [] : [notes.join("\n")];
 }
 

@@ -26,13 +26,13 @@ export class PingTracker {
   }
 
   /** @throws MeshError `timeout`, or what `abort` is called with */
-  ping(peer: number, name: string, timeoutMs: number): Promise<PingReply> {
+  ping(peer: number, timeoutMs: number): Promise<PingReply> {
     this.#lastSequence = (this.#lastSequence + 1) >>> 0;
     const sequence = this.#lastSequence;
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         this.#outstanding.delete(sequence);
-        reject(new MeshError("timeout", `no answer from ${name} within ${timeoutMs} ms`));
+        reject(new MeshError("timeout", `no answer within ${timeoutMs} ms`));
       }, timeoutMs);
       this.#outstanding.set(sequence, { peer, sequence, resolve, reject, timer });
       this.#post([this.#command(peer, sequence)]);

@@ -250,7 +250,7 @@ export class Tunnel implements AsyncDisposable {
     if (this.#failure !== undefined) throw this.#failure;
     const peer = this.#peers.get(publicKey);
     if (peer === undefined) throw new MeshError("not-found", `${publicKey} is no peer of this interface`);
-    return this.#pings.ping(peer.id, publicKey, options.timeoutMs);
+    return this.#pings.ping(peer.id, options.timeoutMs);
   }
 
   /** The machine slept: the other ends may have forgotten our sessions, which are made anew. */

@@ -5,7 +5,7 @@ const UNSTABLE: readonly (readonly [RegExp, string])[] = [
   [/[A-Za-z0-9+/]{43}=/g, "KEY"],
   // The network's own /48 is made at random.
   [/\bfd[0-9a-f]{2}:[0-9a-f]{1,4}:[0-9a-f]{1,4}(?=:)/g, "ULA"],
-  [/\b(?=[0-9a-f]*\d)(?=[0-9a-f]*[a-f])[0-9a-f]{8,64}\b/g, "ID"],
+  [/\b(?:[0-9a-f]{8}|[0-9a-f]{32})\b/g, "ID"],
   [/\b\d+(\.\d+)? (ns|µs|ms|s|min|h|B|KiB|MiB|GiB)\b/g, "N $2"],
 ];
 
