@@ -67,7 +67,17 @@ const BESIDE = [
 ];
 
 /** Of those, the longest, longest first: begun last, one of them would run on when all others are done. */
-const LONGEST = ["installation", "daemon-life", "exit-leaks", "serve-join", "exit-offer", "join", "filter", "explain"];
+const LONGEST = [
+  "guides",
+  "installation",
+  "daemon-life",
+  "exit-leaks",
+  "serve-join",
+  "exit-offer",
+  "join",
+  "filter",
+  "explain",
+];
 
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {

@@ -57,6 +57,7 @@ export class GuideWorld implements AsyncDisposable {
   /** What happens in the guides that no command on a page does. */
   readonly stage: Stage = {
     "Ctrl-C at server": () => this.machines.interrupt("server"),
+    "Ctrl-C at db": () => this.machines.interrupt("db"),
     "Ctrl-C at gate": () => this.machines.interrupt("gate"),
     "server's disk is lost": () => rm(`${this.hosts.server.scratchDirectory}/mesh`, { recursive: true }),
     "bob's daemon is killed": () => this.#killDaemon(this.hosts.bob),

@@ -6,5 +6,7 @@ export const GUIDES = [
   "exit-nodes",
   "strict-firewalls",
   "running-the-coordinator",
+  "several-networks",
   "troubleshooting",
+  "security-model",
 ] as const;
