@@ -25,6 +25,7 @@ const TOOLS = [
   { command: "sshd", package: "openssh-server", for: ["test"] },
   { command: "turnutils_stunclient", package: "coturn", service: "coturn.service", for: ["test"] },
   { command: "miniupnpd", package: "miniupnpd-nftables", for: ["test"] },
+  { command: "openssl", package: "openssl", for: ["test"] },
   { command: "nginx", package: "nginx", service: "nginx.service", for: ["test"] },
   { command: "dnsmasq", package: "dnsmasq-base", for: ["test"] },
   { command: "dig", package: "bind9-dnsutils", for: ["test", "bench"] },

@@ -14,6 +14,7 @@ const PACKAGES = [
   ...["iptables", "libxtables12", "libip4tc2", "libip6tc2", "libnetfilter-conntrack3", "libnfnetlink0"],
   ...["ufw", "firewalld", "python3-firewall", "python3-nftables"],
   "prometheus",
+  "caddy",
   ...["python3-dbus", "python3-gi", "gir1.2-glib-2.0", "libgirepository-1.0-1"],
 ];
 

@@ -1,5 +1,5 @@
 import { cpSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { meshEntryPoint } from "../../../scripts/lib/project.mjs";
 import { eventually } from "../lab/eventually.ts";
 import type { LabHost } from "../lab/lab-host.ts";
@@ -8,10 +8,10 @@ import type { CommandStep, GuideStep } from "./guide.ts";
 import { isShownTruly } from "./shown-output.ts";
 
 /** What stays in the foreground, in a terminal that the reader leaves open, unless its exit status is shown. */
-const STAYS = /^mesh (serve|relay --|(join|up)(?!.*--detach))|^nginx/;
+const STAYS = /^mesh (serve|relay --|(join|up)(?!.*--detach))|^nginx|^caddy run/;
 /** What only looks may be typed again while it does not say yet what the page has. */
 const LOOKS =
-  /^(mesh (status|peers|ping|paths|netcheck|explain|whois|dns (query|status)|exit (list|check)|filter (list|test)|routes|metrics|logs|peer list|cidr list)|curl|dig|ping|ip|nft|wg|ls|cat) ?/;
+  /^(mesh (status|peers|ping|paths|netcheck|explain|dns (query|status)|exit (list|check)|filter (list|test)|routes|metrics|logs|peer list|cidr list)|curl|dig|ping|ip|nft|wg|ls|cat) ?/;
 const TOKEN = /mesh1_[A-Za-z0-9_-]+/g;
 
 export type Stage = Readonly<Record<string, () => Promise<unknown>>>;
@@ -27,7 +27,7 @@ export class GuideMachines {
     const lines = Object.entries(names).map(([name, address]) => `${address} ${name}\n`);
     for (const [name, host] of Object.entries(hosts)) {
       const { scratchDirectory: scratch } = host;
-      for (const directory of ["bin", "user", "etc/mesh"]) mkdirSync(join(scratch, directory));
+      for (const directory of ["bin", "user"]) mkdirSync(join(scratch, directory));
       symlinkSync(meshEntryPoint, join(scratch, "bin/mesh"));
       rmSync(join(scratch, "etc/hosts"));
       writeFileSync(join(scratch, "etc/hosts"), `127.0.0.1 localhost\n${lines.join("")}`);
@@ -39,11 +39,8 @@ export class GuideMachines {
   async follow(steps: readonly GuideStep[], stage: Stage = {}): Promise<void> {
     for (const step of steps) {
       if (step.kind === "command") await this.#type(step);
-      else if (step.kind === "file") {
-        const path = this.#path(step.machine, step.path);
-        mkdirSync(dirname(path), { recursive: true });
-        writeFileSync(path, step.text);
-      } else if (step.kind === "copy") cpSync(this.#path(step.machine, step.path), this.#path(step.to, step.path));
+      else if (step.kind === "file") writeFileSync(this.#path(step.machine, step.path), step.text);
+      else if (step.kind === "copy") cpSync(this.#path(step.machine, step.path), this.#path(step.to, step.path));
       else {
         const act = stage[step.what];
         if (act === undefined) throw new Error(`line ${step.line}: nobody knows how to stage "${step.what}"`);
@@ -55,7 +52,7 @@ export class GuideMachines {
   async #type(step: CommandStep): Promise<void> {
     const { line, machine, command, exitStatus, shown } = step;
     const title = `line ${line}: ${machine}# ${command}`;
-    if (step.isInterrupted || (STAYS.test(command) && exitStatus === 0)) return this.#stay(step, title);
+    if (STAYS.test(command) && exitStatus === 0) return this.#stay(step, title);
     const { host } = this.#machine(machine);
     const attempt = async () => {
       const [program, args] = this.#shell(machine, command);
@@ -70,36 +67,34 @@ export class GuideMachines {
     await (LOOKS.test(command) ? eventually(title, attempt, { timeoutMs: 20_000, intervalMs: 200 }) : attempt());
   }
 
-  /** In a terminal of its own, until it says what the page has. What ran in the last one before has ended by now, or is to. */
-  async #stay({ machine, command, shown, isInterrupted }: CommandStep, title: string): Promise<void> {
+  /** In a terminal of its own, until it says what the page has. */
+  async #stay({ machine, command, shown }: CommandStep, title: string): Promise<void> {
     const { host, foreground } = this.#machine(machine);
-    const process = await host.start(...this.#shell(machine, command, true));
-    foreground.push(process);
+    const started = await host.start(...this.#shell(machine, `exec ${command}`));
+    const printed = () => `${started.stdout}${started.stderr}`;
+    foreground.push(started);
     await eventually(
       title,
       () => {
-        const printed = `${process.stdout}${process.stderr}`;
-        if (isShownTruly([...shown, "…"], printed)) return true;
-        if (!process.isRunning) throw new Error(`it ended, and said\n${printed}`);
-        throw new Error(`it says\n${printed}`);
+        if (isShownTruly([...shown, "…"], printed())) return true;
+        throw new Error(`it ${started.isRunning ? "says" : "ended, and said"}\n${printed()}`);
       },
       { timeoutMs: 20_000 },
     );
-    this.#token = `${process.stdout}${process.stderr}`.match(TOKEN)?.at(-1) ?? this.#token;
-    if (isInterrupted) await process.stop("SIGINT");
+    this.#token = printed().match(TOKEN)?.at(-1) ?? this.#token;
   }
 
   /** Ctrl-C in every terminal of this machine in which something runs in the foreground. */
   async interrupt(machine: string): Promise<void> {
-    for (const process of this.#machine(machine).foreground.splice(0)) await process.stop("SIGINT");
+    for (const started of this.#machine(machine).foreground.splice(0)) await started.stop("SIGINT");
   }
 
-  #shell(machine: string, command: string, isOne = false): [string, string[]] {
+  /** Each shell has a UTS namespace of its own, in which the machine has its name. */
+  #shell(machine: string, command: string): [string, string[]] {
     const { scratchDirectory: scratch } = this.#machine(machine).host;
     const variables = [`PATH=${scratch}/bin:${process.env.PATH}`, `MESH_HOME=${scratch}/mesh`, `HOME=${scratch}/user`];
-    // A name that one shell gives the machine is the machine's for good: its UTS namespace is the lab's own each time.
-    const enter = `echo ${machine} > /proc/sys/kernel/hostname && cd '${scratch}/user' && ${isOne ? "exec " : ""}${command.replace(/mesh1_…/, this.#token)}`;
-    return ["unshare", ["--uts", "env", ...variables, "sh", "-c", enter]];
+    const enter = `echo ${machine} > /proc/sys/kernel/hostname && cd '${scratch}/user' && `;
+    return ["unshare", ["--uts", "env", ...variables, "sh", "-c", enter + command.replace("mesh1_…", this.#token)]];
   }
 
   #machine(name: string) {
@@ -108,9 +103,8 @@ export class GuideMachines {
     return machine;
   }
 
-  /** Relative to where its user is; `/etc` is the machine's own. */
+  /** @param path relative to where its user is */
   #path(machine: string, path: string): string {
-    const { scratchDirectory: scratch } = this.#machine(machine).host;
-    return path.startsWith("/etc/") ? join(scratch, path) : join(scratch, "user", path);
+    return join(this.#machine(machine).host.scratchDirectory, "user", path);
   }
 }

@@ -1,5 +1,8 @@
+import { symlinkSync } from "node:fs";
 import { readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { unpackedPackage } from "../../../scripts/lib/unpacked-packages.mjs";
 import { eventually } from "../lab/eventually.ts";
 import { Lab } from "../lab/lab.ts";
 import type { LabHost } from "../lab/lab-host.ts";
@@ -42,6 +45,7 @@ export class GuideWorld implements AsyncDisposable {
     this.lab = lab;
     this.hosts = hosts;
     this.machines = new GuideMachines(hosts, NAMES);
+    symlinkSync(join(unpackedPackage("caddy"), "usr/bin/caddy"), join(hosts.gate.scratchDirectory, "bin/caddy"));
   }
 
   static async open(): Promise<GuideWorld> {

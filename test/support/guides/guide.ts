@@ -7,12 +7,11 @@
  *     ```
  *
  * A prompt names the machine, and what follows up to the next prompt is what the command prints; nothing says nothing about
- * it. `…` stands for any text, on a line of its own for any lines; `^C` ends what runs in the foreground. `# exit status 5`
- * behind a command is part of the test, other comments are the shell's to leave out. Comments of the page speak to the test
- * alone:
+ * it. `…` stands for any text, on a line of its own for any lines. `# exit status 5` behind a command is part of the test,
+ * other comments are the shell's to leave out. Comments of the page speak to the test alone:
  *
- *     <!-- file server:server.yaml -->      the next block is what this file says
- *     <!-- copy server:bob.toml bob -->     a file is carried to another machine
+ *     <!-- file server:server.yaml -->          the next block is what this file says
+ *     <!-- copy server:bob.toml bob -->         a file is carried to another machine
  *     <!-- stage: bob's network drops UDP -->   something happens that no command on the page does
  */
 export type GuideStep = CommandStep | FileStep | CopyStep | StageStep;
@@ -25,7 +24,6 @@ export interface CommandStep {
   readonly command: string;
   readonly exitStatus: number;
   readonly shown: readonly string[];
-  readonly isInterrupted: boolean;
 }
 interface FileStep {
   readonly kind: "file";
@@ -50,7 +48,6 @@ interface StageStep {
 const FENCE = /^```(\S*)$/;
 const PROMPT = /^([a-z][a-z0-9-]*)[#$] (.+)$/;
 const EXIT_STATUS = /\s+# exit status (\d+)$/;
-const INTERRUPT = "^C";
 /** Blocks that nobody types. */
 const PICTURES = ["text", "mermaid", "json", "yaml", "toml", "nginx"];
 
@@ -91,9 +88,8 @@ function commandsIn(block: readonly string[], firstLine: number): CommandStep[] 
       const exitStatus = Number(EXIT_STATUS.exec(typed)?.[1] ?? 0);
       const command = typed.replace(EXIT_STATUS, "");
       const step = { kind: "command", line: firstLine + i, machine, command, exitStatus } as const;
-      steps.push({ ...step, shown: [], isInterrupted: false });
+      steps.push({ ...step, shown: [] });
     } else if (last === undefined) throw new Error(`line ${firstLine + i}: no prompt before ${text}`);
-    else if (text === INTERRUPT) steps.splice(-1, 1, { ...last, isInterrupted: true });
     else last.shown.push(text);
   }
   return steps;

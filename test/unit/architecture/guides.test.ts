@@ -38,14 +38,13 @@ describe("docs/README.md", () => {
 describe("what a guide has a test do", () => {
   const page = [
     "# Title",
-    "<!-- file server:/etc/mesh/server.yaml -->",
+    "<!-- file server:server.yaml -->",
     "```yaml",
     "name: mesh",
     "```",
     "```console",
     "server# mesh serve   # the first time",
     "ready https://…",
-    "^C",
     "server# mesh status   # exit status 3",
     "```",
     "<!-- copy server:bob.toml bob -->",
@@ -53,19 +52,18 @@ describe("what a guide has a test do", () => {
   ];
 
   it("stands on the page", () => {
-    const command = { kind: "command", machine: "server", exitStatus: 0, shown: [], isInterrupted: false };
+    const command = { kind: "command", machine: "server", exitStatus: 0, shown: [] };
     expect(parseGuide(page.join("\n"))).toEqual([
-      { kind: "file", line: 3, machine: "server", path: "/etc/mesh/server.yaml", text: "name: mesh\n" },
+      { kind: "file", line: 3, machine: "server", path: "server.yaml", text: "name: mesh\n" },
       {
         ...command,
         line: 7,
         command: "mesh serve   # the first time",
         shown: ["ready https://…"],
-        isInterrupted: true,
       },
-      { ...command, line: 10, command: "mesh status", exitStatus: 3 },
-      { kind: "copy", line: 12, machine: "server", path: "bob.toml", to: "bob" },
-      { kind: "stage", line: 13, what: "bob moves" },
+      { ...command, line: 9, command: "mesh status", exitStatus: 3 },
+      { kind: "copy", line: 11, machine: "server", path: "bob.toml", to: "bob" },
+      { kind: "stage", line: 12, what: "bob moves" },
     ]);
   });
 
