@@ -35,9 +35,7 @@ type Entry = FilterEntry | NetworkFilterEntry;
 /** A rule of the network that holds in one direction here changes something, whatever is noted of the other. */
 function notesOf(rules: readonly Entry[]): string[] {
   const inForce = new Set(rules.filter(({ note }) => note === null).map(({ id }) => id));
-  const notes = rules
-    .filter(({ id }) => !inForce.has(id))
-    .map(({ id, note }) => `${id} changes nothing: ${note}`);
+  const notes = rules.filter(({ id }) => !inForce.has(id)).map(({ id, note }) => `${id} changes nothing: ${note}`);
   return notes.length === 0 ? [] : [notes.join("\n")];
 }
 

@@ -40,7 +40,10 @@ describe("pings", () => {
 
   it("time out, deaf to replies of others and of an earlier process", async () => {
     const ping = pings.ping(3, 1000);
-    const failure = expect(ping).rejects.toMatchObject({ code: "timeout", message: expect.stringContaining("1000 ms") });
+    const failure = expect(ping).rejects.toMatchObject({
+      code: "timeout",
+      message: expect.stringContaining("1000 ms"),
+    });
     for (const stranger of [reply(4, 1), reply(3, 9), reply(3, 1, 78)]) pings.receive(stranger);
     await vi.advanceTimersByTimeAsync(1000);
     await failure;
