@@ -60,6 +60,7 @@ const BESIDE = [
   "test/lab/reverse-proxy.test.ts",
   "test/lab/serve-join.test.ts",
   "test/lab/ssh-*.test.ts",
+  "test/lab/state-kill.test.ts",
   "test/lab/stun.test.ts",
   "test/lab/wireguard-cookies.test.ts",
   "test/lab/wireguard-interop.test.ts",

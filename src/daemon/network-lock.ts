@@ -1,7 +1,23 @@
+import { dirname } from "node:path";
+import { sweepTemporaries } from "../host/atomic-file.ts";
 import { FileLock } from "../host/file-lock.ts";
 import type { NetworkPaths } from "./home.ts";
 
-/** One daemon per (home, network). @throws MeshError `already-running`, `not-permitted` */
-export function lockNetwork(paths: NetworkPaths): Promise<FileLock> {
-  return FileLock.acquire(paths.lockFile, `a daemon for the network ${paths.network}`);
+/** Of files that all networks of a home share, another process may be writing one. */
+const IDLE_MS = 60_000;
+
+/**
+ * One daemon per (home, network). What a killed one was writing is swept away.
+ * @throws MeshError `already-running`, `not-permitted`
+ */
+export async function lockNetwork(paths: NetworkPaths): Promise<FileLock> {
+  const lock = await FileLock.acquire(paths.lockFile, `a daemon for the network ${paths.network}`);
+  try {
+    await sweepTemporaries(paths.directory, { idleMs: 0 });
+    await sweepTemporaries(dirname(dirname(paths.directory)), { idleMs: IDLE_MS });
+    return lock;
+  } catch (failure) {
+    await lock[Symbol.asyncDispose]();
+    throw failure;
+  }
 }

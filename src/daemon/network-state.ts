@@ -131,6 +131,8 @@ const preferencesSchema = z.strictObject({
 const exitTrialSchema = z.strictObject({
   version: z.literal(1),
   until: instantSchema,
+  /** What is on trial: where other exits are set, a command has ended it, and was killed before it could say so here. */
+  of: z.array(exitNodesSchema).optional(),
   before: settingsSchema.pick({ exitNodes: true, exitAllowLan: true }),
 });
 export type ExitTrial = z.output<typeof exitTrialSchema>;

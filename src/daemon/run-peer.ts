@@ -97,9 +97,9 @@ async function startPeer(plan: PeerPlan, deps: RunPeerDeps, resources: DisposeSt
   const { keys, enrolment } = await membershipOf(plan, paths.directory, existing, { others, settings }, deps);
   await state.enrolment.write(enrolment);
   requireOtherExits(settings, enrolment.self.name);
+  await state.settings.write(settings);
   // What a person or a file says now is no trial.
   if (isDeepStrictEqual(plan.exitNodes, settings.exitNodes)) await state.exitTrial.remove();
-  await state.settings.write(settings);
   if (plan.mode === "join") await makeCurrent(plan.home, network);
   else await showCurrent(plan.home);
 

@@ -1,6 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { open, rename, unlink } from "node:fs/promises";
-import { dirname } from "node:path";
+import { open, readdir, rename, rm, stat, unlink } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { errnoOf } from "../base/errors.ts";
+
+const TEMPORARY = /\.tmp-[0-9a-f]{12}$/;
 
 /**
  * Writes `data` so that after a crash `path` holds either all of it or what was there before: temporary file, fsync,
@@ -27,6 +30,21 @@ export async function writeFileAtomic(
     throw failure;
   }
   await syncDirectory(dirname(path));
+}
+
+/**
+ * Removes what writers that were killed left of their temporary files.
+ * @param idleMs nobody has written there for this long: 0 where no other process writes in that directory
+ */
+export async function sweepTemporaries(directory: string, { idleMs }: { readonly idleMs: number }): Promise<void> {
+  for (const name of (await readdir(directory)).filter((one) => TEMPORARY.test(one))) {
+    const path = join(directory, name);
+    try {
+      if (Date.now() - (await stat(path)).mtimeMs >= idleMs) await rm(path, { force: true });
+    } catch (failure) {
+      if (errnoOf(failure) !== "ENOENT") throw failure;
+    }
+  }
 }
 
 /** Has renames and new names in it on the disk. */

@@ -27,7 +27,7 @@ export class ExitOrders implements Disposable {
 
   /** A trial that ended while no daemon ran is over before the session starts. */
   static async open(file: NetworkState["exitTrial"], deps: ExitOrdersDeps): Promise<ExitOrders> {
-    const trials = await ExitTrials.open(file, () => {
+    const trials = await ExitTrials.open(file, deps.settings().exitNodes, () => {
       deps
         .inTurn(() => orders.#endTrial())
         .catch((failure: unknown) => {
@@ -52,7 +52,7 @@ export class ExitOrders implements Disposable {
     const wanted = { exitNodes: nodes, exitAllowLan: allowLan ?? exitAllowLan };
     const isTrial = this.confirmBy !== null;
     // Before it is in force: whatever ends us, it is a trial.
-    if (confirmWithinSeconds !== null) await this.#trials.begin(before, confirmWithinSeconds * 1000);
+    if (confirmWithinSeconds !== null) await this.#trials.begin(wanted, before, confirmWithinSeconds * 1000);
     try {
       await this.#deps.changeSettings(wanted);
     } catch (failure) {

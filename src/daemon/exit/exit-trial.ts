@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { MeshError } from "../../base/errors.ts";
 import type { ExitTrial, NetworkState } from "../network-state.ts";
 
@@ -19,10 +20,19 @@ export class ExitTrials implements Disposable {
     this.#onOver = onOver;
   }
 
-  /** @param onOver time is up: `takeOver` says what holds again */
-  static async open(file: NetworkState["exitTrial"], onOver: () => void): Promise<ExitTrials> {
+  /**
+   * @param exitNodes those that are set
+   * @param onOver time is up: `due` says what holds again
+   */
+  static async open(
+    file: NetworkState["exitTrial"],
+    exitNodes: readonly string[],
+    onOver: () => void,
+  ): Promise<ExitTrials> {
     const trials = new ExitTrials(file, onOver);
-    trials.#trial = await file.read();
+    const trial = await file.read();
+    if (trial?.of?.some((nodes) => isDeepStrictEqual(nodes, exitNodes)) === false) await file.remove();
+    else trials.#trial = trial;
     trials.#arm();
     return trials;
   }
@@ -32,9 +42,10 @@ export class ExitTrials implements Disposable {
   }
 
   /** What was before stays that of a trial which runs already: nobody has confirmed what came since. */
-  async begin(before: ExitTrial["before"], forMs: number): Promise<void> {
+  async begin(wanted: ExitTrial["before"], before: ExitTrial["before"], forMs: number): Promise<void> {
     const until = new Date(Date.now() + forMs).toISOString();
-    const trial: ExitTrial = { version: 1, until, before: this.#trial?.before ?? before };
+    const of = [before.exitNodes, wanted.exitNodes];
+    const trial: ExitTrial = { version: 1, until, of, before: this.#trial?.before ?? before };
     await this.#file.write(trial);
     this.#trial = trial;
     this.#arm();

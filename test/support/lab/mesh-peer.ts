@@ -60,8 +60,8 @@ export class MeshPeer implements AsyncDisposable {
   }
 
   /** `mesh up` with the state that `peer` (ended by now) left. */
-  static async up(peer: Stopped, args: readonly string[] = []): Promise<MeshPeer> {
-    const process = await startMesh(peer.host, peer.home, [...flagFor(peer), "up", ...args]);
+  static async up(peer: Stopped, args: readonly string[] = [], env: NodeJS.ProcessEnv = {}): Promise<MeshPeer> {
+    const process = await startMesh(peer.host, peer.home, [...flagFor(peer), "up", ...args], env);
     return MeshPeer.#running(new MeshPeer(peer, process));
   }
 

@@ -1,10 +1,20 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { networkPaths, resolveHome, selectNetwork } from "../../../src/daemon/home.ts";
 import { loadKeys, loadOrCreateKeys } from "../../../src/daemon/identity.ts";
+import { lockNetwork } from "../../../src/daemon/network-lock.ts";
 import { DEFAULT_SETTINGS, NetworkState } from "../../../src/daemon/network-state.ts";
 
 describe("state on disk", () => {
@@ -40,6 +50,21 @@ describe("state on disk", () => {
       }),
       { numRuns: 30 },
     );
+  });
+
+  it("what a killed writer left is swept away by the next daemon, and nothing that somebody may still be writing", async () => {
+    const paths = networkPaths(resolveHome(home), "mesh");
+    await loadOrCreateKeys(paths.directory);
+    const [mine, old, fresh] = [
+      join(paths.directory, "settings.json"),
+      join(home, "former"),
+      join(home, "current"),
+    ].map((file) => `${file}.tmp-0123456789ab`);
+    for (const file of [mine, old, fresh]) writeFileSync(file!, "half");
+    utimesSync(old!, 0, 0);
+    await (await lockNetwork(paths))[Symbol.asyncDispose]();
+    expect([mine, old, fresh].map((file) => existsSync(file!))).toEqual([false, false, true]);
+    expect(readdirSync(paths.directory).sort()).toEqual(["keys.json", "lock"]);
   });
 
   it("settings and intent survive a round trip", async () => {

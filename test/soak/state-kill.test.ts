@@ -1,0 +1,164 @@
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { JOBS, type Job, KeptState } from "../support/kill-grid/kept-state.ts";
+import { type FileCall, isChange, ONE_THREAD, traced } from "../support/kill-grid/kill-at-call.ts";
+import type { LabHost } from "../support/lab/lab-host.ts";
+import { meshJson, runMesh, startMesh } from "../support/lab/mesh-command.ts";
+import { MeshPeer } from "../support/lab/mesh-peer.ts";
+import { SmallNetwork } from "../support/lab/small-network.ts";
+
+// kill -9 at every call of every write of state (test/lab/state-kill.test.ts has the most important one): old or new, never half.
+
+describe("kill -9 at every call of a write", () => {
+  it.each(Object.keys(JOBS) as Job[])(
+    "%s",
+    async (job) => {
+      const home = mkdtempSync(join(tmpdir(), "mesh-kill-"));
+      try {
+        const kept = await KeptState.make(home);
+        const calls = await kept.killAtEach(job);
+        console.info(`${job}: killed at each of ${calls.length} calls`);
+        expect(calls.length).toBeGreaterThanOrEqual(6);
+      } finally {
+        rmSync(home, { recursive: true });
+      }
+    },
+    300_000,
+  );
+});
+
+/** A command that a daemon carries out, and what can be read of it afterwards: first what was before, then what it makes. */
+interface Order {
+  readonly words: readonly string[];
+  readonly back: readonly string[];
+  readonly read: (host: LabHost, home: string) => Promise<unknown>;
+}
+
+const settingsOf =
+  (...keys: string[]) =>
+  async (host: LabHost, home: string) =>
+    ((await meshJson(host, home, "get", ...keys)) as { value: unknown }[]).map(({ value }) => value);
+
+const ORDERS: readonly Order[] = [
+  { words: ["set", "mtu=1300", "dns=false"], back: ["set", "mtu=", "dns="], read: settingsOf("mtu", "dns") },
+  { words: ["exit", "use", "bob"], back: ["exit", "use", "off"], read: settingsOf("exit_node") },
+  {
+    words: ["filter", "add", "--port", "25", "--action", "deny"],
+    back: ["filter", "remove", "--port", "25", "--action", "deny"],
+    read: async (host, home) =>
+      ((await meshJson(host, home, "filter", "list")) as { layer: string; ports: string }[])
+        .filter(({ layer }) => layer === "local")
+        .map(({ ports }) => ports),
+  },
+  {
+    words: ["prefer", "bob", "relay"],
+    back: ["prefer", "bob", "auto"],
+    read: async (host, home) => await meshJson(host, home, "prefer"),
+  },
+];
+
+describe("kill -9 of a daemon", () => {
+  let network: SmallNetwork;
+  let alice: MeshPeer;
+
+  beforeAll(async () => {
+    network = await SmallNetwork.open("alice", "bob");
+    await network.join("bob", { args: ["--allow-exit-traffic"] });
+    alice = await network.join("alice");
+    await alice.reaches("bob");
+  });
+  afterAll(() => network[Symbol.asyncDispose]());
+
+  it.each(ORDERS)(
+    "at every call by which it changes a file for mesh $words",
+    async ({ words, back, read }) => {
+      const { host, home } = alice;
+      const order = () => runMesh(host, home, ...words);
+      await restart();
+      const before = await read(host, home);
+      const { pid } = alice.process;
+      const calls = (await traced(pid, home, order)).filter(isChange);
+      const after = await read(host, home);
+      expect(after).not.toEqual(before);
+      expect(calls.map(({ name }) => name)).toEqual(expect.arrayContaining(["write", "fsync", "rename"]));
+      const seen: unknown[] = [];
+      for (const call of calls) {
+        await alice.mesh(...back);
+        await restart();
+        await killedDuring(call, order);
+        // On the disk, with no daemon; then with the next one.
+        const { status } = await runMesh(host, home, "get");
+        expect([call.text, status]).toEqual([call.text, 0]);
+        alice = await MeshPeer.up(alice, [], ONE_THREAD);
+        const found = await read(host, home);
+        expect([before, after]).toContainEqual(found);
+        expect((await alice.status()).state).toBe("running");
+        expect(leftovers(home)).toEqual([]);
+        seen.push(found);
+      }
+      console.info(`mesh ${words.join(" ")}: killed at each of ${calls.length} calls`);
+      expect(seen[0]).toEqual(before);
+      await alice.mesh(...back);
+    },
+    600_000,
+  );
+
+  it("at every write of a join: the same token, or none, takes it on from there", async () => {
+    const host = network.host("bob");
+    for (const name of ["fsync", "rename"]) {
+      for (let ordinal = 1, wasKilled = true; wasKilled; ordinal++) {
+        const home = `${host.scratchDirectory}/join-${name}-${ordinal}`;
+        const { token } = await network.server.createToken();
+        const join = [
+          "join",
+          token,
+          "--name",
+          `joiner-${name}-${ordinal}`,
+          "--interface",
+          "mesh7",
+          "--listen-port",
+          "0",
+        ];
+        const args = [...join, "--ssh-port", "off", "--no-dns"];
+        const inject = ["-e", `trace=${name}`, "-e", `inject=${name}:signal=KILL:when=${ordinal}`];
+        const strace = ["strace", "-f", "-qq", "-o", `${host.scratchDirectory}/trace`, ...inject];
+        const first = await startMesh(host, home, args, ONE_THREAD, strace);
+        wasKilled = await Promise.race([
+          first.exited.then(() => true),
+          first.waitForOutput(/running: \S+ in mesh/).then(
+            () => false,
+            () => true,
+          ),
+        ]);
+        if (!wasKilled) {
+          // The tracer goes with what it traces.
+          await runMesh(host, home, "down");
+          await first.exited;
+          break;
+        }
+        const again = await startMesh(host, home, args);
+        await again.waitForOutput(/running: \S+ in mesh/);
+        expect(leftovers(home)).toEqual([]);
+        expect(await again.stop()).toBe(0);
+      }
+    }
+  }, 600_000);
+
+  async function restart(): Promise<void> {
+    await alice.stop();
+    alice = await MeshPeer.up(alice, [], ONE_THREAD);
+    await alice.reaches("bob");
+  }
+
+  async function killedDuring(call: FileCall, order: () => Promise<unknown>): Promise<void> {
+    const { process } = alice;
+    await traced(process.pid, alice.home, order, call);
+    await process.kill();
+  }
+});
+
+function leftovers(home: string): string[] {
+  return readdirSync(home, { recursive: true, encoding: "utf8" }).filter((file) => /\.tmp-/.test(file));
+}
