@@ -1,4 +1,6 @@
 import { z } from "zod";
+import { SERVER_SUBSYSTEMS } from "../base/log-levels.ts";
+import { logLevelsSchema } from "./log-levels.ts";
 import { cidrSchema } from "./primitives.ts";
 
 /** What the configuration files of everything that listens have in common: the coordinator's, and a stand-alone relay's. */
@@ -59,6 +61,7 @@ export const listeningShape = {
     .optional(),
   trusted_proxies: z.array(cidrSchema).max(64).optional(),
   log_format: z.enum(["pretty", "json"]).optional(),
+  log_levels: logLevelsSchema(SERVER_SUBSYSTEMS).optional(),
   verbose: z.boolean().optional(),
 };
 
@@ -80,6 +83,7 @@ export function listeningOptions(file: ListeningKeys) {
         : { mbitPerSecond: limits.mbit_per_second, datagramsPerSecond: limits.datagrams_per_second },
     trustedProxies: file.trusted_proxies,
     logFormat: file.log_format,
+    logLevels: file.log_levels,
     verbose: file.verbose,
   };
 }

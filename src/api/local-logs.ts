@@ -1,7 +1,5 @@
 import { z } from "zod";
-
-/** pino's numbers. */
-export const LOG_LEVELS = { debug: 20, info: 30, warn: 40, error: 50 } as const;
+import { LOG_LEVEL_NAMES, LOG_LEVELS } from "../base/log-levels.ts";
 
 const MAX_LINES = 1000;
 
@@ -11,7 +9,7 @@ export const logsRequestSchema = z.strictObject({
   lines: z.coerce.number().int().min(0).max(MAX_LINES).default(100),
   /** This level and worse. */
   level: z
-    .enum(["debug", "info", "warn", "error"])
+    .enum(LOG_LEVEL_NAMES)
     .default("debug")
     .transform((name) => LOG_LEVELS[name]),
   /** Go on with every line to come. */

@@ -1,9 +1,11 @@
 import { z } from "zod";
+import { PEER_SUBSYSTEMS } from "../base/log-levels.ts";
 import { MAX_ADVERTISED_ROUTES, MAX_SSH_PORTS } from "./bounds.ts";
 import { writtenExitNodesSchema } from "./exit-node.ts";
 import { filterDefaultSchema, filterRuleSchema, writtenFilterRuleSchema } from "./filter-rule.ts";
 import { joiningShape } from "./joining-config.ts";
 import { metricsListenSchema } from "./listening-config.ts";
+import { logLevelsSchema } from "./log-levels.ts";
 import { transportOrderSchema, writtenPreferenceSchema } from "./path-preference.ts";
 import { cidrSchema, nameSchema, portSchema } from "./primitives.ts";
 import { writtenSshSchema } from "./ssh-jump.ts";
@@ -94,6 +96,8 @@ export const writtenSettingsSchema = z
     exit_allow_lan: z.boolean(),
     dns: z.boolean(),
     local_group: localGroupSchema,
+    metrics_listen: metricsListenSchema,
+    log_levels: logLevelsSchema(PEER_SUBSYSTEMS),
   })
   .partial();
 export type WrittenSettings = z.input<typeof writtenSettingsSchema>;
@@ -106,7 +110,6 @@ export const peerConfigSchema = z
     ...joiningShape,
     invite_file: z.string().min(1).optional(),
     ...writtenSettingsSchema.shape,
-    metrics_listen: metricsListenSchema.optional(),
     detach: z.boolean().optional(),
     log_format: z.enum(["pretty", "json"]).optional(),
     verbose: z.boolean().optional(),
@@ -137,6 +140,7 @@ export const peerConfigSchema = z
     dns: file.dns,
     localGroup: file.local_group,
     metricsListen: file.metrics_listen,
+    logLevels: file.log_levels,
     detach: file.detach,
     logFormat: file.log_format,
     verbose: file.verbose,

@@ -1,7 +1,8 @@
 import type { Command } from "commander";
 import { MAX_ADVERTISED_ROUTES, MAX_SSH_PORTS } from "../api/bounds.ts";
+import { PEER_SUBSYSTEMS } from "../base/log-levels.ts";
 import { TRANSPORT_NAMES, type TransportName } from "../base/transports.ts";
-import { METRICS_LISTEN_HELP } from "./listening-flags.ts";
+import { logLevelHelp, METRICS_LISTEN_HELP } from "./listening-flags.ts";
 import {
   collect,
   fwmarkOption,
@@ -29,6 +30,7 @@ export interface DaemonFlags {
   readonly dns?: boolean;
   readonly localGroup?: string;
   readonly metricsListen?: string[];
+  readonly logLevel?: string[];
   readonly detach?: boolean;
 }
 
@@ -81,5 +83,6 @@ export function addDaemonOptions(command: Command): Command {
       "group whose members may use this daemon, but for what is root's alone; off for none (default; docs/local-api.md)",
     )
     .option("--metrics-listen <address>", METRICS_LISTEN_HELP, collect)
+    .option("--log-level <level>", logLevelHelp(PEER_SUBSYSTEMS), collect)
     .option("--detach", "run in the background");
 }

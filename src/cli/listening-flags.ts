@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import type { z } from "zod";
 import { MeshError } from "../base/errors.ts";
+import { logLevelsOf, SERVER_SUBSYSTEMS } from "../base/log-levels.ts";
 import { collect } from "./option-parsers.ts";
 
 /** Flags of everything that listens: `mesh serve`, `mesh relay`. */
@@ -9,12 +10,19 @@ export interface ListeningFlags {
   readonly listen?: string[];
   readonly stunListen?: string[];
   readonly metricsListen?: string[];
+  readonly logLevel?: string[];
   readonly publicUrl?: string[];
   readonly tls?: string;
 }
 
 export const METRICS_LISTEN_HELP =
   "where to serve Prometheus metrics, /healthz and /readyz, or off; may be repeated (default: off; docs/metrics.md)";
+
+/** Of `--log-level`. */
+export function logLevelHelp(subsystems: readonly string[]): string {
+  const names = subsystems.join(", ");
+  return `debug, info, warn or error: from there on; SUBSYSTEM=LEVEL for one alone (${names}); may be repeated (default: info)`;
+}
 
 /** @param defaultListen where it listens when nothing is said */
 export function addListeningOptions(command: Command, defaultListen: string): Command {
@@ -27,6 +35,7 @@ export function addListeningOptions(command: Command, defaultListen: string): Co
       collect,
     )
     .option("--metrics-listen <address>", METRICS_LISTEN_HELP, collect)
+    .option("--log-level <level>", logLevelHelp(SERVER_SUBSYSTEMS), collect)
     .option("--public-url <url>", "how peers reach it; may be repeated", collect)
     .option("--tls <mode>", "auto (the coordinator's own CA), off (behind a proxy), or CERT,KEY files (default: auto)");
 }
@@ -37,6 +46,7 @@ export function listeningKeys(flags: ListeningFlags): object {
     listen: flags.listen,
     stun_listen: oneOrMore(flags.stunListen),
     metrics_listen: oneOrMore(flags.metricsListen),
+    log_levels: logLevelsOf(flags.logLevel),
     public_url: flags.publicUrl,
     tls: flags.tls === undefined ? undefined : parseTls(flags.tls),
   };
@@ -52,7 +62,8 @@ export function parseFlags<Schema extends z.ZodType>(schema: Schema, keys: objec
   const parsed = schema.safeParse(definedOnly(keys));
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
-  const flag = String(issue?.path[0] ?? "").replaceAll("_", "-");
+  const key = String(issue?.path[0] ?? "");
+  const flag = key === "log_levels" ? "log-level" : key.replaceAll("_", "-");
   throw new MeshError("bad-usage", `--${flag}: ${issue?.message ?? "a wrong value"}`);
 }
 

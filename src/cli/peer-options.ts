@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { metricsListenSchema } from "../api/listening-config.ts";
+import { logLevelsSchema } from "../api/log-levels.ts";
 import {
   interfaceNameSchema,
   loadPeerConfig,
@@ -9,6 +10,7 @@ import {
 } from "../api/peer-config.ts";
 import { nameSchema } from "../api/primitives.ts";
 import { MeshError } from "../base/errors.ts";
+import { type LogLevel, logLevelsOf, PEER_SUBSYSTEMS } from "../base/log-levels.ts";
 import { quote } from "../base/quote.ts";
 import type { TransportName } from "../base/transports.ts";
 import { findConfig } from "./config-search.ts";
@@ -37,6 +39,7 @@ export interface PeerSettings {
   /** Null: no group. */
   readonly localGroup: string | null | undefined;
   readonly metricsListen: string[] | undefined;
+  readonly logLevels: Record<string, LogLevel> | undefined;
   readonly detach: boolean;
 }
 
@@ -82,6 +85,7 @@ export async function resolvePeerSettings(flags: DaemonFlags, command: Command):
     dns: flags.dns ?? config.dns,
     localGroup: flags.localGroup === undefined ? config.localGroup : parseLocalGroup(flags.localGroup),
     metricsListen: flags.metricsListen === undefined ? config.metricsListen : parseMetricsListen(flags.metricsListen),
+    logLevels: flags.logLevel === undefined ? config.logLevels : parseLogLevels(flags.logLevel),
     detach: flags.detach ?? config.detach ?? false,
   };
 }
@@ -104,6 +108,13 @@ function parseMetricsListen(values: string[]): string[] {
   const parsed = metricsListenSchema.safeParse(oneOrMore(values));
   if (parsed.success) return parsed.data;
   throw new MeshError("bad-usage", `--metrics-listen: ${parsed.error.issues[0]?.message ?? "a wrong value"}`);
+}
+
+/** @throws MeshError `bad-usage` */
+function parseLogLevels(words: string[]): Record<string, LogLevel> {
+  const parsed = logLevelsSchema(PEER_SUBSYSTEMS).safeParse(logLevelsOf(words));
+  if (parsed.success) return parsed.data;
+  throw new MeshError("bad-usage", `--log-level: ${parsed.error.issues[0]?.message ?? "a wrong value"}`);
 }
 
 const EMPTY_CONFIG: PeerConfig = {
@@ -132,6 +143,7 @@ const EMPTY_CONFIG: PeerConfig = {
   dns: undefined,
   localGroup: undefined,
   metricsListen: undefined,
+  logLevels: undefined,
   detach: undefined,
   logFormat: undefined,
   verbose: undefined,

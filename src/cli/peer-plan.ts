@@ -59,7 +59,8 @@ export function peerPlan(mode: PeerPlan["mode"], settings: PeerSettings, joining
     exitAllowLan: settings.exitAllowLan,
     dns: settings.dns,
     localGroup: settings.localGroup,
-    metricsListen: settings.metricsListen ?? [],
+    metricsListen: settings.metricsListen,
+    logLevels: settings.logLevels,
     reset: joining.reset ?? false,
     isService: isServiceProcess(),
   };

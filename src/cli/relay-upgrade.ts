@@ -1,7 +1,7 @@
 import type { RelayRates } from "../api/listening-config.ts";
 import { COORDINATOR_RELAY_ID, RELAY_PATH } from "../api/relay.ts";
 import { systemClock } from "../base/clock.ts";
-import type { Logger } from "../base/logger.ts";
+import { type Logger, loggerOf } from "../base/logger.ts";
 import type { CoordinatorDeps } from "../coord/options.ts";
 import { Relay } from "../relay/relay.ts";
 import { relayLimits } from "./relay-limits.ts";
@@ -11,6 +11,9 @@ export function relayUpgrade(rates: RelayRates, logger: Logger): NonNullable<Coo
   const limits = relayLimits(rates);
   return {
     [RELAY_PATH]: ({ networkId, policy }) =>
-      new Relay({ networkId, relayId: COORDINATOR_RELAY_ID, limits }, { policy, clock: systemClock, logger }),
+      new Relay(
+        { networkId, relayId: COORDINATOR_RELAY_ID, limits },
+        { policy, clock: systemClock, logger: loggerOf("relay", logger) },
+      ),
   };
 }

@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import { loadServerConfig, type ServerConfig, serverConfigSchema } from "../api/server-config.ts";
 import { Coordinator } from "../coord/coordinator.ts";
 import { coordinatorSocketPath, type Home, listNetworks, resolveHome } from "../daemon/home.ts";
-import { createLogger } from "../daemon/log.ts";
+import { openLog } from "../daemon/log.ts";
 import { notifyService } from "../daemon/sd-notify.ts";
 import { startWatchdog } from "../daemon/watchdog.ts";
 import { requireNetAdmin, requireTunDevice } from "../host/preflight.ts";
@@ -35,7 +35,9 @@ export async function serve(flags: ServeFlags, command: Command): Promise<void> 
     verbose: globals.explicit.verbose ?? options.verbose ?? false,
   };
   const home = resolveHome(run.home);
-  const logger = createLogger({ format: run.logFormat, verbose: run.verbose });
+  const log = openLog({ format: run.logFormat, verbose: run.verbose });
+  const { logger } = log;
+  log.levels.use(options.logLevels ?? {});
   const reloads = new Reloads(logger);
   const stop = endSignal(() => reloads.ask());
   const join = options.join === false ? undefined : options.join;
@@ -78,7 +80,7 @@ export async function serve(flags: ServeFlags, command: Command): Promise<void> 
       notifyService("READY=1");
       reloads.serve(async () => {
         const next = await readOptions(flags);
-        await takeListening(SERVER_AT_START, { started: options, next }, coordinator, logger);
+        await takeListening(SERVER_AT_START, { started: options, next }, coordinator, log);
         member?.reload();
       });
       await aborted(stop);

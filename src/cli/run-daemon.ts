@@ -24,7 +24,6 @@ const AT_START: Partial<Record<keyof PeerConfig, string>> = {
   network: "network",
   logFormat: "log_format",
   verbose: "verbose",
-  metricsListen: "metrics_listen",
 };
 
 /**

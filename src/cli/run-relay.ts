@@ -4,7 +4,7 @@ import { systemClock } from "../base/clock.ts";
 import { MeshError } from "../base/errors.ts";
 import { normalizeCoordinatorUrl } from "../control/coordinator-url.ts";
 import { resolveHome } from "../daemon/home.ts";
-import { createLogger } from "../daemon/log.ts";
+import { openLog } from "../daemon/log.ts";
 import { RelayHost } from "../daemon/relay-host/relay-host.ts";
 import { notifyService } from "../daemon/sd-notify.ts";
 import { startWatchdog } from "../daemon/watchdog.ts";
@@ -42,10 +42,12 @@ export async function runRelay(flags: RelayFlags, command: Command): Promise<voi
     environment: process.env.MESH_TOKEN,
     config,
   });
-  const logger = createLogger({
+  const log = openLog({
     format: globals.explicit.logFormat ?? config.logFormat ?? "pretty",
     verbose: globals.explicit.verbose ?? config.verbose ?? false,
   });
+  const { logger } = log;
+  log.levels.use(options.logLevels ?? {});
   const reloads = new Reloads(logger);
   const stop = endSignal(() => reloads.ask());
   const relay = await RelayHost.start(
@@ -74,7 +76,7 @@ export async function runRelay(flags: RelayFlags, command: Command): Promise<voi
     notifyService("READY=1");
     reloads.serve(async () => {
       const { options: next } = await readOptions(flags);
-      await takeListening(RELAY_AT_START, { started: options, next }, relay, logger);
+      await takeListening(RELAY_AT_START, { started: options, next }, relay, log);
     });
     await Promise.race([aborted(stop), relay.ended]);
   } finally {

@@ -3,10 +3,11 @@ import type { ListeningOptions } from "../api/listening-config.ts";
 import type { RelayConfig } from "../api/relay-config.ts";
 import type { ServerConfig } from "../api/server-config.ts";
 import type { Logger } from "../base/logger.ts";
+import type { Log } from "../daemon/log.ts";
 import type { LiveOptions } from "../web/live-servers.ts";
 
 /** Taken up while clients are served; `tls` from files to files only. */
-type Live = "tls" | "trustedProxies" | "metricsListen";
+type Live = "tls" | "trustedProxies" | "metricsListen" | "logLevels";
 /** The others, with their keys in the file. */
 type AtStart<Config> = Record<Exclude<keyof Config, Live>, string>;
 
@@ -52,7 +53,7 @@ export async function takeListening<Options extends Partial<ListeningOptions>>(
   atStart: Readonly<Record<string, string>>,
   { started, next }: { readonly started: Options; readonly next: Options },
   server: Reconfigurable,
-  logger: Logger,
+  { logger, levels }: Pick<Log, "logger" | "levels">,
 ): Promise<void> {
   const tls = [started, next].map((options) => options.tls ?? "auto");
   const areFiles = tls.every((one) => typeof one === "object");
@@ -61,6 +62,7 @@ export async function takeListening<Options extends Partial<ListeningOptions>>(
     trustedProxies: next.trustedProxies ?? [],
     metricsListen: next.metricsListen ?? [],
   });
+  levels.use(next.logLevels ?? {});
   logger.info({}, "the configuration is read again");
   const late = changedKeys(atStart, started, next);
   if (!areFiles && !isDeepStrictEqual(tls[0], tls[1])) late.push("tls");

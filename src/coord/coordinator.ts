@@ -9,7 +9,7 @@ import { RELAY_PATH } from "../api/relay.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { DisposeStack } from "../base/dispose.ts";
 import { MeshError } from "../base/errors.ts";
-import { type Logger, silentLogger } from "../base/logger.ts";
+import { type Logger, loggerOf, silentLogger } from "../base/logger.ts";
 import { RateLimiter } from "../base/rate-limiter.ts";
 import { softwareVersion } from "../base/version.ts";
 import { StunServer, withAlternatePort } from "../nat/stun/stun-server.ts";
@@ -153,7 +153,10 @@ async function assemble(
 
   const { store, network, authority, registry } = await openState(settings, resources);
   const stun = resources.use(
-    await StunServer.open({ listen: stunListen, mayFail: options.stunMayFail === true }, { clock, logger }),
+    await StunServer.open(
+      { listen: stunListen, mayFail: options.stunMayFail === true },
+      { clock, logger: loggerOf("stun", logger) },
+    ),
   );
   const hasOwn = Object.hasOwn(deps.upgrades ?? {}, RELAY_PATH);
   const relays = await openRelays({ store, registry, authority, hasOwn, limits, clock }, resources);
@@ -211,7 +214,7 @@ async function assemble(
     timings,
     readiness: storeReadiness(store),
     clock,
-    logger,
+    logger: loggerOf("http", logger),
   });
   resources.defer(() => servers.close());
   const certificates = new CertificateKeeper(authority, certificateHosts(publicUrls, listen), clock, logger);
@@ -231,9 +234,9 @@ async function assemble(
     callerOf: () => ({ kind: "host" }),
     bodyBytes: limits.bodyBytes,
     timings,
-    logger,
+    logger: loggerOf("http", logger),
   });
-  resources.defer(await openAdminSocket(adminSocketPath, adminApp.callback(), limits, logger));
+  resources.defer(await openAdminSocket(adminSocketPath, adminApp.callback(), limits, loggerOf("http", logger)));
 
   const measured = { registry, relays, distribution, store, requests: timings, upgrades, logger };
   const metrics = resources.use(await openMetrics(options.metricsListen ?? [], measured));
@@ -280,7 +283,8 @@ interface ControlParts extends State {
 }
 
 function openControl(settings: Settings, parts: ControlParts, resources: DisposeStack): ControlServer {
-  const { clock, logger, limits } = settings;
+  const { clock, limits } = settings;
+  const logger = loggerOf("control", settings.logger);
   const { network, registry, relays, authority, store, services, distribution, clientAddresses } = parts;
   const maps = new MapBuilder(network, registry);
   const policies = new PolicyBuilder(registry);

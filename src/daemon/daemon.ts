@@ -19,13 +19,15 @@ import type { SettingsReply, SettingsRequest, SettingsView, SettleRequest } from
 import type { Clock } from "../base/clock.ts";
 import { DisposeStack } from "../base/dispose.ts";
 import { MeshError } from "../base/errors.ts";
-import type { Logger } from "../base/logger.ts";
+import type { LogLevels } from "../base/log-levels.ts";
+import { type Logger, loggerOf } from "../base/logger.ts";
 import type { MetricFamily } from "../base/metrics.ts";
 import type { Redactor } from "../base/redactor.ts";
 import type { PeerKeys } from "../control/peer-keys.ts";
 import { readHostChanges, takeBackHostChanges } from "../host/changes/host-changes.ts";
 import type { Dial } from "../host/tcp.ts";
 import { underlaySockets } from "../host/underlay/underlay-sockets.ts";
+import type { MetricsServer } from "../web/metrics-server.ts";
 import type { AeadProviderName } from "../wireguard/aead/provider.ts";
 import { type AdminCall, callAsAdmin } from "./admin-call.ts";
 import { reportOfDaemon } from "./bug-report/bug-report.ts";
@@ -39,8 +41,9 @@ import { LocalApi } from "./local-api/local-api.ts";
 import type { DnsTarget, LocalApiTarget } from "./local-api/target.ts";
 import type { LogRing } from "./log-ring.ts";
 import { daemonMetrics } from "./metrics/daemon-metrics.ts";
+import { openDaemonMetrics } from "./metrics/open-metrics.ts";
 import { withdrawNotice } from "./neighbours/neighbours.ts";
-import type { Enrolment, NetworkState, SomeSettings, StoredSettings } from "./network-state.ts";
+import type { Enrolment, NetworkState, Settings, SomeSettings, StoredSettings } from "./network-state.ts";
 import type { PeerSession } from "./peer-session.ts";
 import { removeNetwork } from "./remove-network.ts";
 import { rotateKeys } from "./rotate-keys.ts";
@@ -70,6 +73,7 @@ export interface DaemonDeps {
   /** The log's latest lines. */
   readonly ring: LogRing;
   readonly redactor: Redactor;
+  readonly levels: LogLevels;
   readonly clock: Clock;
   readonly state: NetworkState;
 }
@@ -86,6 +90,7 @@ export class Daemon implements LocalApiTarget, AsyncDisposable {
   readonly #end: () => void;
   readonly #traffic: Traffic;
   #exitOrders: ExitOrders | undefined;
+  #metrics: MetricsServer | undefined;
 
   private constructor(options: DaemonOptions, deps: DaemonDeps, intent: Intent) {
     this.#options = options;
@@ -103,7 +108,13 @@ export class Daemon implements LocalApiTarget, AsyncDisposable {
     const { paths, enrolment, settings, keys, aeadProvider } = options;
     this.#traffic = new Traffic(
       { paths, enrolment, settings, keys, aeadProvider, intent },
-      { ...deps, warnings: this.#warnings, onChange: () => this.#changed(), onFatal: fail },
+      {
+        ...deps,
+        warnings: this.#warnings,
+        serve: (next) => this.#serve(next),
+        onChange: () => this.#changed(),
+        onFatal: fail,
+      },
     );
   }
 
@@ -114,14 +125,17 @@ export class Daemon implements LocalApiTarget, AsyncDisposable {
     try {
       daemon.#exitOrders = daemon.#resources.use(
         await ExitOrders.open(deps.state.exitTrial, {
-          logger: deps.logger,
+          logger: loggerOf("exit", deps.logger),
           settings: () => daemon.#traffic.settings,
           changeSettings: (changes) => daemon.#traffic.set(changes),
           inTurn: (work) => daemon.#traffic.inTurn(work),
         }),
       );
       const group = () => daemon.#traffic.settings.localGroup;
-      daemon.#resources.use(await LocalApi.open(options.paths.socketPath, daemon, { logger: deps.logger, group }));
+      const logger = loggerOf("api", deps.logger);
+      daemon.#resources.use(await LocalApi.open(options.paths.socketPath, daemon, { logger, group }));
+      const { metricsListen } = daemon.#traffic.settings;
+      daemon.#metrics = daemon.#resources.use(await openDaemonMetrics(metricsListen, { daemon, logger }));
       // One who asked for a stop meanwhile has it.
       if (intent === "up") await daemon.#traffic.start();
       return daemon;
@@ -352,6 +366,11 @@ export class Daemon implements LocalApiTarget, AsyncDisposable {
   #running(): PeerSession {
     if (this.session !== undefined) return this.session;
     throw new MeshError("no-daemon", "the daemon is stopped", { hint: "Start the traffic with `mesh up`." });
+  }
+
+  async #serve({ logLevels, metricsListen }: Settings): Promise<void> {
+    await this.#metrics?.listen(metricsListen);
+    this.#deps.levels.use(logLevels);
   }
 
   /** The guard of an exit as well, which stays when a session ends otherwise. */

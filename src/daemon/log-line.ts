@@ -13,8 +13,9 @@ export function prettyLogLine(line: string): string {
   } catch {
     return line.trimEnd();
   }
-  const { level, time, msg, ...rest } = fields;
-  const extra = Object.entries(rest).map(([key, value]) => ` ${key}=${renderValue(value)}`);
+  const { level, time, msg, subsystem, ...rest } = fields;
+  const named = subsystem === undefined ? rest : { ...rest, subsystem };
+  const extra = Object.entries(named).map(([key, value]) => ` ${key}=${renderValue(value)}`);
   const levelName = LEVEL_NAMES.get(level) ?? String(level);
   return `${String(time)} ${levelName.padEnd(5)} ${String(msg ?? "")}${extra.join("")}`;
 }

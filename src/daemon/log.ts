@@ -1,6 +1,8 @@
 import pino from "pino";
+import { LogLevels } from "../base/log-levels.ts";
 import type { Logger } from "../base/logger.ts";
 import { Redactor } from "../base/redactor.ts";
+import { LeveledLogger } from "./leveled-logger.ts";
 import { prettyLogLine } from "./log-line.ts";
 import { LogRing } from "./log-ring.ts";
 
@@ -12,6 +14,7 @@ export interface LogOptions {
 /** The log of a long-running command: on stderr, and its latest lines in memory. No secret gets into either. */
 export interface Log {
   readonly logger: Logger;
+  readonly levels: LogLevels;
   readonly ring: LogRing;
   readonly redactor: Redactor;
 }
@@ -29,10 +32,10 @@ export function openLog(options: LogOptions): Log {
 
 /** @param write takes whole lines */
 export function openLogTo(write: (text: string) => void, { format, verbose }: LogOptions): Log {
-  const [ring, redactor] = [new LogRing(), new Redactor()];
-  const logger = pino(
+  const [ring, redactor, levels] = [new LogRing(), new Redactor(), new LogLevels(verbose)];
+  const sink = pino(
     {
-      level: verbose ? "debug" : "info",
+      level: "debug",
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
     },
@@ -44,7 +47,7 @@ export function openLogTo(write: (text: string) => void, { format, verbose }: Lo
       },
     },
   );
-  return { logger, ring, redactor };
+  return { logger: new LeveledLogger(sink, levels), levels, ring, redactor };
 }
 
 /** A line of JSON, also where what was hidden was no text. */

@@ -2,11 +2,14 @@ import { join } from "node:path";
 import { z } from "zod";
 import { MAX_ADVERTISED_ROUTES, MAX_SSH_PORTS } from "../api/bounds.ts";
 import { exitNodesSchema } from "../api/exit-node.ts";
+import { listenSchema } from "../api/listening-config.ts";
+import { logLevelsSchema } from "../api/log-levels.ts";
 import { networkInfoSchema, selfInfoSchema } from "../api/network-map.ts";
 import { peerPreferenceSchema, transportOrderSchema } from "../api/path-preference.ts";
 import { filterSettingsSchema, groupNameSchema } from "../api/peer-config.ts";
 import { cidrSchema, instantSchema, key32Schema, nameSchema, portSchema, sha256HexSchema } from "../api/primitives.ts";
 import { sshJumpSchema } from "../api/ssh-jump.ts";
+import { PEER_SUBSYSTEMS } from "../base/log-levels.ts";
 import { TRANSPORT_NAMES } from "../base/transports.ts";
 import { DEFAULT_FWMARK, MAX_FWMARK } from "../host/underlay/firewall-mark.ts";
 import { localFilterSchema } from "./filter/local-rules.ts";
@@ -61,6 +64,10 @@ const settingFields = {
   dns: z.boolean(),
   /** The group of this host whose members may ask the daemon for more than everybody; null for none. */
   localGroup: groupNameSchema.nullable(),
+  /** Where metrics are served; none: nowhere. */
+  metricsListen: z.array(listenSchema).max(8),
+  /** From which level on the log has what a subsystem says. */
+  logLevels: logLevelsSchema(PEER_SUBSYSTEMS),
 };
 const someSettingsSchema = z.strictObject(settingFields).partial();
 /** Of these each network of a host needs its own. */
@@ -89,6 +96,8 @@ export const DEFAULT_SETTINGS: Settings = {
   exitAllowLan: false,
   dns: true,
   localGroup: null,
+  metricsListen: [],
+  logLevels: {},
 };
 
 const settingsSchema = z.strictObject({ version: z.literal(1), ...settingFields });
@@ -110,6 +119,8 @@ const storedSettingsSchema = settingsSchema.extend({
   exitAllowLan: settingFields.exitAllowLan.default(DEFAULT_SETTINGS.exitAllowLan),
   dns: settingFields.dns.default(DEFAULT_SETTINGS.dns),
   localGroup: settingFields.localGroup.default(DEFAULT_SETTINGS.localGroup),
+  metricsListen: settingFields.metricsListen.default(DEFAULT_SETTINGS.metricsListen),
+  logLevels: settingFields.logLevels.default(DEFAULT_SETTINGS.logLevels),
   /** What flags and configuration file asked for last: what differs from it, `mesh set` and its like asked for. */
   given: someSettingsSchema.optional(),
   /** What this network has by default in place of what all have, where something else of this host has that. */

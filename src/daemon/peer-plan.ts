@@ -2,6 +2,7 @@ import type { JoinToken } from "../api/join-token.ts";
 import type { PeerPreference } from "../api/path-preference.ts";
 import type { FilterSettings } from "../api/peer-config.ts";
 import type { SshJump } from "../api/ssh-jump.ts";
+import type { LogLevel } from "../base/log-levels.ts";
 import type { TransportName } from "../base/transports.ts";
 import type { Home } from "./home.ts";
 
@@ -41,8 +42,10 @@ export interface PeerPlan {
   readonly dns: boolean | undefined;
   /** Null: no group any more. */
   readonly localGroup: string | null | undefined;
-  /** Where to serve metrics; none: nowhere. Not kept: it is said at each start. */
-  readonly metricsListen: readonly string[];
+  /** Where to serve metrics; none: nowhere. */
+  readonly metricsListen: string[] | undefined;
+  /** By subsystem. */
+  readonly logLevels: Record<string, LogLevel> | undefined;
   /** What commands have set (`mesh set` and its like) is dropped. */
   readonly reset: boolean;
   /** A service stays, `stopped`, after `mesh down`; any other daemon ends. */

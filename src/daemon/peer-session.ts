@@ -10,6 +10,7 @@ import {
 } from "../api/local.ts";
 import type { ExitCheck, ExitView, RouteView } from "../api/local-exit.ts";
 import { DisposeStack } from "../base/dispose.ts";
+import { loggerOf } from "../base/logger.ts";
 import { ControlChannel } from "../control/control-channel.ts";
 import type { IncomingCall } from "../control/control-channel-types.ts";
 import { hostAndPort } from "../control/coordinator-url.ts";
@@ -66,7 +67,9 @@ export class PeerSession implements AsyncDisposable {
     this.#settings = options.settings;
     this.#namesForPeers = new NamesForPeers(parts);
     const onChange = () => this.#follower.applyAgain();
-    this.#overrides = resources.use(new OverrideEndpoints({ ...deps, resolve: sockets.resolve, onChange }));
+    this.#overrides = resources.use(
+      new OverrideEndpoints({ ...deps, logger: loggerOf("paths", deps.logger), resolve: sockets.resolve, onChange }),
+    );
     const followers = { ...parts, overrides: this.#overrides, namesForPeers: this.#namesForPeers };
     this.#follower = new MapFollower(options, deps, followers);
     parts.routes.onChange(() => {
@@ -75,7 +78,7 @@ export class PeerSession implements AsyncDisposable {
     });
     parts.neighbours.onChange(() => this.#neighboursChanged());
     logPaths(tunnel.paths, {
-      logger: deps.logger,
+      logger: loggerOf("paths", deps.logger),
       nameOf: (publicKey) => this.#nameOf(publicKey),
       onChange: deps.onChange,
     });
@@ -93,7 +96,7 @@ export class PeerSession implements AsyncDisposable {
         onCall: (call) => this.#takeCall(call),
         onStateChange: () => this.#channelChanged(),
       },
-      { logger: deps.logger, clock: deps.clock, socketFactory: underlayDial(sockets) },
+      { logger: loggerOf("control", deps.logger), clock: deps.clock, socketFactory: underlayDial(sockets) },
     );
     parts.offers.onAnnouncement((offers) => this.#channel.setOffers(offers));
   }
@@ -112,7 +115,8 @@ export class PeerSession implements AsyncDisposable {
   static async #compose(options: SessionOptions, deps: PeerSessionDeps, resources: DisposeStack): Promise<PeerSession> {
     const parts = await openSessionParts(options, deps, resources);
     const { tunnel, ownLink } = parts;
-    const { clock, logger } = deps;
+    const { clock } = deps;
+    const logger = loggerOf("host", deps.logger);
     const session = new PeerSession(options, deps, parts, resources);
     session.#follower.applyAgain();
     await parts.exitUse.start({
@@ -338,7 +342,7 @@ export class PeerSession implements AsyncDisposable {
 
   #refreshOffers(): void {
     this.parts.offers.refresh().catch((failure: unknown) => {
-      this.#deps.logger.warn({ err: failure }, "what this machine can offer cannot be seen");
+      loggerOf("exit", this.#deps.logger).warn({ err: failure }, "what this machine can offer cannot be seen");
     });
   }
 

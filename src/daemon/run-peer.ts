@@ -3,7 +3,8 @@ import { isDeepStrictEqual } from "node:util";
 import { systemClock } from "../base/clock.ts";
 import { DisposeStack } from "../base/dispose.ts";
 import { MeshError } from "../base/errors.ts";
-import type { Logger } from "../base/logger.ts";
+import type { LogLevels } from "../base/log-levels.ts";
+import { type Logger, loggerOf } from "../base/logger.ts";
 import type { Redactor } from "../base/redactor.ts";
 import { MapCache } from "../control/map-cache.ts";
 import { HostChanges } from "../host/changes/host-changes.ts";
@@ -20,7 +21,6 @@ import { networkPaths } from "./home.ts";
 import { loadKeys, loadOrCreateKeys } from "./identity.ts";
 import { type JoinedNetwork, otherNetworks } from "./joined-networks.ts";
 import type { LogRing } from "./log-ring.ts";
-import { openDaemonMetrics } from "./metrics/open-metrics.ts";
 import { lockNetwork } from "./network-lock.ts";
 import { networkOf } from "./network-of-plan.ts";
 import { type Enrolment, NetworkState, type Settings } from "./network-state.ts";
@@ -36,6 +36,7 @@ export interface RunPeerDeps {
   readonly logger: Logger;
   /** The log's latest lines, for who asks. */
   readonly ring: LogRing;
+  readonly levels: LogLevels;
   /** Keeps this machine's keys out of the log. */
   readonly redactor: Redactor;
   readonly progress: Progress;
@@ -73,7 +74,7 @@ async function startPeer(plan: PeerPlan, deps: RunPeerDeps, resources: DisposeSt
   resources.use(await lockNetwork(paths));
   // A predecessor that was killed left this host asking a name server that is gone; the rest of what it left can wait.
   if (existsSync(paths.journalFile)) {
-    await using changes = await HostChanges.open(paths.journalFile, { logger });
+    await using changes = await HostChanges.open(paths.journalFile, { logger: loggerOf("host", logger) });
     await changes.takeBackAll("dns");
   }
 
@@ -90,6 +91,7 @@ async function startPeer(plan: PeerPlan, deps: RunPeerDeps, resources: DisposeSt
     keepsCommands: plan.isService,
     chosen,
   });
+  deps.levels.use(settings.logLevels);
   // What can be known to fail fails before a token is spent.
   if (plan.localGroup != null) requireGroup(plan.localGroup);
   const ranges = existing === undefined ? [] : [existing.network.cidr4, existing.network.cidr6];
@@ -116,10 +118,9 @@ async function startPeer(plan: PeerPlan, deps: RunPeerDeps, resources: DisposeSt
         isService: plan.isService,
         keepsIntent: plan.isService && plan.mode === "up",
       },
-      { logger, ring: deps.ring, redactor: deps.redactor, clock: systemClock, state },
+      { logger, ring: deps.ring, redactor: deps.redactor, levels: deps.levels, clock: systemClock, state },
     ),
   );
-  resources.use(await openDaemonMetrics(plan.metricsListen, { daemon, logger }));
   const { tunnel } = daemon.session?.sources() ?? {};
   if (tunnel !== undefined) {
     const { interfaceName, listenPort, aeadProvider: provider } = tunnel;
@@ -159,10 +160,11 @@ async function membershipOf(
     return keys;
   };
   const dial = underlayDial(underlaySockets(settings.fwmark));
-  const enrolment = await enrol({ plan, keysOf, existing, others, dial, progress, logger, signal });
+  const log = loggerOf("control", logger);
+  const enrolment = await enrol({ plan, keysOf, existing, others, dial, progress, logger: log, signal });
   // Removed by the coordinator and registered anew: the address in the cached map is this machine's no more.
   if (existing !== undefined && existing.self.ip4 !== enrolment.self.ip4) {
-    await new MapCache(directory, logger).dropMap();
+    await new MapCache(directory, log).dropMap();
   }
   return { keys: await keysOf(), enrolment };
 }

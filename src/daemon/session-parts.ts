@@ -3,7 +3,7 @@ import type { IpFamily } from "../api/primitives.ts";
 import type { Clock } from "../base/clock.ts";
 import type { DisposeStack } from "../base/dispose.ts";
 import type { MeshError } from "../base/errors.ts";
-import type { Logger } from "../base/logger.ts";
+import { type Logger, loggerOf } from "../base/logger.ts";
 import { MapCache } from "../control/map-cache.ts";
 import type { PeerKeys } from "../control/peer-keys.ts";
 import type { InterfaceIdentity } from "../host/changes/host-change.ts";
@@ -93,9 +93,16 @@ export async function openSessionParts(
   { logger, clock, warnings, onFatal }: SessionPartsDeps,
   resources: DisposeStack,
 ): Promise<SessionParts> {
+  const log = {
+    control: loggerOf("control", logger),
+    dns: loggerOf("dns", logger),
+    exit: loggerOf("exit", logger),
+    host: loggerOf("host", logger),
+    router: loggerOf("router", logger),
+  };
   const view = await NetworkView.open(
     { networkId: enrolment.network.id, wireguardKey: keys.wireguardKey, machineKey: keys.machineKey },
-    { cache: new MapCache(paths.directory, logger), warnings, logger },
+    { cache: new MapCache(paths.directory, log.control), warnings, logger: log.control },
   );
   resources.defer(() => view.flush());
   const state = new NetworkState(paths.directory);
@@ -108,20 +115,22 @@ export async function openSessionParts(
     await Neighbours.open(
       paths,
       { interface: settings.interface, reach: ranges, exit: settings.exitNodes.length > 0 },
-      { logger },
+      { logger: log.host },
     ),
   );
   const networkOf = (interfaceName: string) => neighbours.networkOf(interfaceName);
   const host = { interfaceName: settings.interface, mtuBytes: settings.mtu, ranges, networkOf };
-  const changes = resources.use(await HostChanges.open(paths.journalFile, { logger }));
+  const changes = resources.use(await HostChanges.open(paths.journalFile, { logger: log.host }));
   await changes.takeBackLeftovers();
   // Before all else: from now on nothing leaves around an exit, whatever fails.
   const exitUse = await ExitUse.open(
     { settings, network: paths.network, meshRanges: ranges, neighbours },
-    { changes, clock, logger, warnings },
+    { changes, clock, logger: log.exit, warnings },
   );
   await requireUsableHost(host, changes);
-  const tunnel = resources.use(await openTunnel({ enrolment, settings, keys, aeadProvider }, { logger, clock }));
+  const tunnel = resources.use(
+    await openTunnel({ enrolment, settings, keys, aeadProvider }, { logger: log.router, clock }),
+  );
   tunnel.onFatal(onFatal);
   warnings.replaceGroup("offload ", new Map());
   tunnel.onOffloadLost(({ offload, family, reason }) => {
@@ -146,7 +155,7 @@ export async function openSessionParts(
   resources.use(exitUse);
   if (noIpv6 !== undefined) warnings.set("ipv6", `no IPv6 in the mesh here: ${NO_IPV6_TEXT[noIpv6]}`);
 
-  const ownLink = new OwnLink(settings.interface, changes, { warnings, logger });
+  const ownLink = new OwnLink(settings.interface, changes, { warnings, logger: log.host });
   const sockets = underlaySockets(settings.fwmark);
   const underlay = resources.use(
     await Underlay.open({ enrolment, settings, keys, preferences, neighbours }, { tunnel, sockets, clock, logger }),
@@ -160,7 +169,7 @@ export async function openSessionParts(
         addresses: noIpv6 === undefined ? [ip4, ip6] : [ip4],
         ranges: host.ranges,
       },
-      { changes, tunnel, warnings, logger },
+      { changes, tunnel, warnings, logger: log.exit },
     ),
   );
   const routes = new AcceptedRoutes(
@@ -170,7 +179,7 @@ export async function openSessionParts(
       ranges,
       elsewhere: () => neighbours.reach,
     },
-    { changes, warnings, logger },
+    { changes, warnings, logger: log.exit },
   );
   // Before our addresses go.
   const dns = resources.use(
@@ -184,7 +193,7 @@ export async function openSessionParts(
       {
         sockets,
         clock,
-        logger,
+        logger: log.dns,
         warnings,
         exit: () => exitState(exitUse, view.map),
         neighbours: () => neighbours.all,
@@ -201,7 +210,7 @@ export async function openSessionParts(
       }),
       service: () => dns.service,
       warnings,
-      logger,
+      logger: log.dns,
     }),
   );
   await hostNames.keep();

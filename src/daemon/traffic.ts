@@ -18,6 +18,8 @@ export interface TrafficOptions extends Omit<SessionOptions, "settings"> {
 export interface TrafficDeps extends PeerSessionDeps {
   readonly logger: Logger;
   readonly state: NetworkState;
+  /** Takes up what goes on whether traffic does or not. @throws MeshError what was in force before still is then */
+  readonly serve: (settings: Settings) => Promise<void>;
 }
 
 /**
@@ -39,6 +41,7 @@ export class Traffic {
     this.#slot = new SessionSlot({ open: (wanted) => PeerSession.start(wanted, deps), onChange: deps.onChange });
     this.#settings = new SettingsKeeper(settings, deps.state.settings, {
       require: (next) => this.#requireUsable(next),
+      serve: deps.serve,
       change: async (next, changed) => this.session?.change(next, changed),
       rebuild: (next) => this.#rebuild(next),
     });

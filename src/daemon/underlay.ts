@@ -2,7 +2,7 @@ import type { CoordinatorServices } from "../api/control-channel.ts";
 import type { NetcheckReply } from "../api/local.ts";
 import type { NetworkMap, RelayInfo } from "../api/network-map.ts";
 import type { Clock } from "../base/clock.ts";
-import type { Logger } from "../base/logger.ts";
+import { type Logger, loggerOf } from "../base/logger.ts";
 import type { AnnouncedEndpoints } from "../control/control-channel-types.ts";
 import { endpointsToTell, localEndpoints } from "../control/endpoints.ts";
 import type { PeerKeys } from "../control/peer-keys.ts";
@@ -73,7 +73,8 @@ export class Underlay implements AsyncDisposable {
     this.#options = options;
     this.#deps = deps;
     this.#links = links;
-    this.#nat = new NatWatch({ ...deps, resolve: deps.sockets.resolve, onChange: () => this.#onChange() });
+    const logger = loggerOf("nat", deps.logger);
+    this.#nat = new NatWatch({ ...deps, logger, resolve: deps.sockets.resolve, onChange: () => this.#onChange() });
     this.#mapping = new PortMappingClient(
       {
         internalPort: deps.tunnel.info.listenPort,
@@ -83,7 +84,7 @@ export class Underlay implements AsyncDisposable {
           this.#onChange();
         },
       },
-      { ...deps, openUdp: deps.sockets.openUdp, dial: deps.sockets.dial },
+      { ...deps, logger, openUdp: deps.sockets.openUdp, dial: deps.sockets.dial },
     );
   }
 

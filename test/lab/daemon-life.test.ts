@@ -282,7 +282,14 @@ describe("a daemon's life", () => {
     const { host, local } = alice;
     const link = async (name = "mesh0") => (await host.must("ip", "-o", "link", "show", name)).split(/\s/, 6).join(" ");
     const before = await link();
-    const live = { dns: false, filter: { default: "deny" }, accept_routes: true, paths: { bob: { prefer: "relay" } } };
+    const live = {
+      dns: false,
+      filter: { default: "deny" },
+      accept_routes: true,
+      paths: { bob: { prefer: "relay" } },
+      log_levels: { paths: "debug" },
+      metrics_listen: "127.0.0.1:9586",
+    };
     const { changed, rebuilt } = await local.setSettings({ settings: live });
     expect([changed.sort(), rebuilt]).toEqual([Object.keys(live).sort(), false]);
     expect(await local.dns()).toMatchObject({ enabled: false, listeners: [] });
@@ -290,6 +297,7 @@ describe("a daemon's life", () => {
     expect((await local.preferences()).peers).toEqual([
       { peer: "bob", preference: { prefer: "relay", exclude: [], from: "configuration" } },
     ]);
+    expect(await host.must("curl", "-sS", "http://127.0.0.1:9586/healthz")).toBe('{"status":"ok"}');
     expect(await link()).toBe(before);
 
     const refused = local.setSettings({ settings: { mtu: 1250, dns: true, exit_node: "nobody" } });

@@ -1,3 +1,4 @@
+import { loggerOf } from "../../base/logger.ts";
 import type { PipeTransportName } from "../../base/transports.ts";
 import type { PipeLink, PipeLinkContext } from "./pipe-link.ts";
 import { RelayLinks } from "./relay-links.ts";
@@ -20,7 +21,7 @@ export async function openPipeLinks(
   const links: Partial<Record<PipeTransportName, PipeLink>> = {};
   try {
     for (const name of Object.keys(OPENERS) as PipeTransportName[]) {
-      if (isUsed(name)) links[name] = await OPENERS[name](context);
+      if (isUsed(name)) links[name] = await OPENERS[name]({ ...context, logger: loggerOf(name, context.logger) });
     }
     return links as PipeLinks;
   } catch (failure) {

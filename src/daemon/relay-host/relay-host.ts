@@ -5,8 +5,9 @@ import type { RelayPolicyDocument } from "../../api/relay-policy.ts";
 import type { Clock } from "../../base/clock.ts";
 import { DisposeStack } from "../../base/dispose.ts";
 import { MeshError } from "../../base/errors.ts";
-import type { Logger } from "../../base/logger.ts";
+import { type Logger, loggerOf } from "../../base/logger.ts";
 import { RelayChannel } from "../../control/relay-channel.ts";
+import { sweepTemporaries } from "../../host/atomic-file.ts";
 import { FileLock } from "../../host/file-lock.ts";
 import { underlaySockets } from "../../host/underlay/underlay-sockets.ts";
 import { StunServer, withAlternatePort } from "../../nat/stun/stun-server.ts";
@@ -79,21 +80,23 @@ export class RelayHost implements AsyncDisposable {
     const state = new RelayState(plan.home);
     await mkdir(state.directory, { recursive: true, mode: 0o700 });
     resources.use(await FileLock.acquire(state.lockFile, "a relay"));
+    await sweepTemporaries(state.directory, { idleMs: 0 });
     const tls = plan.tls === "auto" ? await RelayTls.open(state.tls) : undefined;
     resources.defer(() => tls?.flush());
     const key = await state.loadOrCreateKey();
     const existing = await state.enrolment.read();
     // No firewall mark: nothing is routed here that could lead a connection of ours into itself.
     const dial = underlayDial(underlaySockets(0));
-    const enrolment = await enrolRelay({ plan, key, tls, existing, dial, logger, signal: deps.signal });
+    const log = loggerOf("control", logger);
+    const enrolment = await enrolRelay({ plan, key, tls, existing, dial, logger: log, signal: deps.signal });
     await state.enrolment.write(enrolment);
 
     const { network, relayId } = enrolment;
-    const policies = await PolicyKeeper.open(state.policy, logger);
+    const policies = await PolicyKeeper.open(state.policy, log);
     resources.defer(() => policies.flush());
     const relay = new Relay(
       { networkId: network.id, relayId, limits: plan.limits },
-      { policy: policies.view, ...deps },
+      { policy: policies.view, clock, logger: loggerOf("relay", logger) },
     );
     resources.defer(() => relay.close());
     const readiness = () => (policies.policy === undefined ? "the coordinator has told it of no peers yet" : undefined);
@@ -129,7 +132,7 @@ export class RelayHost implements AsyncDisposable {
             .finally(() => end(error));
         },
       },
-      { logger, clock, socketFactory: dial },
+      { logger: log, clock, socketFactory: dial },
     );
     const keepCertificate = async (certificatePem: string) => {
       try {
@@ -179,13 +182,16 @@ async function openServers(
 ): Promise<{ readonly listeners: Listeners; readonly stun: StunServer }> {
   const stunListen = withAlternatePort(plan.stunListen.map(parseListenAddress));
   const stun = resources.use(
-    await StunServer.open({ listen: stunListen, mayFail: plan.stunMayFail }, { clock, logger }),
+    await StunServer.open(
+      { listen: stunListen, mayFail: plan.stunMayFail },
+      { clock, logger: loggerOf("stun", logger) },
+    ),
   );
   const listeners = await Listeners.open({
     listen: plan.listen.map(parseListenAddress),
     tls: await materialOf(plan.tls, tls),
     limits: { requestTimeoutMs: REQUEST_TIMEOUT_MS, drainMs: DEFAULT_RELAY_LIMITS.drainMs },
-    logger,
+    logger: loggerOf("http", logger),
     onRequest: relayAnswers(readiness),
     onUpgrade: (request, socket, head) => {
       const isRelayPath = (request.url ?? "").split("?", 1)[0] === RELAY_PATH;

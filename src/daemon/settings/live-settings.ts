@@ -32,8 +32,8 @@ const LIVE: readonly LivePart[] = [
       await hostNames.keep();
     },
   },
-  // Asked for at each request.
-  { names: ["localGroup"], take: () => undefined },
+  // Asked for at each request; and what goes on whether traffic does or not, of which the daemon itself takes care.
+  { names: ["localGroup", "metricsListen", "logLevels"], take: () => undefined },
 ];
 
 const LIVE_NAMES = new Set(LIVE.flatMap(({ names }) => names));

@@ -16,6 +16,8 @@ import { keyOf, NAME_OF, SETTING_KEYS, writeSettings } from "./written-settings.
 export interface SettingsFollower {
   /** @throws MeshError for what can be known to fail, before anything is done */
   require(settings: Settings): Promise<void>;
+  /** Of what goes on whether traffic does or not. @throws MeshError what was in force before still is then */
+  serve(settings: Settings): Promise<void>;
   /** While traffic goes on. @throws MeshError what was in force before still is then */
   change(settings: Settings, changed: ReadonlySet<SettingName>): Promise<void>;
   /** Whether the tunnel was built anew. @throws MeshError as `change` */
@@ -68,10 +70,12 @@ export class SettingsKeeper {
       await this.#follower.require(next);
       if (isFirstOnDisk) await this.#file.write(next);
       try {
+        await this.#follower.serve(next);
         if ([...changed].every(isLive)) await this.#follower.change(next, changed);
         else rebuilt = await this.#follower.rebuild(next);
       } catch (failure) {
         if (isFirstOnDisk) await this.#file.write(before);
+        await this.#follower.serve(before);
         throw failure;
       }
     }

@@ -28,6 +28,8 @@ export const NAME_OF = {
   exit_allow_lan: "exitAllowLan",
   dns: "dns",
   local_group: "localGroup",
+  metrics_listen: "metricsListen",
+  log_levels: "logLevels",
 } as const satisfies Record<SettingKey, SettingName>;
 
 export const SETTING_KEYS = Object.keys(NAME_OF) as SettingKey[];
@@ -77,6 +79,8 @@ function writeSetting(key: SettingKey, settings: SomeSettings): unknown {
   switch (key) {
     case "ssh_port":
       return offOr(settings.sshPorts ?? []);
+    case "metrics_listen":
+      return offOr(settings.metricsListen ?? []);
     case "advertise_routes":
       return offOr(settings.advertiseRoutes ?? []);
     case "exit_node":

@@ -21,6 +21,7 @@ it("takes the commented example, which states the defaults", async () => {
     tls: "auto",
     trustedProxies: [],
     logFormat: "pretty",
+    logLevels: {},
     verbose: false,
   });
   const { bytesPerSecond, framesPerSecond } = DEFAULT_RELAY_LIMITS;

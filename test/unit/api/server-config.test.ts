@@ -40,6 +40,7 @@ describe("server configuration", () => {
       relayLimits: { mbitPerSecond: 512, datagramsPerSecond: 50_000 },
       trustedProxies: [],
       logFormat: "pretty",
+      logLevels: {},
       verbose: false,
     });
   });

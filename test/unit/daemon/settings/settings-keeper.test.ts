@@ -6,6 +6,7 @@ import { MeshError } from "../../../../src/base/errors.ts";
 import { DEFAULT_SETTINGS, NetworkState, type Settings } from "../../../../src/daemon/network-state.ts";
 import { SettingsKeeper } from "../../../../src/daemon/settings/settings-keeper.ts";
 
+const TAKEN = "127.0.0.1:9586";
 const REFUSAL = new MeshError("host-change-failed", "the host refuses");
 
 describe("settings in force and on disk", () => {
@@ -15,6 +16,7 @@ describe("settings in force and on disk", () => {
   /** What the disk says at the moment when a change comes into force. */
   let onDisk: Settings | undefined;
   let refuses: boolean;
+  let served: readonly string[];
   let keeper: SettingsKeeper;
   beforeEach(async () => {
     directory = mkdtempSync(join(tmpdir(), "mesh-settings-"));
@@ -32,6 +34,10 @@ describe("settings in force and on disk", () => {
     keeper = new SettingsKeeper(stored, state.settings, {
       require: async ({ mtu }) => {
         if (mtu === 666) throw new MeshError("bad-usage", "not that one");
+      },
+      serve: async ({ metricsListen }) => {
+        if (metricsListen.includes(TAKEN)) throw REFUSAL;
+        served = metricsListen;
       },
       change: async (_settings, changed) => void (await follow(`change ${[...changed].join()}`)),
       rebuild: () => follow("rebuild"),
@@ -86,6 +92,15 @@ describe("settings in force and on disk", () => {
       expect(await state.settings.read()).toEqual({ ...DEFAULT_SETTINGS, given: {} });
     },
   );
+
+  it("what goes on without traffic changes with the rest, or not at all", async () => {
+    await expect(keeper.set({ dns: false, metricsListen: [TAKEN] })).rejects.toBe(REFUSAL);
+    expect([calls, keeper.current.dns]).toEqual([[], true]);
+    await keeper.set({ metricsListen: [":9587"] });
+    refuses = true;
+    await expect(keeper.set({ dns: false, metricsListen: [] })).rejects.toBe(REFUSAL);
+    expect([served, (await state.settings.read())?.metricsListen]).toEqual([[":9587"], [":9587"]]);
+  });
 
   it("an exit is on the disk before it is in force, and off it after", async () => {
     await keeper.set({ exitNodes: ["bob"] });
