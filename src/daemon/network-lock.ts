@@ -14,7 +14,8 @@ export async function lockNetwork(paths: NetworkPaths): Promise<FileLock> {
   const lock = await FileLock.acquire(paths.lockFile, `a daemon for the network ${paths.network}`);
   try {
     await sweepTemporaries(paths.directory, { idleMs: 0 });
-    await sweepTemporaries(dirname(dirname(paths.directory)), { idleMs: IDLE_MS });
+    const shared = [dirname(dirname(paths.directory)), dirname(paths.socketPath)];
+    for (const directory of shared) await sweepTemporaries(directory, { idleMs: IDLE_MS });
     return lock;
   } catch (failure) {
     await lock[Symbol.asyncDispose]();

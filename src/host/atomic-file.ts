@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { open, readdir, rename, rm, stat, unlink } from "node:fs/promises";
+import { lstat, open, readdir, rename, rm, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { errnoOf } from "../base/errors.ts";
 
@@ -37,13 +37,20 @@ export async function writeFileAtomic(
  * @param idleMs nobody has written there for this long: 0 where no other process writes in that directory
  */
 export async function sweepTemporaries(directory: string, { idleMs }: { readonly idleMs: number }): Promise<void> {
-  for (const name of (await readdir(directory)).filter((one) => TEMPORARY.test(one))) {
+  const names = await unlessGone(readdir(directory));
+  for (const name of names?.filter((one) => TEMPORARY.test(one)) ?? []) {
     const path = join(directory, name);
-    try {
-      if (Date.now() - (await stat(path)).mtimeMs >= idleMs) await rm(path, { force: true });
-    } catch (failure) {
-      if (errnoOf(failure) !== "ENOENT") throw failure;
-    }
+    const stats = await unlessGone(lstat(path));
+    if (stats !== undefined && Date.now() - stats.mtimeMs >= idleMs) await rm(path, { force: true });
+  }
+}
+
+async function unlessGone<T>(answer: Promise<T>): Promise<T | undefined> {
+  try {
+    return await answer;
+  } catch (failure) {
+    if (errnoOf(failure) === "ENOENT") return undefined;
+    throw failure;
   }
 }
 

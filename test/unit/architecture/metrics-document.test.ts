@@ -25,8 +25,8 @@ const SECTIONS: readonly (readonly [title: string, metrics: readonly Described[]
 const HEAD = `# Metrics
 
 Daemon, coordinator and relay speak [Prometheus's text format](https://prometheus.io/docs/instrumenting/exposition_formats/).
-A peer's are printed by \`mesh metrics\`; \`--metrics-listen ADDRESS\` (\`metrics_listen\` in the configuration file) of \`mesh join\`,
-\`mesh up\`, \`mesh serve\` and \`mesh relay\` serves them over plain HTTP:
+A peer's are printed by \`mesh metrics\`; \`--metrics-listen ADDRESS\` of \`mesh join\`, \`mesh up\`, \`mesh serve\` and \`mesh relay\`
+(\`metrics_listen\` in the configuration file; for a peer by \`mesh set\` as well) serves them over plain HTTP:
 
 | path | answer |
 |---|---|
