@@ -19,6 +19,8 @@ export const logsRequestSchema = z.strictObject({
     .transform((word) => word === "true"),
 });
 
+export type LogsRequest = z.output<typeof logsRequestSchema>;
+
 /** A line of its answer: what was logged, or how many lines a slow reader has missed. */
 export const logLineSchema = z.union([
   z.strictObject({ entry: z.looseObject({ level: z.number().optional(), msg: z.string().optional() }) }),

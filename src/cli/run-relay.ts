@@ -65,7 +65,7 @@ export async function runRelay(flags: RelayFlags, command: Command): Promise<voi
       trustedProxies: options.trustedProxies ?? [],
       limits: relayLimits(options.relayLimits),
     },
-    { logger, clock: systemClock, signal: stop },
+    { logger, redactor: log.redactor, clock: systemClock, signal: stop },
   );
   using _ = startWatchdog({ logger });
   try {

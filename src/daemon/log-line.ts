@@ -14,6 +14,8 @@ export function prettyLogLine(line: string): string {
     return line.trimEnd();
   }
   const { level, time, msg, subsystem, ...rest } = fields;
+  // Such as what a crash says last.
+  if (level === undefined && time === undefined && Object.keys(rest).length === 0) return String(msg ?? "");
   const named = subsystem === undefined ? rest : { ...rest, subsystem };
   const extra = Object.entries(named).map(([key, value]) => ` ${key}=${renderValue(value)}`);
   const levelName = LEVEL_NAMES.get(level) ?? String(level);

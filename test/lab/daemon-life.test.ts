@@ -135,7 +135,13 @@ describe("a daemon's life", () => {
     const keysOf = (of: string): Record<string, string> =>
       JSON.parse(readFileSync(join(of, "networks/mesh/keys.json"), "utf8"));
     const token = "mesh1_bm90aGluZyB0aGF0IG9wZW5zIGFueXRoaW5n";
-    appendFileSync(join(home, "daemon.log"), `${token} ${keysOf(home).wireguardPrivateKey}\n`);
+    appendFileSync(join(home, "networks/mesh/daemon.log"), `${token} ${keysOf(home).wireguardPrivateKey}\n`);
+    const logs = await runMesh(bob, home, "logs", "-n", "2");
+    expect(logs).toMatchObject({
+      status: 3,
+      stdout: expect.stringMatching(/^\S+Z .*\nmesh1_\[hidden\] \[hidden\]\n$/),
+    });
+    expect(logs.stderr).toContain("no daemon is running for the network mesh: these are the last lines of");
     const report = async (host: LabHost, of: string, ...flags: string[]) => {
       const file = join(host.scratchDirectory, `report${flags.length}.json`);
       const said = await meshJson(host, of, "bugreport", "-o", file, ...flags);

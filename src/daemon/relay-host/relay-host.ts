@@ -6,6 +6,7 @@ import type { Clock } from "../../base/clock.ts";
 import { DisposeStack } from "../../base/dispose.ts";
 import { MeshError } from "../../base/errors.ts";
 import { type Logger, loggerOf } from "../../base/logger.ts";
+import type { Redactor } from "../../base/redactor.ts";
 import { RelayChannel } from "../../control/relay-channel.ts";
 import { sweepTemporaries } from "../../host/atomic-file.ts";
 import { FileLock } from "../../host/file-lock.ts";
@@ -19,6 +20,7 @@ import { Listeners, type TlsMaterial } from "../../web/listeners.ts";
 import { type LiveOptions, LiveServers } from "../../web/live-servers.ts";
 import { deriveUrls } from "../../web/own-urls.ts";
 import { readTlsFiles } from "../../web/tls-files.ts";
+import { concealSecrets } from "../conceal-keys.ts";
 import { underlayDial } from "../underlay-dial.ts";
 import { PolicyKeeper } from "./policy-keeper.ts";
 import { enrolRelay } from "./relay-enrol.ts";
@@ -33,6 +35,8 @@ const RENEWAL_CHECK_MS = 3_600_000;
 
 export interface RelayHostDeps {
   readonly logger: Logger;
+  /** Keeps this machine's key out of the log. */
+  readonly redactor: Redactor;
   readonly clock: Clock;
   /** Ends a start that waits for the coordinator, with `interrupted`. */
   readonly signal?: AbortSignal;
@@ -84,6 +88,7 @@ export class RelayHost implements AsyncDisposable {
     const tls = plan.tls === "auto" ? await RelayTls.open(state.tls) : undefined;
     resources.defer(() => tls?.flush());
     const key = await state.loadOrCreateKey();
+    concealSecrets([key.exportSeed()], deps.redactor);
     const existing = await state.enrolment.read();
     // No firewall mark: nothing is routed here that could lead a connection of ours into itself.
     const dial = underlayDial(underlaySockets(0));

@@ -45,8 +45,8 @@ export async function traced(
   try {
     await hasAttached(tracer);
     await work();
-    // Some kernels leave a tracer waiting for the last thread of what is dead already.
-    tracer.kill(killAt === undefined ? "SIGTERM" : "SIGKILL");
+    // Asked to end it may wait for good, for the last thread of what is dead already. What it has seen is in the file.
+    tracer.kill("SIGKILL");
     await gone;
     return callsIn(readFileSync(log, "utf8"), directory);
   } finally {

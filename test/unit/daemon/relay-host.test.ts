@@ -7,6 +7,7 @@ import { decodeJoinToken } from "../../../src/api/join-token.ts";
 import { relayServerName } from "../../../src/api/relay.ts";
 import { systemClock } from "../../../src/base/clock.ts";
 import { silentLogger } from "../../../src/base/logger.ts";
+import { Redactor } from "../../../src/base/redactor.ts";
 import { PeerKeys } from "../../../src/control/peer-keys.ts";
 import { openSecureSocket } from "../../../src/control/secure-socket.ts";
 import { RelayHost } from "../../../src/daemon/relay-host/relay-host.ts";
@@ -15,8 +16,10 @@ import { plainSocket } from "../../../src/host/tcp.ts";
 import { RelayClient } from "../../../src/transports/relay/relay-client.ts";
 import { call, type TestKeys } from "../../support/coordinator-client.ts";
 import { type CoordinatorFixture, startCoordinator, temporaryHome } from "../../support/coordinator-fixture.ts";
+import { freeTcpPort } from "../../support/free-tcp-port.ts";
 
-const deps = { logger: silentLogger, clock: systemClock };
+const redactor = new Redactor();
+const deps = { logger: silentLogger, redactor, clock: systemClock };
 
 let home: Awaited<ReturnType<typeof temporaryHome>>;
 let fixture: CoordinatorFixture;
@@ -184,6 +187,15 @@ describe("a stand-alone relay", () => {
       expect((await stat(join(directory, file))).mode & 0o777).toBe(0o600);
     }
     await expect(RelayHost.start(plan(), deps)).rejects.toMatchObject({ code: "already-running" });
+  });
+
+  it("has its key hidden in the log, and takes up where metrics are served while it runs", async () => {
+    const relay = await firstStart();
+    const { machinePrivateKey } = JSON.parse(await readFile(join(home.path, "relay", "key.json"), "utf8"));
+    expect(redactor.redact(`the key ${machinePrivateKey} is here`)).toBe("the key [hidden] is here");
+    const port = await freeTcpPort();
+    await relay.reconfigure({ tlsFiles: undefined, trustedProxies: [], metricsListen: [`127.0.0.1:${port}`] });
+    expect((await fetch(`http://127.0.0.1:${port}/readyz`)).ok).toBe(true);
   });
 
   it("sets a damaged policy aside, and is told it anew", async () => {

@@ -123,13 +123,18 @@ describe("a bug report", () => {
     await saveKeys(network, keys);
     writeFileSync(join(network, `${token}.toml`), invitation);
     writeFileSync(join(network, "settings.json"), "{ damaged");
-    appendFileSync(join(directory, "daemon.log"), `first\n${PLANTED.join("\n")}\nlast\n`);
+    appendFileSync(join(network, "daemon.log"), `first\n${PLANTED.join("\n")}\nlast\n`);
     const report = await reportFromDisk(home, undefined, request, `no answer by ${token}`);
     holdsNoSecret(report);
     expect(report).toMatchObject({
       noDaemon: "no answer by mesh1_[hidden]",
       settings: { error: { code: "state-damaged" } },
-      files: [{ name: "keys.json", mode: "600" }, { name: "mesh1_[hidden].toml" }, { name: "settings.json" }],
+      files: [
+        { name: "daemon.log" },
+        { name: "keys.json", mode: "600" },
+        { name: "mesh1_[hidden].toml" },
+        { name: "settings.json" },
+      ],
     });
     const log = report.log as string[];
     expect([log[0], log.at(-1)]).toEqual(["first", "last"]);
