@@ -11,7 +11,8 @@ import { readFile } from "node:fs/promises";
 const from = (path) => import(new URL(`../../../dist/${path}`, import.meta.url));
 const [, , home, job] = process.argv;
 const [
-  { resolveHome, networkPaths, currentNetworkFile },
+  { resolveHome, networkPaths },
+  { makeCurrent },
   { changeSettings },
   { NetworkState },
   { lockNetwork },
@@ -19,11 +20,11 @@ const [
   { PeerKeys },
   { MapCache },
   { UndoJournal },
-  { writeFileAtomic },
   { silentLogger },
   { z },
 ] = await Promise.all([
   from("daemon/home.js"),
+  from("daemon/current-network.js"),
   from("daemon/settings/settings-on-disk.js"),
   from("daemon/network-state.js"),
   from("daemon/network-lock.js"),
@@ -31,7 +32,6 @@ const [
   from("control/peer-keys.js"),
   from("control/map-cache.js"),
   from("host/changes/undo-journal.js"),
-  from("host/atomic-file.js"),
   from("base/logger.js"),
   import("zod"),
 ]);
@@ -46,7 +46,7 @@ const JOBS = {
   intent: () => state.intent.write({ version: 1, intent: "down" }),
   filter: () => state.filter.write({ version: 1, defaults: { in: "deny" }, rules: [] }),
   preferences: () => state.preferences.write({ version: 1, peers: { bob: { prefer: "relay", exclude: [] } } }),
-  current: () => writeFileAtomic(currentNetworkFile(places), "other\n", { mode: 0o600 }),
+  current: () => makeCurrent(places, "other"),
   keys: () => saveKeys(directory, PeerKeys.generate()),
   async map() {
     const input = JSON.parse(await readFile(`${home}/input.json`, "utf8"));
