@@ -39,6 +39,7 @@ import { registerToken } from "./commands/token.ts";
 import { registerUndo } from "./commands/undo.ts";
 import { registerUp } from "./commands/up.ts";
 import { registerVersion } from "./commands/version.ts";
+import { registerWhois } from "./commands/whois.ts";
 import type { ExitHolder } from "./exit-holder.ts";
 import { addGlobalOptions } from "./globals.ts";
 import { openAdmin } from "./open-admin.ts";
@@ -93,6 +94,7 @@ export function buildProgram(exit: ExitHolder): Command {
 
   program.commandsGroup("Peers and paths:");
   registerPeers(program);
+  registerWhois(program);
   registerPing(program);
   registerPaths(program);
   registerPrefer(program);
