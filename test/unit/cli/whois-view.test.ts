@@ -30,7 +30,7 @@ it("is told for people", () => {
     ].join("\n"),
   );
   expect(renderMachine(machineOf(status, KEY), nowMs)).toMatch(
-    /^name {8}alice \(members\)[^]*\nonline {6}this machine$/,
+    /^name {8}alice \(members\)[\s\S]*\nonline {6}this machine$/,
   );
 });
 
