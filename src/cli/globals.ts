@@ -18,7 +18,7 @@ export interface GlobalOptions {
 export function addGlobalOptions(program: Command): void {
   program
     .option("--home <dir>", "where state and sockets live (MESH_HOME)")
-    .option("--network <name>", "which joined network is meant (MESH_NETWORK)")
+    .option("--network <network>", "which joined network is meant (MESH_NETWORK)")
     .option("--json", "print JSON")
     .option("-v, --verbose", "say more in the log")
     .option("--log-format <format>", "pretty or json");

@@ -318,6 +318,7 @@ export class PeerSession implements AsyncDisposable {
     this.#announceEndpoints();
     this.#follower.applyAgain();
     this.parts.exitUse.networkChanged();
+    this.#refreshOffers();
     this.parts.dns.keep();
     this.#lookAtResolver();
   }

@@ -372,6 +372,8 @@ describe("a daemon's life", () => {
 
     const { status, stdout } = await as(nobody, ...mesh, "status");
     expect({ status, state: statusSchema.parse(JSON.parse(stdout)).state }).toEqual({ status: 0, state: "running" });
+    const listed = JSON.parse((await as(nobody, ...mesh, "context", "list")).stdout);
+    expect(listed).toMatchObject([{ name: "mesh", current: true, state: "running", interface: "mesh0" }]);
     const down = await as(nobody, ...mesh, "down");
     expect({ status: down.status, code: JSON.parse(down.stderr).error.code }).toEqual({
       status: 4,

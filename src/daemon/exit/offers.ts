@@ -26,6 +26,8 @@ interface OffersOptions {
   readonly addresses: readonly string[];
   /** The ranges of the mesh. */
   readonly ranges: readonly string[];
+  /** What is reached through other meshes, at each moment. */
+  readonly elsewhere: () => readonly string[];
 }
 
 interface OffersDeps {
@@ -44,6 +46,7 @@ export class Offers implements AsyncDisposable {
   readonly #deps: OffersDeps;
   readonly #addresses: readonly string[];
   readonly #ranges: readonly string[];
+  readonly #elsewhere: () => readonly string[];
   readonly #interfaceName: string;
   readonly #host: HostForwarding;
   #settings: OfferSettings;
@@ -53,7 +56,7 @@ export class Offers implements AsyncDisposable {
   #detached: readonly string[] = [];
   #self: SelfInfo;
   /** Where packets from peers may go on to; undefined before that is in force. */
-  #forwarded: readonly string[] | undefined;
+  #accepted: ReturnType<typeof forwardedNetworks> | undefined;
   /** What the host carries; undefined where it refused. */
   #settled: Forwarding | undefined = { exit: [], routes: [] };
   #refusal: MeshError | undefined;
@@ -63,10 +66,12 @@ export class Offers implements AsyncDisposable {
   #isClosed = false;
   #announce: (offers: Announcement) => void = () => undefined;
 
-  private constructor({ settings, interfaceName, self, addresses, ranges }: OffersOptions, deps: OffersDeps) {
+  private constructor(options: OffersOptions, deps: OffersDeps) {
+    const { settings, interfaceName, self, addresses, ranges, elsewhere } = options;
     this.#deps = deps;
     this.#addresses = addresses;
     this.#ranges = ranges;
+    this.#elsewhere = elsewhere;
     this.#interfaceName = interfaceName;
     this.#host = new HostForwarding({ interfaceName, mesh: ranges, addresses }, deps.changes);
     this.#settings = advertisable(settings, ranges);
@@ -112,9 +117,10 @@ export class Offers implements AsyncDisposable {
   setNetwork({ self }: Pick<NetworkMap, "self">): void {
     this.#self = self;
     const wanted = this.#wanted;
-    const { forwarded } = forwardedNetworks(wanted, this.#ranges);
+    const { forwarded } = this.#networksOf(wanted);
     // What is allowed no more ends now; what is new waits for the host.
-    if (this.#forwarded !== undefined) this.#accept(this.#forwarded.filter((one) => forwarded.includes(one)));
+    const before = this.#accepted?.forwarded;
+    if (before !== undefined) this.#accept(before.filter((one) => forwarded.includes(one)));
     if (!isDeepStrictEqual(wanted, this.#settled) && this.#refusal === undefined) void this.#settle();
     this.#warn();
   }
@@ -198,12 +204,17 @@ export class Offers implements AsyncDisposable {
     };
   }
 
+  /** Another mesh of this machine is none of this one's peers' business, whatever address is behind it. */
+  #networksOf(wanted: Forwarding): ReturnType<typeof forwardedNetworks> {
+    return forwardedNetworks(wanted, [...this.#ranges, ...this.#elsewhere()]);
+  }
+
   /** One after the other, and the last one last. Never rejects: `#refusal` says what came of it. */
   #settle(): Promise<void> {
     this.#turn = this.#turn.then(async () => {
       if (this.#isClosed) return;
       const wanted = this.#wanted;
-      const { forwarded, spared } = forwardedNetworks(wanted, this.#ranges);
+      const { forwarded, spared } = this.#networksOf(wanted);
       try {
         this.#problems = await this.#host.settle(wanted, { spared, snatRoutes: this.#settings.snatRoutes });
         this.#refusal = undefined;
@@ -225,12 +236,13 @@ export class Offers implements AsyncDisposable {
 
   /** Lets in what is for this machine and for where it carries. */
   #accept(forwarded: readonly string[]): void {
-    if (isDeepStrictEqual(forwarded, this.#forwarded)) return;
-    this.#forwarded = forwarded;
+    const { spared } = this.#networksOf(this.#wanted);
+    if (isDeepStrictEqual({ forwarded, spared }, this.#accepted)) return;
+    this.#accepted = { forwarded, spared };
     this.#deps.tunnel.acceptDestinations({
       own: this.#addresses.map(parseAddress),
       forwarded: forwarded.map(parseCidr),
-      spared: forwardedNetworks(this.#wanted, this.#ranges).spared.map(parseCidr),
+      spared: spared.map(parseCidr),
     });
   }
 

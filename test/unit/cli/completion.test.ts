@@ -3,7 +3,11 @@ import { complete } from "../../../src/cli/completion/candidates.ts";
 import { buildProgram } from "../../../src/cli/program.ts";
 
 const program = buildProgram({ status: 0 });
-const NAMES: Record<string, string[]> = { peer: ["alice", "bob"], transport: ["udp", "ssh"] };
+const NAMES: Record<string, string[]> = {
+  peer: ["alice", "bob"],
+  transport: ["udp", "ssh"],
+  network: ["home", "work"],
+};
 
 async function completed(line: string) {
   return complete(program, line.split(" "), async (placeholder) => NAMES[placeholder] ?? []);
@@ -23,6 +27,8 @@ describe("completion of a command line", () => {
     ["nothing after all arguments", "ping bob ", []],
     ["the second argument", "prefer bob ", ["udp", "ssh"]],
     ["words that stand for themselves", "peer set-admin bob o", ["on", "off"]],
+    ["a network of this machine", "context use ", ["home", "work"]],
+    ["a network, as every command takes it", "--network w", ["work"]],
     ["choices", "completion ", ["bash", "zsh", "fish"]],
     ["the value of a flag", "filter add --source-peer a", ["alice"]],
     ["the value of a flag, with =", "filter add --source-peer=a", ["--source-peer=alice"]],
