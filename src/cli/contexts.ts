@@ -27,15 +27,18 @@ export interface ContextDetails extends Context {
   readonly socket: string;
 }
 
-/** @throws MeshError `not-permitted` where this user may see none */
-export function listContexts(home: Home): Promise<Context[]> {
-  const current = currentOf(home);
+/**
+ * @param said the network that environment or configuration file name
+ * @throws MeshError `not-permitted` where this user may see none
+ */
+export function listContexts(home: Home, said: string | undefined): Promise<Context[]> {
+  const current = currentOf(home, said);
   return Promise.all(listNetworks(home).map((name) => contextOf(home, name, current)));
 }
 
-/** @throws MeshError `not-found` */
-export async function showContext(home: Home, name: string): Promise<ContextDetails> {
-  const context = await contextOf(home, name, currentOf(home));
+/** As `listContexts`. */
+export async function showContext(home: Home, name: string, said: string | undefined): Promise<ContextDetails> {
+  const context = await contextOf(home, name, currentOf(home, said));
   const { directory, socketPath } = networkPaths(home, name);
   const { enrolment, settings, self } = await onDisk(home, name);
   return {
@@ -61,9 +64,9 @@ export function requireContext(home: Home, name: string): void {
 }
 
 /** The network that commands mean now; undefined where they need to be told. */
-export function currentOf(home: Home): string | undefined {
+export function currentOf(home: Home, said: string | undefined): string | undefined {
   try {
-    return selectNetwork(home, undefined);
+    return selectNetwork(home, said);
   } catch (failure) {
     if (asMeshError(failure).code !== "bad-usage") throw failure;
     return undefined;

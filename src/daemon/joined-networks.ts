@@ -1,3 +1,4 @@
+import type { JoinToken } from "../api/join-token.ts";
 import { asMeshError, MeshError } from "../base/errors.ts";
 import { cidrsOverlap, parseCidr } from "../packet/cidr.ts";
 import { type Home, listNetworks, networkPaths } from "./home.ts";
@@ -33,6 +34,18 @@ export function requireApart(ranges: readonly string[], others: readonly JoinedN
       });
     }
   }
+}
+
+/**
+ * Whether a token is certainly for another network than this one: its CA is another one, and so is its coordinator. A CA may
+ * have been renewed, and a coordinator may have moved.
+ */
+export function isOfAnotherNetwork(
+  { urls, caFingerprint }: Pick<JoinToken, "urls" | "caFingerprint">,
+  { urls: known, trust }: Enrolment,
+): boolean {
+  if (caFingerprint === undefined || trust.kind !== "pinned-ca") return false;
+  return caFingerprint !== trust.fingerprint && !urls.some((url) => known.includes(url));
 }
 
 async function readJoined(home: Home, network: string): Promise<JoinedNetwork[]> {

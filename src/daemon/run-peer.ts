@@ -17,9 +17,9 @@ import { makeCurrent, showCurrent } from "./current-network.ts";
 import { Daemon } from "./daemon.ts";
 import { enrol } from "./enrol.ts";
 import { firstPeers } from "./first-peers.ts";
-import { networkPaths } from "./home.ts";
+import { type NetworkPaths, networkPaths } from "./home.ts";
 import { loadKeys, loadOrCreateKeys } from "./identity.ts";
-import { type JoinedNetwork, otherNetworks } from "./joined-networks.ts";
+import { isOfAnotherNetwork, type JoinedNetwork, otherNetworks } from "./joined-networks.ts";
 import type { LogRing } from "./log-ring.ts";
 import { lockNetwork } from "./network-lock.ts";
 import { networkOf } from "./network-of-plan.ts";
@@ -71,6 +71,7 @@ async function startPeer(plan: PeerPlan, deps: RunPeerDeps, resources: DisposeSt
   const network = await networkOf(plan, deps.signal);
   const paths = networkPaths(plan.home, network);
   await makePrivateDirectory(paths.directory);
+  await requireOfNetwork(plan, paths);
   resources.use(await lockNetwork(paths));
   // A predecessor that was killed left this host asking a name server that is gone; the rest of what it left can wait.
   if (existsSync(paths.journalFile)) {
@@ -136,6 +137,15 @@ async function startPeer(plan: PeerPlan, deps: RunPeerDeps, resources: DisposeSt
   progress({ event: "running", network, name, ip4, ip6 });
   void firstPeers(daemon, progress, logger);
   return daemon;
+}
+
+/** Two networks may be called alike, and one of them has the name here, whether or not it runs. @throws MeshError `name-mismatch` */
+async function requireOfNetwork({ token }: PeerPlan, { directory, network }: NetworkPaths): Promise<void> {
+  const joined = await new NetworkState(directory).enrolment.read();
+  if (token === undefined || joined === undefined || !isOfAnotherNetwork(token.fields, joined)) return;
+  throw new MeshError("name-mismatch", `the token is for another network than the one joined here as ${network}`, {
+    hint: "Give it another name on this machine: `mesh join TOKEN --network NAME`.",
+  });
 }
 
 async function membershipOf(

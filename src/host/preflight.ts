@@ -62,7 +62,7 @@ export async function requireFreeInterface(name: string, ipRoute: IpRoute): Prom
  */
 export async function requireFreeRanges(
   ranges: readonly string[],
-  ipRoute: IpRoute,
+  ipRoute: Pick<IpRoute, "addresses" | "routes">,
   networkOf: (interfaceName: string) => string | undefined = () => undefined,
 ): Promise<void> {
   const conflict = findRangeConflict(ranges, await ipRoute.addresses(), await ipRoute.routes());

@@ -13,7 +13,7 @@ export function registerContext(program: Command): void {
     .action(async (_flags: object, command: Command) => {
       const options = await peerGlobals(command);
       const { home, listContexts } = await parts(options);
-      const contexts = await listContexts(home);
+      const contexts = await listContexts(home, options.network);
       const { renderContexts } = await import("../context-view.ts");
       if (options.json) printJson(contexts);
       else printLine(renderContexts(contexts));
@@ -28,7 +28,11 @@ export function registerContext(program: Command): void {
       requireContext(home, network);
       const { makeCurrent } = await import("../../daemon/current-network.ts");
       await makeCurrent(home, network);
-      if (options.json) printJson({ network, current: true });
+      const { network: said } = options;
+      const isOutweighed = said !== undefined && said !== network;
+      if (options.json) printJson({ network, current: !isOutweighed });
+      else if (isOutweighed)
+        printLine(`noted; but MESH_NETWORK, --network or peer.yaml say ${said}, which outweighs it`);
       else printLine(`commands mean ${network} from now on`);
     });
 
@@ -43,7 +47,7 @@ export function registerContext(program: Command): void {
       if (network === undefined) throw new MeshError("needs-join", "this machine has joined no network");
       requireContext(home, network);
       const { renderContext } = await import("../context-view.ts");
-      const details = await showContext(home, network);
+      const details = await showContext(home, network, options.network);
       if (options.json) printJson(details);
       else printLine(renderContext(details));
     });
@@ -72,7 +76,7 @@ export function registerContext(program: Command): void {
       });
       if (options.json) return printJson({ network, deleted: true, deregistered });
       const { listNetworks } = await import("../../daemon/home.ts");
-      const isUndecided = currentOf(home) === undefined && listNetworks(home).length > 0;
+      const isUndecided = currentOf(home, options.network) === undefined && listNetworks(home).length > 0;
       printLine(`deleted ${network}`);
       if (!deregistered) printLine("the coordinator could not be told and still has this peer: an admin can delete it");
       if (isUndecided) printLine("no network is current now: mesh context use NAME");

@@ -22,9 +22,9 @@ describe("mesh context, where no daemon runs", () => {
   afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
   it("lists all of them, and marks the one that commands mean", async () => {
-    expect(currentOf(home)).toBeUndefined();
+    expect(currentOf(home, undefined)).toBeUndefined();
     await makeCurrent(home, "work");
-    expect(await listContexts(home)).toEqual([
+    expect(await listContexts(home, undefined)).toEqual([
       {
         name: "home",
         current: false,
@@ -36,11 +36,18 @@ describe("mesh context, where no daemon runs", () => {
       },
       expect.objectContaining({ name: "work", current: true, interface: "mesh1", ip4: "10.92.0.1" }),
     ]);
-    expect(renderContexts(await listContexts(home))).toMatch(/^ {3}home .*\n\* {2}work {5}stopped {2}mesh1 {6}10\.92/m);
+    expect(renderContexts(await listContexts(home, undefined))).toMatch(
+      /^ {3}home .*\n\* {2}work {5}stopped {2}mesh1 {6}10\.92/m,
+    );
+  });
+
+  it("what environment or file name outweighs what was chosen", async () => {
+    await makeCurrent(home, "work");
+    expect((await listContexts(home, "home")).map(({ current }) => current)).toEqual([true, false]);
   });
 
   it("shows one with all that it has to itself on this host", async () => {
-    const details = await showContext(home, "work");
+    const details = await showContext(home, "work", undefined);
     expect(details).toMatchObject({
       name: "work",
       peer: "me",

@@ -13,9 +13,9 @@ import {
   networkPaths,
   resolveHome,
 } from "../../../src/daemon/home.ts";
-import { otherNetworks, requireApart } from "../../../src/daemon/joined-networks.ts";
+import { isOfAnotherNetwork, otherNetworks, requireApart } from "../../../src/daemon/joined-networks.ts";
 import { lockNetwork } from "../../../src/daemon/network-lock.ts";
-import { leaveState } from "../../support/joined-network.ts";
+import { enrolmentIn, leaveState } from "../../support/joined-network.ts";
 
 describe("several networks in one home", () => {
   let directory: string;
@@ -55,6 +55,19 @@ describe("several networks in one home", () => {
         }),
       );
     }
+  });
+
+  it("a token of another network that is called alike is told by its CA and its coordinator", () => {
+    const joined = enrolmentIn("mesh", 86);
+    const pinned = { ...joined, trust: { kind: "pinned-ca" as const, caPem: "", fingerprint: "a".repeat(64) } };
+    const [ours] = joined.urls;
+    const token = (url: string, caFingerprint?: string) => ({ urls: [url], caFingerprint });
+    for (const same of [token(ours!), token(ours!, "b".repeat(64)), token("https://moved:8443", "a".repeat(64))]) {
+      expect(isOfAnotherNetwork(same, pinned)).toBe(false);
+    }
+    expect(isOfAnotherNetwork(token("https://other:8443", "b".repeat(64)), pinned)).toBe(true);
+    // What the system's CAs vouch for is told apart by the coordinator itself.
+    expect(isOfAnotherNetwork(token("https://other:8443"), joined)).toBe(false);
   });
 
   it("which one is current is noted in the state, and shown to everybody by a link to its socket", async () => {

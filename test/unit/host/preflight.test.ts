@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { ErrorCode } from "../../../src/base/error-codes.ts";
 import {
   findRangeConflict,
+  requireFreeRanges,
   requireInterfaceName,
   requireNetAdmin,
   requireTunDevice,
@@ -35,6 +36,20 @@ describe("the range of the mesh", () => {
     });
     const narrower = { destination: "fd86:0:0:7::/64", interfaceName: "br0" };
     expect(find("fd86::/48", [narrower])?.interfaceName).toBe("br0");
+  });
+
+  test("that another mesh of this host has in force is refused by that one's name", async () => {
+    const ipRoute = {
+      addresses: async () => [{ interfaceName: "mesh0", address: "10.86.0.2/32" }],
+      routes: async () => [{ destination: "10.86.0.0/16", interfaceName: "mesh0" }],
+    };
+    const networkOf = (name: string) => (name === "mesh0" ? "work" : undefined);
+    await expect(requireFreeRanges(["10.86.0.0/16"], ipRoute, networkOf)).rejects.toMatchObject({
+      code: "range-conflict",
+      message: expect.stringContaining("of the interface mesh0 (the network work)"),
+      hint: expect.stringContaining("mesh --network work down"),
+    });
+    await expect(requireFreeRanges(["10.87.0.0/16"], ipRoute, networkOf)).resolves.toBeUndefined();
   });
 
   test("may not hold an address of this host", () => {
