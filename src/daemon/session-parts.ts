@@ -18,7 +18,7 @@ import type { AeadProviderName } from "../wireguard/aead/provider.ts";
 import { callAsAdmin } from "./admin-call.ts";
 import { DnsKeeper } from "./dns/dns-keeper.ts";
 import { HostNames } from "./dns/host-names.ts";
-import { resolverOwner } from "./dns/resolver-owner.ts";
+import { resolverOwner, serversThatAsk } from "./dns/resolver-owner.ts";
 import type { ExitState } from "./dns/upstream-plan.ts";
 import { AcceptedRoutes } from "./exit/accepted-routes.ts";
 import { ExitUse } from "./exit/exit-use.ts";
@@ -208,6 +208,7 @@ export async function openSessionParts(
       resolver: new HostResolver(paths.network, {
         changes,
         owner: (network) => resolverOwner(network, enrolment.network.domain, neighbours),
+        askedBy: () => serversThatAsk(enrolment.network.domain, neighbours),
       }),
       service: () => dns.service,
       warnings,

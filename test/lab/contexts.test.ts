@@ -119,6 +119,9 @@ it("with an exit in one of them the other stays within reach, and no name is ask
   await pings(bob.host, await ip4Of(alice));
   await resolves("bob.mesh", bob);
   expect((await host().run("ping", "-c", "1", "-W", "1", "-I", "eth0", "192.0.2.4")).status).not.toBe(0);
+  // Nothing but the ranges of the other network is open there.
+  const { checks } = await aliceAtWork.local.checkExit();
+  expect(checks.filter(({ what, ok }) => / by mesh0$/.test(what) && ok)).toHaveLength(2);
   const second = await mesh("--json", "exit", "use", "bob");
   expect(codeOf(second)).toEqual([6, "exit-guard-taken"]);
   expect(second.stderr).toContain("network work, interface mesh1");

@@ -26,3 +26,8 @@ export async function resolverOwner(
   }
   return { isAsked: true, reason: `${has}, and asks this one for its names` };
 }
+
+/** Name servers of other networks of this machine that ask ours for names of this domain. */
+export function serversThatAsk(domain: string, { all }: Pick<Neighbours, "all">): string[] {
+  return all.flatMap(({ dns }) => (dns !== null && isAskedOf(domain, dns.domain) ? [dns.server] : []));
+}

@@ -6,7 +6,7 @@ import { TokenBucket } from "../../base/token-bucket.ts";
 import { readFileState } from "../changes/file-change.ts";
 import type { HostChange, InterfaceIdentity } from "../changes/host-change.ts";
 import type { HostChanges } from "../changes/host-changes.ts";
-import { type ResolverFiles, readFormerConf, SYSTEM_RESOLVER_FILES } from "./former-conf.ts";
+import { type ResolverFiles, readFormerConf, SYSTEM_RESOLVER_FILES, serversIn } from "./former-conf.ts";
 import { markedConf, networkOfMarked, stateBeforeMarked } from "./marked-conf.ts";
 import { type ChosenManager, chooseManager, type ResolverFacts, type ResolverManager } from "./resolver-manager.ts";
 
@@ -40,6 +40,8 @@ export interface HostResolverDeps {
   readonly changes: HostChanges;
   /** Of the network of this name, which has resolv.conf: `gone` without giving it back, undefined where it is not known. */
   readonly owner?: (network: string) => Promise<OwnerWord | "gone" | undefined>;
+  /** Name servers of other networks of this machine that ask ours for our names: to ask one of them is as good. */
+  readonly askedBy?: () => readonly string[];
   readonly files?: ResolverFiles;
   readonly platform?: NodeJS.Platform;
   readonly nowMs?: () => number;
@@ -195,9 +197,18 @@ export class HostResolver {
   async #isInForce(): Promise<boolean> {
     const current = this.#current;
     if (current === undefined) return false;
-    if (current.kind !== "file") return isDeepStrictEqual(await this.#readConf(), this.#seen);
+    if (current.kind !== "file") {
+      const conf = await this.#readConf();
+      return isDeepStrictEqual(conf, this.#seen) || this.#leadsToNeighbours(conf);
+    }
     const now = await readFileState(current.path);
     return now.is === "file" && now.text === current.after;
+  }
+
+  /** openresolv asks the latest record of its kind alone. */
+  #leadsToNeighbours({ text }: SeenConf): boolean {
+    const [servers, askedBy] = [serversIn(text), this.#deps.askedBy?.() ?? []];
+    return servers.length > 0 && servers.every((server) => askedBy.includes(server));
   }
 
   async #readConf(): Promise<SeenConf> {

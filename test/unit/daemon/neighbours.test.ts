@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { silentLogger } from "../../../src/base/logger.ts";
-import { resolverOwner } from "../../../src/daemon/dns/resolver-owner.ts";
+import { resolverOwner, serversThatAsk } from "../../../src/daemon/dns/resolver-owner.ts";
 import { type Home, networkPaths, resolveHome } from "../../../src/daemon/home.ts";
 import { Neighbours, withdrawNotice } from "../../../src/daemon/neighbours/neighbours.ts";
 
@@ -79,6 +79,7 @@ describe("networks of one machine", () => {
     await two.tell({ dns: DNS });
     one.look();
     expect(await resolverOwner("work", "mesh", one)).toMatchObject({ isAsked: true });
+    expect([serversThatAsk("mesh", one), serversThatAsk("work", one)]).toEqual([["127.0.0.99"], []]);
     for (const domain of ["work", "lab.work"]) {
       const word = { isAsked: false, reason: expect.stringContaining("mesh serve --domain") };
       expect(await resolverOwner("work", domain, one)).toEqual(word);
