@@ -11,12 +11,12 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { statusSchema } from "../../src/api/local.ts";
 import { dnsStatusSchema } from "../../src/api/local-dns.ts";
 import { ROUTES } from "../../src/daemon/local-api/routes.ts";
+import { asUnit } from "../support/lab/as-unit.ts";
 import { eventually } from "../support/lab/eventually.ts";
 import { fuzzLocalApi } from "../support/lab/fuzz-local-api.ts";
 import type { LabHost } from "../support/lab/lab-host.ts";
@@ -182,14 +182,14 @@ describe("a daemon's life", () => {
     expect(text).toContain("192.0.2.3/24");
   });
 
-  it("a service runs with the capabilities of its unit, and its watchdog is told while both threads move", async () => {
+  it("a service runs with the capabilities and system calls of its unit, and its watchdog is told while both threads move", async () => {
     expect(await alice.stop()).toBe(0);
     const socketPath = `${alice.host.scratchDirectory}/watchdog`;
     using notify = new NotifySocket(socketPath);
     const env = { NOTIFY_SOCKET: socketPath, WATCHDOG_USEC: "1000000" };
     const config = `${alice.host.scratchDirectory}/peer.yaml`;
     writeFileSync(config, "mtu: 1420\n");
-    const service = await startMesh(alice.host, alice.home, ["up", "--config", config], env, await asTheUnit());
+    const service = await startMesh(alice.host, alice.home, ["up", "--config", config], env, asUnit("mesh.service"));
     const told: string[] = [];
     const hears = (message: string) =>
       eventually(message, () => {
@@ -200,6 +200,7 @@ describe("a daemon's life", () => {
     await hears("WATCHDOG=1");
     const { listeners } = dnsStatusSchema.parse(await meshJson(alice.host, alice.home, "dns", "status"));
     expect(listeners.map(({ port, problem }) => [port, problem])).toEqual(listeners.map(() => [53, null]));
+    expect(readFileSync(`/proc/${service.pid}/status`, "utf8")).toMatch(/^NoNewPrivs:\t1\nSeccomp:\t2$/m);
     {
       await using _ = await holdDataThread(service.pid);
       await service.waitForOutput(/the data thread does not move/);
@@ -467,14 +468,6 @@ describe("a daemon's life", () => {
     for (const peer of peers) expect(await peer.stop()).toBe(0);
   });
 });
-
-/** The root of `configs/systemd/mesh.service`: what it may not do, it cannot. */
-async function asTheUnit(): Promise<string[]> {
-  const unit = await readFile(new URL("../../configs/systemd/mesh.service", import.meta.url), "utf8");
-  const [, names = ""] = /^CapabilityBoundingSet=(.+)$/m.exec(unit) ?? [];
-  const kept = names.split(" ").map((name) => `+${name.replace("CAP_", "").toLowerCase()}`);
-  return ["setpriv", `--bounding-set=-all,${kept.join()}`, "--inh-caps=-all", "--no-new-privs"];
-}
 
 /** A thread that a tracer has caught does not go on before the tracer does, which is stopped. */
 async function holdDataThread(pid: number): Promise<AsyncDisposable> {

@@ -1,9 +1,11 @@
 import { existsSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Status, statusSchema } from "../../src/api/local.ts";
+import { asUnit } from "../support/lab/as-unit.ts";
 import { eventually } from "../support/lab/eventually.ts";
 import { meshJson, runMesh } from "../support/lab/mesh-command.ts";
 import type { MeshPeer } from "../support/lab/mesh-peer.ts";
+import { MeshServer } from "../support/lab/mesh-server.ts";
 import { SmallNetwork } from "../support/lab/small-network.ts";
 
 // The coordinator's host as a peer of its own network, in the order of a life: refused, joined, stopped, killed, gone.
@@ -111,7 +113,14 @@ describe("mesh serve --join", { timeout: 150_000 }, () => {
   let first: Status["self"];
 
   it("makes the host a peer in infra that all see, at addresses that lead to it", async () => {
-    await network.startServerAgain("--join", "gateway");
+    const { home, url: publicUrl } = network.server;
+    const wrapper = asUnit("mesh-server.service", "mesh-server.service.d/join.conf");
+    network.server = await MeshServer.start(network.serverHost, {
+      home,
+      publicUrl,
+      wrapper,
+      args: ["--join", "gateway"],
+    });
     expect(network.server.process.stdout).toMatch(/this host is gateway in mesh: 10\.86\.\S+ and fd\S+/);
     const status = await hostRuns();
     first = status.self;

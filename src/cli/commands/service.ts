@@ -11,9 +11,13 @@ interface ServiceFlags {
   readonly relay?: boolean;
 }
 
-interface InstallFlags extends ServiceFlags {
+interface UninstallFlags extends ServiceFlags {
   readonly root?: string;
+}
+
+interface InstallFlags extends UninstallFlags {
   readonly config?: string;
+  readonly join?: boolean;
 }
 
 const MAX_LINES = 1_000_000;
@@ -31,6 +35,7 @@ export function registerService(program: Command, exit: ExitHolder): void {
 
   add("install", "write its unit, and have it start with the machine; --home and --network are kept in it")
     .option("--config <file>", "the configuration file that it reads")
+    .option("--join", "the coordinator's host is a peer as well (default: as its configuration file says)")
     .option("--root <dir>", "for the system below this directory, which does not run")
     .action(async (flags: InstallFlags, command: Command) => {
       const options = globalOptions(command);
@@ -45,6 +50,7 @@ export function registerService(program: Command, exit: ExitHolder): void {
         home: options.home === undefined ? undefined : resolve(options.home),
         network: kind === "peer" ? options.network : undefined,
         config: flags.config === undefined ? undefined : resolve(flags.config),
+        joins: await joins(kind, flags),
       });
       const intent = `write /etc/systemd/system/${unit} and enable it`;
       const systemd = flags.root === undefined ? Systemd.here(intent) : new Systemd(resolve(flags.root));
@@ -59,7 +65,7 @@ export function registerService(program: Command, exit: ExitHolder): void {
 
   add("uninstall", "stop it and remove its unit; state and settings stay")
     .option("--root <dir>", "for the system below this directory, which does not run")
-    .action(async (flags: InstallFlags, command: Command) => {
+    .action(async (flags: UninstallFlags, command: Command) => {
       const { Systemd, unitOf } = await parts();
       const unit = unitOf(kindOf(flags), globalOptions(command).network);
       const { resolve } = await import("node:path");
@@ -132,6 +138,21 @@ async function parts() {
 function kindOf({ server, relay }: ServiceFlags): ConfigKind {
   if (server === true && relay === true) throw new MeshError("bad-usage", "--server and --relay exclude each other");
   return server === true ? "server" : relay === true ? "relay" : "peer";
+}
+
+/** Whether the service looks after a peer of its own host. @throws MeshError `bad-usage`, `bad-config` */
+async function joins(kind: ConfigKind, { join, config, root = "/" }: InstallFlags): Promise<boolean> {
+  if (kind !== "server") {
+    if (join === true) throw new MeshError("bad-usage", "--join goes with --server: peers are peers anyway");
+    return false;
+  }
+  if (join === true) return true;
+  const [{ existsSync }, { resolve }] = await Promise.all([import("node:fs"), import("node:path")]);
+  const file = config === undefined ? resolve(root, "etc/mesh/server.yaml") : resolve(config);
+  if (!existsSync(file)) return false;
+  const { loadServerConfig } = await import("../../api/server-config.ts");
+  const said = await loadServerConfig(file);
+  return said.join !== undefined && said.join !== false;
 }
 
 function flagsOf(kind: ConfigKind, network: string | undefined): string {

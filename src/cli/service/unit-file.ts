@@ -37,12 +37,14 @@ export interface UnitOptions {
   readonly network: string | undefined;
   /** `--config`: an absolute path. */
   readonly config: string | undefined;
+  /** The coordinator's host is a peer as well: what its daemon may is added. */
+  readonly joins: boolean;
 }
 
 /** The unit of `configs/systemd`, for the program where it is. */
 export async function unitFile(kind: ConfigKind, options: UnitOptions): Promise<string> {
   const { unit, command } = SERVICES[kind];
-  const template = await readFile(new URL(`configs/systemd/${unit}`, PACKAGE_ROOT), "utf8");
+  const template = await readTemplate(unit);
   const flags = [
     ...(options.home === undefined ? [] : ["--home", options.home]),
     ...(options.network === undefined ? [] : ["--network", options.network]),
@@ -57,7 +59,12 @@ export async function unitFile(kind: ConfigKind, options: UnitOptions): Promise<
   const paths = [...options.program, options.home ?? "", options.config ?? ""];
   // Started all the same, from where a person has it: read-only, but for the home given.
   if (paths.some((path) => HOMES.test(path))) text = text.replace(/^ProtectHome=yes$/m, "ProtectHome=read-only");
-  return `${UNIT_MARK}\n${text}`;
+  const forHost = options.joins ? `\n${await readTemplate(`${unit}.d/join.conf`)}` : "";
+  return `${UNIT_MARK}\n${text}${forHost}`;
+}
+
+function readTemplate(name: string): Promise<string> {
+  return readFile(new URL(`configs/systemd/${name}`, PACKAGE_ROOT), "utf8");
 }
 
 /** As systemd.service(5) reads a command line: `%` and `$` mean something, quotes and backslashes group and escape. */

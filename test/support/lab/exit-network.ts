@@ -1,4 +1,5 @@
 import { fileURLToPath } from "node:url";
+import { asUnit } from "./as-unit.ts";
 import { eventually } from "./eventually.ts";
 import { Lab } from "./lab.ts";
 import type { LabHost } from "./lab-host.ts";
@@ -88,7 +89,8 @@ export class ExitNetwork implements AsyncDisposable {
       const host = await lab.host(name);
       await attach(host, "eth0", 11 + index);
       const args = ["--allow-exit-traffic"];
-      exits.set(name, await MeshPeer.join(host, { server: server.url, ...(await server.createToken()), args }));
+      const { token } = await server.createToken();
+      exits.set(name, await MeshPeer.join(host, { server: server.url, token, args, wrapper: asUnit("mesh.service") }));
     }
     return new ExitNetwork({ lab, alice, router, web, server, exits });
   }
@@ -105,7 +107,8 @@ export class ExitNetwork implements AsyncDisposable {
   }
 
   async join(...args: string[]): Promise<MeshPeer> {
-    return MeshPeer.join(this.alice, { server: this.server.url, ...(await this.server.createToken()), args });
+    const { token } = await this.server.createToken();
+    return MeshPeer.join(this.alice, { server: this.server.url, token, args, wrapper: asUnit("mesh.service") });
   }
 
   /** Programs on alice's host that try everything all the time. */

@@ -12,6 +12,8 @@ export interface MeshServerOptions {
   readonly args?: readonly string[];
   /** State of an earlier one, to start it again. */
   readonly home?: string;
+  /** A program, and its arguments, that runs it. */
+  readonly wrapper?: readonly string[];
 }
 
 /** A real `mesh serve` on a lab host, that serves by the time `start` returns. */
@@ -31,7 +33,7 @@ export class MeshServer implements AsyncDisposable {
   static async start(host: LabHost, options: MeshServerOptions): Promise<MeshServer> {
     const home = options.home ?? `${host.scratchDirectory}/server`;
     const args = ["serve", "--public-url", options.publicUrl, ...(options.args ?? [])];
-    const process = await startMesh(host, home, args);
+    const process = await startMesh(host, home, args, {}, options.wrapper);
     await process.waitForOutput(/^ready \S+/m);
     return new MeshServer(host, home, options.publicUrl, process);
   }
