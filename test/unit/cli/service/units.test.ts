@@ -1,6 +1,7 @@
 import {
   existsSync,
   lstatSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -10,8 +11,9 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { run } from "../../../../scripts/lib/process.mjs";
+import { runCli } from "../../../../src/cli/program.ts";
 import { Systemd } from "../../../../src/cli/service/systemd.ts";
 import { SERVICES, UNIT_MARK, unitFile, unitOf } from "../../../../src/cli/service/unit-file.ts";
 
@@ -96,6 +98,26 @@ describe("mesh service install, for a system that does not run", () => {
     for (const path of [systemd.fileOf(unit), link]) expect(lstatSync(path, { throwIfNoEntry: false })).toBeUndefined();
     await expect(systemd.uninstall(unit)).rejects.toMatchObject({ code: "not-found" });
   });
+
+  it.each([
+    ["join: on\n", [], true],
+    ["join: off\n", [], false],
+    ["join: gateway\n", [], true],
+    [undefined, [], false],
+    [undefined, ["--join"], true],
+  ])(
+    "lets the coordinator's host be a peer where server.yaml (%j) or a flag (%j) says so: %j",
+    async (config, flags, joins) => {
+      mkdirSync(join(directory, "etc/mesh"), { recursive: true });
+      if (config !== undefined) writeFileSync(join(directory, "etc/mesh/server.yaml"), config);
+      vi.spyOn(process.stdout, "write").mockReturnValue(true);
+      const status = await runCli(["service", "install", "--server", "--root", directory, "--json", ...flags]);
+      vi.restoreAllMocks();
+      expect(status).toBe(0);
+      const text = readFileSync(new Systemd(directory).fileOf(SERVICES.server.unit), "utf8");
+      expect(text.includes("DeviceAllow=/dev/net/tun")).toBe(joins);
+    },
+  );
 
   it("leaves another's unit alone", async () => {
     const systemd = new Systemd(directory);
