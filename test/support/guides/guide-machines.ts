@@ -11,7 +11,7 @@ import { isShownTruly } from "./shown-output.ts";
 const STAYS = /^mesh (serve|relay --|(join|up)(?!.*--detach))|^nginx|^caddy run/;
 /** What only looks may be typed again while it does not say yet what the page has. */
 const LOOKS =
-  /^(mesh (status|peers|ping|paths|netcheck|explain|dns (query|status)|exit (list|check)|filter (list|test)|routes|metrics|logs|peer list|cidr list)|curl|dig|ping|ip|nft|wg|ls|cat) ?/;
+  /^(mesh (status|peers|ping|paths|netcheck|explain|whois|dns (query|status)|exit (list|check)|filter (list|test)|routes|metrics|logs|peer list|cidr list)|curl|dig|ping|ip|nft|wg|ls|cat) ?/;
 const TOKEN = /mesh1_[A-Za-z0-9_-]+/g;
 
 export type Stage = Readonly<Record<string, () => Promise<unknown>>>;
