@@ -71,8 +71,8 @@ export async function takeListening<Options extends Partial<ListeningOptions>>(
 
 /** The keys of what differs. @param keys by field */
 export function changedKeys(keys: Readonly<Record<string, string>>, before: object, after: object): string[] {
-  const [were, are]: Readonly<Record<string, unknown>>[] = [{ ...before }, { ...after }];
-  return Object.entries(keys).flatMap(([field, key]) => (isDeepStrictEqual(were?.[field], are?.[field]) ? [] : [key]));
+  const hasChanged = (field: string) => !isDeepStrictEqual(Reflect.get(before, field), Reflect.get(after, field));
+  return Object.entries(keys).flatMap(([field, key]) => (hasChanged(field) ? [key] : []));
 }
 
 export function sayLate(keys: readonly string[], logger: Logger): void {

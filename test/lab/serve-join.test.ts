@@ -144,6 +144,13 @@ describe("mesh serve --join", { timeout: 150_000 }, () => {
     expect(peers).toContainEqual(expect.objectContaining({ name: "gateway", cidr: "infra", online: true }));
   });
 
+  it("has its daemon read its own configuration again as well", async () => {
+    const { process } = network.server;
+    process.signal("SIGHUP");
+    await process.waitForOutput(/(the configuration is read again[\s\S]*){2}/);
+    expect(process.isRunning).toBe(true);
+  });
+
   it("stays down after `mesh down`, over a restart as well; the coordinator serves on", async () => {
     expect((await onHost("down")).status).toBe(0);
     expect(await hostState()).toEqual(before);

@@ -2,6 +2,7 @@ import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Preferences } from "../../src/api/local.ts";
 import { JOBS, type Job, KeptState } from "../support/kill-grid/kept-state.ts";
 import { type FileCall, isChange, ONE_THREAD, traced } from "../support/kill-grid/kill-at-call.ts";
 import type { LabHost } from "../support/lab/lab-host.ts";
@@ -58,8 +59,9 @@ const ORDERS: readonly Order[] = [
   },
   {
     words: ["prefer", "bob", "relay"],
-    back: ["prefer", "bob", "auto"],
-    read: async (host, home) => await meshJson(host, home, "prefer"),
+    back: ["prefer", "bob", "--unset"],
+    read: async (host, home) =>
+      ((await meshJson(host, home, "prefer")) as Preferences).peers.map(({ preference }) => preference?.prefer),
   },
 ];
 
@@ -68,7 +70,8 @@ describe("kill -9 of a daemon", () => {
   let alice: MeshPeer;
 
   beforeAll(async () => {
-    network = await SmallNetwork.open("alice", "bob");
+    network = await SmallNetwork.open("alice", "bob", "carol");
+    for (const host of network.hosts) await host.ip("route", "add", "default", "via", "192.0.2.1");
     await network.join("bob", { args: ["--allow-exit-traffic"] });
     alice = await network.join("alice");
     expect(await alice.stop()).toBe(0);
@@ -112,7 +115,7 @@ describe("kill -9 of a daemon", () => {
   );
 
   it("at every write of a join: the same token, or none, takes it on from there", async () => {
-    const host = network.host("bob");
+    const host = network.host("carol");
     for (const name of ["fsync", "rename"]) {
       for (let ordinal = 1, wasKilled = true; wasKilled; ordinal++) {
         const home = `${host.scratchDirectory}/join-${name}-${ordinal}`;
