@@ -1,19 +1,19 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { lutimesSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { silentLogger } from "../../../src/base/logger.ts";
 import { type KnownNetwork, MapCache } from "../../../src/control/map-cache.ts";
-import { PeerKeys } from "../../../src/control/peer-keys.ts";
 import { pinsOf } from "../../../src/control/pins.ts";
 import { ExitTrials } from "../../../src/daemon/exit/exit-trial.ts";
 import { currentNetworkFile, networkPaths, resolveHome, selectNetwork } from "../../../src/daemon/home.ts";
-import { loadKeys, saveKeys } from "../../../src/daemon/identity.ts";
+import { loadKeys } from "../../../src/daemon/identity.ts";
 import { lockNetwork } from "../../../src/daemon/network-lock.ts";
 import { DEFAULT_SETTINGS, NetworkState } from "../../../src/daemon/network-state.ts";
 import { readJournal, UndoJournal } from "../../../src/host/changes/undo-journal.ts";
+import { leaveState } from "../joined-network.ts";
 import { mapPeer, networkMap } from "../network-map.ts";
 import { type FileCall, ONE_THREAD, traced } from "./kill-at-call.ts";
 
@@ -50,11 +50,10 @@ export class KeptState {
 
   static async make(home: string): Promise<KeptState> {
     const { paths, state, cache } = placesOf(home);
-    mkdirSync(paths.directory, { recursive: true });
-    mkdirSync(networkPaths(resolveHome(home), "other").directory);
+    await leaveState(resolveHome(home), "mesh", 86);
+    await leaveState(resolveHome(home), "other", 92, { interface: "mesh1" });
     writeFileSync(currentNetworkFile(resolveHome(home)), "mesh\n");
-    const keys = PeerKeys.generate();
-    await saveKeys(paths.directory, keys);
+    const { machineKey } = (await loadKeys(paths.directory))!;
     await state.settings.write({ ...DEFAULT_SETTINGS, mtu: 1380, given: {} });
     const before = { exitNodes: ["bob"], exitAllowLan: false };
     await state.exitTrial.write({ version: 1, until: "2126-01-01T00:00:00.000Z", of: [[]], before });
@@ -69,7 +68,7 @@ export class KeptState {
     await journal.perform("first", async () => {});
     await journal.close();
     writeFileSync(join(home, "input.json"), JSON.stringify(known("carol")));
-    return new KeptState(home, keys.machineKey);
+    return new KeptState(home, machineKey);
   }
 
   /** Everything as it was when it was made. */
@@ -161,7 +160,7 @@ export class KeptState {
 
   /** As the next daemon, or the next `mesh set` without one, begins, some time later. */
   async begin(): Promise<void> {
-    for (const file of this.temporaries) utimesSync(file, LONG_AGO, LONG_AGO);
+    for (const file of this.temporaries) lutimesSync(file, LONG_AGO, LONG_AGO);
     await using _ = await lockNetwork(placesOf(this.#home).paths);
   }
 }
@@ -183,6 +182,6 @@ function known(name: string): KnownNetwork {
 
 function filesBelow(directory: string): string[] {
   return readdirSync(directory, { withFileTypes: true, recursive: true })
-    .filter((entry) => entry.isFile())
+    .filter((entry) => entry.isFile() || entry.isSymbolicLink())
     .map((entry) => join(entry.parentPath, entry.name));
 }

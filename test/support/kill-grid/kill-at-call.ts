@@ -65,15 +65,21 @@ async function hasAttached(tracer: ChildProcess): Promise<void> {
   if (!said.includes("attached")) throw new Error(`strace: ${said}`);
 }
 
-/** Lines such as `4711 fsync(18</srv/mesh/settings.json.tmp-0a>) = 0`. */
+/**
+ * Those that can be hit: the tracer counts for each thread, and kills the first that comes so far.
+ * @param log lines such as `4711 fsync(18</srv/mesh/settings.json.tmp-0a>) = 0`
+ */
 function callsIn(log: string, directory: string): FileCall[] {
   const made = new Map<string, number>();
+  const reached = new Set<string>();
   return log.split("\n").flatMap((line) => {
     const [, thread, name = "", rest = ""] = /^(\d+) +(\w+)\((.*)/.exec(line) ?? [];
     if (thread === undefined) return [];
     const key = `${thread} ${name}`;
     const ordinal = (made.get(key) ?? 0) + 1;
     made.set(key, ordinal);
-    return rest.includes(directory) ? [{ name, ordinal, text: `${name}(${rest}` }] : [];
+    const isFirst = !reached.has(`${name} ${ordinal}`);
+    reached.add(`${name} ${ordinal}`);
+    return isFirst && rest.includes(directory) ? [{ name, ordinal, text: `${name}(${rest}` }] : [];
   });
 }
