@@ -114,6 +114,11 @@ export class NetworkView {
     return peer;
   }
 
+  /** What could not be written is written as soon as it can be. To be called now and then. */
+  keep(): void {
+    if (this.#saveFailure !== undefined) this.#save();
+  }
+
   /** Returns once what is known is on disk. */
   async flush(): Promise<void> {
     while (this.#saving !== undefined) await this.#saving;
@@ -151,9 +156,11 @@ export class NetworkView {
         this.#saveFailure = undefined;
         this.#warnings.clear("cache write");
       } catch (failure) {
+        if (this.#saveFailure === undefined) {
+          this.#logger.error({ err: failure }, "the network map cannot be kept on disk");
+          this.#warnings.set("cache write", "the network map cannot be kept on disk; see the log");
+        }
         this.#saveFailure = failure;
-        this.#logger.error({ err: failure }, "the network map cannot be kept on disk");
-        this.#warnings.set("cache write", "the network map cannot be kept on disk; see the log");
       }
     }
   }

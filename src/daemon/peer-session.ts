@@ -146,6 +146,7 @@ export class PeerSession implements AsyncDisposable {
     const ticker = setInterval(() => {
       session.#tellOfPipes();
       parts.neighbours.look();
+      parts.view.keep();
       parts.dns.keep();
       void parts.hostNames.keep();
       session.#tellNeighbours();

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -52,6 +52,19 @@ describe("the view of the network, held to the pins", () => {
     expect(() => view.take(foreign, nowMs)).toThrow(expect.objectContaining({ code: "map-refused" }));
     expect(view.map).toBe(before);
     expect(take(bob)).toEqual([bob]);
+  });
+
+  it("is written as soon as it can be where it could not be", async () => {
+    renameSync(directory, `${directory}-away`);
+    take(mapPeer("bob", 2));
+    await view.flush();
+    expect(warnings.list()).toEqual([expect.stringContaining("cannot be kept on disk")]);
+    renameSync(`${directory}-away`, directory);
+    view.keep();
+    await view.flush();
+    expect(warnings.list()).toEqual([]);
+    await open();
+    expect(view.map?.peers).toHaveLength(1);
   });
 
   it("lets in what was accepted, and nothing that comes in its place, also after a start", async () => {
