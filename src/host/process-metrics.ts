@@ -1,7 +1,7 @@
 import { readdirSync } from "node:fs";
 import { performance } from "node:perf_hooks";
 import { Histogram } from "../base/histogram.ts";
-import type { Metric } from "../base/metrics.ts";
+import type { Metric, MetricSample } from "../base/metrics.ts";
 import { softwareVersion } from "../base/version.ts";
 
 const INTERVAL_MS = 250;
@@ -75,6 +75,13 @@ export const PROCESS_METRICS: readonly Metric<ProcessMetricsSource>[] = [
     read: () => readdirSync("/proc/self/fd").length - 1,
   },
   {
+    name: "mesh_active_resources",
+    type: "gauge",
+    labels: ["type"],
+    help: "What keeps the control thread's event loop going, by Node's name for it: sockets, pipes, timers.",
+    read: () => countOf(process.getActiveResourcesInfo()),
+  },
+  {
     name: "mesh_event_loop_busy_seconds_total",
     type: "counter",
     labels: [],
@@ -89,3 +96,9 @@ export const PROCESS_METRICS: readonly Metric<ProcessMetricsSource>[] = [
     read: ({ eventLoopDelay }) => eventLoopDelay?.seconds ?? null,
   },
 ];
+
+function countOf(words: readonly string[]): MetricSample[] {
+  const counts = new Map<string, number>();
+  for (const word of words) counts.set(word, (counts.get(word) ?? 0) + 1);
+  return Array.from(counts, ([word, count]) => [count, word]);
+}
