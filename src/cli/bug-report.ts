@@ -1,8 +1,8 @@
 import type { BugReport, BugReportRequest } from "../api/local-bug-report.ts";
 import { asMeshError, type MeshError } from "../base/errors.ts";
-import { resolveHome, selectNetwork } from "../daemon/home.ts";
-import type { GlobalOptions } from "./globals.ts";
-import { localClient } from "./local-client.ts";
+import { resolveHome, selectNetwork } from "../daemon/networks/home.ts";
+import { localClient } from "./clients/local-client.ts";
+import type { GlobalOptions } from "./options/globals.ts";
 
 /** Longer than a daemon takes for its slowest section. */
 const ANSWER_LIMIT_MS = 20_000;

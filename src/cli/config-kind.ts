@@ -5,7 +5,7 @@ import { peerConfigSchema } from "../api/peer-config.ts";
 import { relayConfigSchema } from "../api/relay-config.ts";
 import { serverConfigSchema } from "../api/server-config.ts";
 import { MeshError } from "../base/errors.ts";
-import { type ConfigKind, configKinds } from "./config-search.ts";
+import { type ConfigKind, configKinds } from "./options/config-search.ts";
 
 const SCHEMAS = {
   peer: peerConfigSchema,

@@ -1,9 +1,9 @@
 import type { DaemonState, Status } from "../api/local.ts";
 import { asMeshError, MeshError } from "../base/errors.ts";
 import { nearestWord } from "../base/nearest-word.ts";
-import { type Home, listNetworks, networkPaths, selectNetwork } from "../daemon/home.ts";
-import { NetworkState } from "../daemon/network-state.ts";
-import { LocalClient } from "./local-client.ts";
+import { type Home, listNetworks, networkPaths, selectNetwork } from "../daemon/networks/home.ts";
+import { NetworkState } from "../daemon/networks/network-state.ts";
+import { LocalClient } from "./clients/local-client.ts";
 
 /** A network that this machine has joined. What this user may not know is null. */
 export interface Context {
@@ -94,7 +94,7 @@ async function statusOf(home: Home, name: string): Promise<Status | undefined> {
   } catch (failure) {
     if (asMeshError(failure).code !== "no-daemon") return undefined;
   }
-  const { statusFromDisk } = await import("../daemon/status-from-disk.ts");
+  const { statusFromDisk } = await import("../daemon/networks/status-from-disk.ts");
   return statusFromDisk(home, name).catch(unreadable);
 }
 

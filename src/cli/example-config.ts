@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { errnoOf, MeshError } from "../base/errors.ts";
 import { PACKAGE_ROOT } from "../base/package-root.ts";
 import { writeFileAtomic } from "../host/atomic-file.ts";
-import type { ConfigKind } from "./config-search.ts";
+import type { ConfigKind } from "./options/config-search.ts";
 
 /**
  * Writes `KIND.yaml` as `configs/` has it to `directory`, and gives its path. Everybody may read it, as every command looks

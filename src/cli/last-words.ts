@@ -1,11 +1,11 @@
 import type { LogLine, LogsRequest } from "../api/local-logs.ts";
 import { MeshError } from "../base/errors.ts";
 import { Redactor } from "../base/redactor.ts";
-import { concealKeys } from "../daemon/conceal-keys.ts";
-import { networkPaths, resolveHome, selectNetwork } from "../daemon/home.ts";
-import { loadKeys } from "../daemon/identity.ts";
-import { logEntryOf, readLogFile } from "../daemon/log-file.ts";
-import type { GlobalOptions } from "./globals.ts";
+import { logEntryOf, readLogFile } from "../daemon/log/log-file.ts";
+import { concealKeys } from "../daemon/membership/conceal-keys.ts";
+import { loadKeys } from "../daemon/membership/identity.ts";
+import { networkPaths, resolveHome, selectNetwork } from "../daemon/networks/home.ts";
+import type { GlobalOptions } from "./options/globals.ts";
 
 interface LastWords {
   readonly entries: readonly Extract<LogLine, { entry: unknown }>[];

@@ -1,8 +1,8 @@
 import { MeshError } from "../base/errors.ts";
-import { forgetNetwork } from "../daemon/forget-network.ts";
-import type { Home } from "../daemon/home.ts";
-import type { GlobalOptions } from "./globals.ts";
-import { LocalClient } from "./local-client.ts";
+import { forgetNetwork } from "../daemon/networks/forget-network.ts";
+import type { Home } from "../daemon/networks/home.ts";
+import { LocalClient } from "./clients/local-client.ts";
+import type { GlobalOptions } from "./options/globals.ts";
 import { waitUntilGone } from "./wait-until-gone.ts";
 
 /** Through the daemon where one runs, else right here. */
@@ -19,6 +19,6 @@ export async function leaveNetwork(
   } catch (failure) {
     if (!(failure instanceof MeshError) || failure.code !== "no-daemon") throw failure;
   }
-  const { createLogger } = await import("../daemon/log.ts");
+  const { createLogger } = await import("../daemon/log/log.ts");
   return forgetNetwork(home, network, createLogger({ format: options.logFormat, verbose: options.verbose }));
 }

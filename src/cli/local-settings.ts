@@ -1,8 +1,8 @@
 import type { SettingsReply, SettingsView } from "../api/local-settings.ts";
 import { MeshError } from "../base/errors.ts";
-import { type Home, resolveHome, selectNetwork } from "../daemon/home.ts";
-import type { GlobalOptions } from "./globals.ts";
-import { LocalClient } from "./local-client.ts";
+import { type Home, resolveHome, selectNetwork } from "../daemon/networks/home.ts";
+import { LocalClient } from "./clients/local-client.ts";
+import type { GlobalOptions } from "./options/globals.ts";
 
 /** Through the daemon where one runs, else on disk. @throws MeshError `needs-join` */
 export function getSettings(options: GlobalOptions): Promise<SettingsView> {

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { keepYoungGenerationSmall } from "./young-generation.ts";
+import { keepYoungGenerationSmall } from "./running/young-generation.ts";
 
 // Before anything else is loaded: loading is what would make it grow.
 keepYoungGenerationSmall();

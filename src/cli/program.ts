@@ -1,7 +1,7 @@
 import { Command, CommanderError } from "commander";
 import { asMeshError } from "../base/errors.ts";
 import { softwareVersion } from "../base/version.ts";
-import { announceToParent, childKind } from "./child-daemon.ts";
+import { openAdmin } from "./clients/open-admin.ts";
 import { registerAssociation } from "./commands/association.ts";
 import { registerAudit } from "./commands/audit.ts";
 import { registerBackup } from "./commands/backup.ts";
@@ -41,10 +41,10 @@ import { registerUp } from "./commands/up.ts";
 import { registerVersion } from "./commands/version.ts";
 import { registerWhois } from "./commands/whois.ts";
 import type { ExitHolder } from "./exit-holder.ts";
-import { addGlobalOptions } from "./globals.ts";
-import { openAdmin } from "./open-admin.ts";
+import { addGlobalOptions } from "./options/globals.ts";
+import { usageError } from "./options/usage-error.ts";
 import { printError } from "./output.ts";
-import { usageError } from "./usage-error.ts";
+import { announceToParent, childKind } from "./running/child-daemon.ts";
 
 /** Runs one command line and gives its exit status. Nothing escapes as an exception. */
 export async function runCli(args: readonly string[]): Promise<number> {

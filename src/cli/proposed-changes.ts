@@ -3,15 +3,15 @@ import { MAX_PROPOSED_CHANGES, type ProposedChange } from "../api/policy-test.ts
 import { type BadLine, badLines } from "../base/bad-lines.ts";
 import { MeshError } from "../base/errors.ts";
 import { quote } from "../base/quote.ts";
-import { AdminClient } from "./admin-client.ts";
-import type { AdminDoor } from "./admin-door.ts";
+import { AdminClient } from "./clients/admin-client.ts";
+import type { AdminDoor } from "./clients/admin-door.ts";
+import type { OpenAdmin } from "./clients/open-admin.ts";
+import type { UnixCall } from "./clients/unix-http.ts";
 import { registerAssociation } from "./commands/association.ts";
 import { registerCidr } from "./commands/cidr.ts";
 import { registerFilter } from "./commands/filter.ts";
 import { registerPeer } from "./commands/peer.ts";
-import type { OpenAdmin } from "./open-admin.ts";
-import type { UnixCall } from "./unix-http.ts";
-import { usageError } from "./usage-error.ts";
+import { usageError } from "./options/usage-error.ts";
 
 /** Each line is a command as it would be typed after `mesh`. @throws MeshError `bad-changes` naming lines */
 export async function parseChanges(text: string): Promise<ProposedChange[]> {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { MeshError } from "../base/errors.ts";
-import type { LocalClient } from "./local-client.ts";
+import type { LocalClient } from "./clients/local-client.ts";
 
 const LIMIT_MS = 15_000;
 const POLL_MS = 50;

@@ -2,7 +2,7 @@ import { type CoordinatorCall, connectToAny } from "../control/coordinator-http.
 import type { PeerKeys } from "../control/peer-keys.ts";
 import { signedCall } from "../control/signed-call.ts";
 import type { Dial } from "../host/tcp.ts";
-import type { Enrolment } from "./network-state.ts";
+import type { Enrolment } from "./networks/network-state.ts";
 
 /** What an admin asks of the coordinator through this machine, which signs it: the coordinator decides who may. */
 export type AdminCall = Omit<CoordinatorCall, "authorization">;

@@ -4,7 +4,7 @@ import type { FilterSettings } from "../api/peer-config.ts";
 import type { SshJump } from "../api/ssh-jump.ts";
 import type { LogLevel } from "../base/log-levels.ts";
 import type { TransportName } from "../base/transports.ts";
-import type { Home } from "./home.ts";
+import type { Home } from "./networks/home.ts";
 
 /** Everything that `mesh join` or `mesh up` was told, parsed and checked; what was left out is undefined. */
 export interface PeerPlan {

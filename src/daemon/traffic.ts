@@ -1,10 +1,10 @@
 import type { SettingsView } from "../api/local-settings.ts";
 import type { Logger } from "../base/logger.ts";
 import type { PeerKeys } from "../control/peer-keys.ts";
-import type { Enrolment, NetworkState, Settings, SomeSettings, StoredSettings } from "./network-state.ts";
-import { PeerSession, type PeerSessionDeps } from "./peer-session.ts";
-import type { SessionOptions } from "./session-parts.ts";
-import { SessionSlot } from "./session-slot.ts";
+import type { Enrolment, NetworkState, Settings, SomeSettings, StoredSettings } from "./networks/network-state.ts";
+import { PeerSession, type PeerSessionDeps } from "./session/peer-session.ts";
+import type { SessionOptions } from "./session/session-parts.ts";
+import { SessionSlot } from "./session/session-slot.ts";
 import type { GivenOptions } from "./settings/given-settings.ts";
 import { type SettingsChange, SettingsKeeper } from "./settings/settings-keeper.ts";
 import { requireUsableSettings } from "./settings/usable-settings.ts";

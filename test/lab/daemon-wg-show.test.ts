@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { afterEach, describe, expect, it } from "vitest";
 import { silentLogger } from "../../src/base/logger.ts";
-import { UapiServer } from "../../src/daemon/uapi.ts";
+import { UapiServer } from "../../src/daemon/uapi/uapi.ts";
 import type { TunnelPeerStatus } from "../../src/router/tunnel/tunnel.ts";
 import { randomKey } from "../support/network-map.ts";
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { DnsAnswer, DnsStatus } from "../../src/api/local-dns.ts";
-import { coordinatorSocketPath, resolveHome } from "../../src/daemon/home.ts";
+import { coordinatorSocketPath, resolveHome } from "../../src/daemon/networks/home.ts";
 import { AdminSocketClient } from "../support/coordinator-client.ts";
 import { dig } from "../support/lab/dig.ts";
 import { eventually } from "../support/lab/eventually.ts";

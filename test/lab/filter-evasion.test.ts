@@ -1,8 +1,8 @@
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { FilterEntry } from "../../src/api/local-filter.ts";
-import { networkPaths, resolveHome } from "../../src/daemon/home.ts";
-import { loadKeys } from "../../src/daemon/identity.ts";
+import { loadKeys } from "../../src/daemon/membership/identity.ts";
+import { networkPaths, resolveHome } from "../../src/daemon/networks/home.ts";
 import { parseAddress } from "../../src/packet/address.ts";
 import type { DropReason } from "../../src/router/shared/drop-reasons.ts";
 import { servePorts } from "../support/lab/connections.ts";

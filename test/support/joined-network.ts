@@ -1,7 +1,12 @@
 import { mkdirSync } from "node:fs";
-import { type Home, networkPaths } from "../../src/daemon/home.ts";
-import { loadOrCreateKeys } from "../../src/daemon/identity.ts";
-import { DEFAULT_SETTINGS, type Enrolment, NetworkState, type Settings } from "../../src/daemon/network-state.ts";
+import { loadOrCreateKeys } from "../../src/daemon/membership/identity.ts";
+import { type Home, networkPaths } from "../../src/daemon/networks/home.ts";
+import {
+  DEFAULT_SETTINGS,
+  type Enrolment,
+  NetworkState,
+  type Settings,
+} from "../../src/daemon/networks/network-state.ts";
 import { networkMap } from "./network-map.ts";
 
 /** 10.N.0.0/16 and fdN::/48. */

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import type { Association } from "../../api/admin-cidrs.ts";
-import { globalOptions } from "../globals.ts";
-import type { OpenAdmin } from "../open-admin.ts";
+import type { OpenAdmin } from "../clients/open-admin.ts";
+import { globalOptions } from "../options/globals.ts";
 import { printJson, printLine } from "../output.ts";
 
 export function registerAssociation(program: Command, openAdmin: OpenAdmin): void {
@@ -13,7 +13,7 @@ export function registerAssociation(program: Command, openAdmin: OpenAdmin): voi
       const options = globalOptions(command);
       const associations = await (await openAdmin(options)).listAssociations();
       if (options.json) return printJson(associations);
-      const { renderTable } = await import("../table.ts");
+      const { renderTable } = await import("../views/table.ts");
       printLine(associations.length === 0 ? "no associations" : renderTable(COLUMNS, associations));
     });
 

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import type { AdminEvent } from "../../api/admin.ts";
-import { globalOptions } from "../globals.ts";
+import { globalOptions } from "../options/globals.ts";
 import { printJson, printLine } from "../output.ts";
 
 export function registerAudit(program: Command): void {
@@ -12,7 +12,7 @@ export function registerAudit(program: Command): void {
       const options = globalOptions(command);
       const [{ parseDurationSeconds }, { AdminClient }] = await Promise.all([
         import("../../base/duration.ts"),
-        import("../admin-client.ts"),
+        import("../clients/admin-client.ts"),
       ]);
       const from = new Date(Math.max(0, Date.now() - parseDurationSeconds(since) * 1000)).toISOString();
       const client = await AdminClient.open(options);
@@ -24,7 +24,7 @@ export function registerAudit(program: Command): void {
       }
       if (options.json) printJson(events);
       else {
-        const { renderTable } = await import("../table.ts");
+        const { renderTable } = await import("../views/table.ts");
         printLine(events.length === 0 ? `nothing has changed for ${since}` : renderTable(EVENT_COLUMNS, events));
       }
     });

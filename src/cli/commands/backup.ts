@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { MeshError } from "../../base/errors.ts";
-import { globalOptions } from "../globals.ts";
+import { globalOptions } from "../options/globals.ts";
 import { printJson, printLine } from "../output.ts";
 
 export function registerBackup(program: Command): void {
@@ -10,7 +10,7 @@ export function registerBackup(program: Command): void {
     .action(async (file: string, _flags: object, command: Command) => {
       const options = globalOptions(command);
       const [{ AdminClient }, { writeFileAtomic }, { errnoOf }] = await Promise.all([
-        import("../admin-client.ts"),
+        import("../clients/admin-client.ts"),
         import("../../host/atomic-file.ts"),
         import("../../base/errors.ts"),
       ]);
@@ -22,7 +22,7 @@ export function registerBackup(program: Command): void {
       }
       if (options.json) printJson({ file, sizeBytes: bytes.length });
       else {
-        const { formatBytes } = await import("../format.ts");
+        const { formatBytes } = await import("../views/format.ts");
         printLine(`${file} has it all (${formatBytes(bytes.length)}); whoever reads it can be the coordinator`);
       }
     });
@@ -34,7 +34,7 @@ export function registerBackup(program: Command): void {
     .action(async (file: string, { yes }: { yes?: boolean }, command: Command) => {
       const options = globalOptions(command);
       const [{ coordinatorHome }, { restoreBackup }] = await Promise.all([
-        import("../coordinator-home.ts"),
+        import("../running/coordinator-home.ts"),
         import("../../coord/backup/restore.ts"),
       ]);
       const { home } = await coordinatorHome(options);

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
+import { peerGlobals } from "../options/peer-globals.ts";
 import { printJson, printLine } from "../output.ts";
-import { peerGlobals } from "../peer-globals.ts";
 
 interface BugReportFlags {
   readonly output?: string;
@@ -30,7 +30,7 @@ export function registerBugReport(program: Command): void {
         return { noDaemon: report.noDaemon, sizeBytes: Buffer.byteLength(text) };
       });
       if (options.json) return printJson({ file, sizeBytes, noDaemon, addresses });
-      const { formatBytes } = await import("../format.ts");
+      const { formatBytes } = await import("../views/format.ts");
       if (noDaemon !== null) printLine(`${noDaemon}: the report has what the disk says`);
       printLine(`${file} (${formatBytes(sizeBytes)}) can be read by you alone`);
       const others = addresses ? "public addresses are in it" : "public addresses are numbered";

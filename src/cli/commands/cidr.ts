@@ -1,8 +1,8 @@
 import type { Command } from "commander";
 import type { AdminCidr } from "../../api/admin-cidrs.ts";
-import type { AdminClient } from "../admin-client.ts";
-import { globalOptions } from "../globals.ts";
-import type { OpenAdmin } from "../open-admin.ts";
+import type { AdminClient } from "../clients/admin-client.ts";
+import type { OpenAdmin } from "../clients/open-admin.ts";
+import { globalOptions } from "../options/globals.ts";
 import { printJson, printLine } from "../output.ts";
 
 export function registerCidr(program: Command, openAdmin: OpenAdmin): void {
@@ -15,7 +15,7 @@ export function registerCidr(program: Command, openAdmin: OpenAdmin): void {
       const options = globalOptions(command);
       const cidrs = await (await openAdmin(options)).listCidrs();
       if (options.json) return printJson(cidrs);
-      const { cidrTable } = await import("../cidr-view.ts");
+      const { cidrTable } = await import("../views/cidr-view.ts");
       printLine(cidrTable(cidrs, { tree: tree === true }));
     });
 

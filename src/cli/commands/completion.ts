@@ -1,6 +1,6 @@
 import { Argument, type Command } from "commander";
 import { COMPLETE_COMMAND, COMPLETION_SCRIPTS, FILES_LINE } from "../completion/scripts.ts";
-import { globalOptions } from "../globals.ts";
+import { globalOptions } from "../options/globals.ts";
 import { printLine } from "../output.ts";
 
 export function registerCompletion(program: Command): void {

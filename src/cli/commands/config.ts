@@ -1,6 +1,6 @@
 import type { Command } from "commander";
-import { addConfigKindOptions, type ConfigKindFlags, configKindOf } from "../config-kind-flags.ts";
-import { globalOptions } from "../globals.ts";
+import { addConfigKindOptions, type ConfigKindFlags, configKindOf } from "../options/config-kind-flags.ts";
+import { globalOptions } from "../options/globals.ts";
 import { printJson, printLine } from "../output.ts";
 
 export function registerConfig(program: Command): void {

@@ -1,8 +1,8 @@
 import type { Command } from "commander";
 import { MeshError } from "../../base/errors.ts";
 import { confirm } from "../confirm.ts";
+import { peerGlobals } from "../options/peer-globals.ts";
 import { printJson, printLine } from "../output.ts";
-import { peerGlobals } from "../peer-globals.ts";
 
 export function registerContext(program: Command): void {
   const context = program.command("context").description("the networks that this machine has joined");
@@ -14,7 +14,7 @@ export function registerContext(program: Command): void {
       const options = await peerGlobals(command);
       const { home, listContexts } = await parts(options);
       const contexts = await listContexts(home, options.network);
-      const { renderContexts } = await import("../context-view.ts");
+      const { renderContexts } = await import("../views/context-view.ts");
       if (options.json) printJson(contexts);
       else printLine(renderContexts(contexts));
     });
@@ -26,7 +26,7 @@ export function registerContext(program: Command): void {
       const options = await peerGlobals(command);
       const { home, requireContext } = await parts(options);
       requireContext(home, network);
-      const { makeCurrent } = await import("../../daemon/current-network.ts");
+      const { makeCurrent } = await import("../../daemon/networks/current-network.ts");
       await makeCurrent(home, network);
       const { network: said } = options;
       const isOutweighed = said !== undefined && said !== network;
@@ -42,11 +42,11 @@ export function registerContext(program: Command): void {
     .action(async (named: string | undefined, _flags: object, command: Command) => {
       const options = await peerGlobals(command);
       const { home, requireContext, showContext } = await parts(options);
-      const { selectNetwork } = await import("../../daemon/home.ts");
+      const { selectNetwork } = await import("../../daemon/networks/home.ts");
       const network = named ?? selectNetwork(home, options.network);
       if (network === undefined) throw new MeshError("needs-join", "this machine has joined no network");
       requireContext(home, network);
-      const { renderContext } = await import("../context-view.ts");
+      const { renderContext } = await import("../views/context-view.ts");
       const details = await showContext(home, network, options.network);
       if (options.json) printJson(details);
       else printLine(renderContext(details));
@@ -68,14 +68,14 @@ export function registerContext(program: Command): void {
           "its keys on this machine are lost for good",
         );
       }
-      const { forgetNetwork } = await import("../../daemon/forget-network.ts");
-      const { createLogger } = await import("../../daemon/log.ts");
+      const { forgetNetwork } = await import("../../daemon/networks/forget-network.ts");
+      const { createLogger } = await import("../../daemon/log/log.ts");
       const logger = createLogger({ format: options.logFormat, verbose: options.verbose });
       const { deregistered } = await forgetNetwork(home, network, logger).catch((failure: unknown) => {
         throw withHintOfLeave(failure, network);
       });
       if (options.json) return printJson({ network, deleted: true, deregistered });
-      const { listNetworks } = await import("../../daemon/home.ts");
+      const { listNetworks } = await import("../../daemon/networks/home.ts");
       const isUndecided = currentOf(home, options.network) === undefined && listNetworks(home).length > 0;
       printLine(`deleted ${network}`);
       if (!deregistered) printLine("the coordinator could not be told and still has this peer: an admin can delete it");
@@ -84,7 +84,10 @@ export function registerContext(program: Command): void {
 }
 
 async function parts({ home }: { readonly home: string | undefined }) {
-  const [contexts, { resolveHome }] = await Promise.all([import("../contexts.ts"), import("../../daemon/home.ts")]);
+  const [contexts, { resolveHome }] = await Promise.all([
+    import("../contexts.ts"),
+    import("../../daemon/networks/home.ts"),
+  ]);
   return { ...contexts, home: resolveHome(home) };
 }
 

@@ -1,19 +1,19 @@
 import type { Command } from "commander";
 import type { DnsEntry } from "../../api/network-dns.ts";
-import { globalOptions } from "../globals.ts";
-import { integerOption } from "../option-parsers.ts";
+import { globalOptions } from "../options/globals.ts";
+import { integerOption } from "../options/option-parsers.ts";
+import { peerGlobals } from "../options/peer-globals.ts";
 import { printJson, printLine } from "../output.ts";
-import { peerGlobals } from "../peer-globals.ts";
 
 /** Handlers load what they need when they run: other commands do not pay for it. */
 async function clientOf(command: Command) {
   const options = await peerGlobals(command);
-  const { localClient } = await import("../local-client.ts");
+  const { localClient } = await import("../clients/local-client.ts");
   return { client: localClient(options), json: options.json };
 }
 
 async function adminOf(command: Command) {
-  const { AdminClient } = await import("../admin-client.ts");
+  const { AdminClient } = await import("../clients/admin-client.ts");
   return AdminClient.open(globalOptions(command));
 }
 
@@ -28,7 +28,7 @@ export function registerDns(program: Command): void {
       const { client, json } = await clientOf(command);
       const status = await client.dns();
       if (json) return printJson(status);
-      const { renderDnsStatus } = await import("../dns-view.ts");
+      const { renderDnsStatus } = await import("../views/dns-view.ts");
       printLine(renderDnsStatus(status));
     });
 
@@ -39,7 +39,7 @@ export function registerDns(program: Command): void {
       const { client, json } = await clientOf(command);
       const { replies } = await client.dnsQuery({ name, type: type ?? null });
       if (json) return printJson(replies);
-      const { renderDnsAnswers } = await import("../dns-view.ts");
+      const { renderDnsAnswers } = await import("../views/dns-view.ts");
       printLine(renderDnsAnswers(replies));
     });
 
@@ -49,7 +49,7 @@ export function registerDns(program: Command): void {
     .action(async (_flags: object, command: Command) => {
       const records = await (await adminOf(command)).listDnsRecords();
       if (globalOptions(command).json) return printJson(records);
-      const { renderDnsRecords } = await import("../dns-view.ts");
+      const { renderDnsRecords } = await import("../views/dns-view.ts");
       printLine(renderDnsRecords(records));
     });
 
@@ -87,13 +87,13 @@ function registerServers(dns: Command): void {
     .action(async (_flags: object, command: Command) => {
       const entries = await (await adminOf(command)).listDnsServers();
       if (globalOptions(command).json) return printJson(entries);
-      const { renderDnsServers } = await import("../dns-view.ts");
+      const { renderDnsServers } = await import("../views/dns-view.ts");
       printLine(renderDnsServers(entries));
     });
   const set = async (suffix: string | undefined, wanted: string[], command: Command) => {
     const entry = await (await adminOf(command)).setDnsServers({ suffix: suffix ?? null, servers: wanted });
     if (globalOptions(command).json) return printJson(entry);
-    const { renderDnsServers } = await import("../dns-view.ts");
+    const { renderDnsServers } = await import("../views/dns-view.ts");
     printLine(renderDnsServers([entry]));
   };
   servers

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
+import { peerGlobals } from "../options/peer-globals.ts";
 import { printJson, printLine } from "../output.ts";
-import { peerGlobals } from "../peer-globals.ts";
 
 export function registerDown(program: Command): void {
   program
@@ -8,11 +8,11 @@ export function registerDown(program: Command): void {
     .description("stop the traffic, undo the changes to this host, and end the daemon")
     .action(async (_options: object, command: Command) => {
       const options = await peerGlobals(command);
-      const { localClient } = await import("../local-client.ts");
+      const { localClient } = await import("../clients/local-client.ts");
       const { waitUntilGone } = await import("../wait-until-gone.ts");
       const client = localClient(options);
       const { state, ends } = await client.down().catch(async (failure: unknown) => {
-        const { withHintOfLeftovers } = await import("../show-host-changes.ts");
+        const { withHintOfLeftovers } = await import("../views/show-host-changes.ts");
         throw await withHintOfLeftovers(failure, options);
       });
       if (ends) await waitUntilGone(client);

@@ -3,14 +3,14 @@ import type { ExitUseView } from "../../api/local-exit.ts";
 import { parseDurationSeconds } from "../../base/duration.ts";
 import { ExitStatus, MeshError } from "../../base/errors.ts";
 import type { ExitHolder } from "../exit-holder.ts";
-import { globalOptions } from "../globals.ts";
+import { globalOptions } from "../options/globals.ts";
+import { peerGlobals } from "../options/peer-globals.ts";
 import { printJson, printLine } from "../output.ts";
-import { peerGlobals } from "../peer-globals.ts";
 
 /** Handlers load what they need when they run: other commands do not pay for it. */
 async function clientOf(command: Command) {
   const options = await peerGlobals(command);
-  const { localClient } = await import("../local-client.ts");
+  const { localClient } = await import("../clients/local-client.ts");
   return { client: localClient(options), json: options.json };
 }
 
@@ -20,7 +20,7 @@ interface UseFlags {
 }
 
 async function printUse(use: ExitUseView, json: boolean): Promise<void> {
-  const { renderUse } = await import("../exit-view.ts");
+  const { renderUse } = await import("../views/exit-view.ts");
   if (json) printJson(use);
   else printLine(renderUse(use));
 }
@@ -36,7 +36,7 @@ export function registerExit(program: Command, holder: ExitHolder): void {
     .action(async (_flags: object, command: Command) => {
       const { client, json } = await clientOf(command);
       const view = await client.exits();
-      const { renderExits } = await import("../exit-view.ts");
+      const { renderExits } = await import("../views/exit-view.ts");
       if (json) printJson(view);
       else printLine(renderExits(view));
     });
@@ -54,7 +54,7 @@ export function registerExit(program: Command, holder: ExitHolder): void {
       "go back to what was before, unless `mesh exit confirm` comes within 60s or so",
     )
     .action(async (exits: string, flags: UseFlags, command: Command) => {
-      const { parseExitNodes } = await import("../exit-nodes-option.ts");
+      const { parseExitNodes } = await import("../options/exit-nodes-option.ts");
       const nodes = parseExitNodes(exits, "exit use");
       const { confirmWithin, exitAllowLan } = flags;
       const confirmWithinSeconds = confirmWithin === undefined ? null : parseDurationSeconds(confirmWithin);
@@ -78,7 +78,7 @@ export function registerExit(program: Command, holder: ExitHolder): void {
     .action(async (_flags: object, command: Command) => {
       const { client, json } = await clientOf(command);
       const check = await client.checkExit();
-      const { renderCheck } = await import("../exit-view.ts");
+      const { renderCheck } = await import("../views/exit-view.ts");
       if (json) printJson(check);
       else printLine(renderCheck(check));
       if (!check.ok) holder.status = ExitStatus.failed;
@@ -91,7 +91,7 @@ export function registerExit(program: Command, holder: ExitHolder): void {
       if (word !== "on" && word !== "off") throw new MeshError("bad-usage", "an exit is offered on or off");
       const { client, json } = await clientOf(command);
       const offer = await client.offerExit(word === "on");
-      const { renderOffer } = await import("../exit-view.ts");
+      const { renderOffer } = await import("../views/exit-view.ts");
       if (json) printJson(offer);
       else printLine(renderOffer(offer));
     });
@@ -105,7 +105,7 @@ export function registerExit(program: Command, holder: ExitHolder): void {
       .description(allowed ? "let a peer be an exit again (admins)" : "forbid that a peer be an exit, at once (admins)")
       .action(async (peer: string, _flags: object, command: Command) => {
         const options = globalOptions(command);
-        const { AdminClient } = await import("../admin-client.ts");
+        const { AdminClient } = await import("../clients/admin-client.ts");
         const changed = await (await AdminClient.open(options)).setExitAllowed(peer, allowed);
         if (options.json) printJson(changed);
         else printLine(`${peer} ${allowed ? "may be an exit" : "may be no exit"}`);

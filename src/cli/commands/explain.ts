@@ -2,8 +2,8 @@ import type { Command } from "commander";
 import type { ExplainRequest } from "../../api/explain.ts";
 import { ExitStatus } from "../../base/errors.ts";
 import type { ExitHolder } from "../exit-holder.ts";
+import { peerGlobals } from "../options/peer-globals.ts";
 import { printJson, printLine } from "../output.ts";
-import { peerGlobals } from "../peer-globals.ts";
 
 export interface ExplainFlags {
   readonly ipv6?: boolean;
@@ -16,7 +16,7 @@ export function registerExplain(program: Command, exit: ExitHolder): void {
     .description("say what becomes of a connection, layer by layer at both ends: 0 delivered, 1 not, 5 no such name")
     .option("-6, --ipv6", "of names, take the IPv6 address")
     .action(async (ends: readonly string[], flags: ExplainFlags, command: Command) => {
-      const { explainRequest, parseEnds } = await import("../explain-options.ts");
+      const { explainRequest, parseEnds } = await import("../options/explain-options.ts");
       await printExplanation(explainRequest(parseEnds(ends), flags), command, exit);
     });
 }
@@ -24,9 +24,9 @@ export function registerExplain(program: Command, exit: ExitHolder): void {
 /** Asks the daemon, prints what it says; the exit status is the verdict's. */
 export async function printExplanation(request: ExplainRequest, command: Command, exit: ExitHolder): Promise<void> {
   const options = await peerGlobals(command);
-  const { localClient } = await import("../local-client.ts");
+  const { localClient } = await import("../clients/local-client.ts");
   const explanation = await localClient(options).explain(request);
-  const { renderExplanation } = await import("../explain-view.ts");
+  const { renderExplanation } = await import("../views/explain-view.ts");
   if (options.json) printJson(explanation);
   else printLine(renderExplanation(explanation));
   if (explanation.verdict === "delivered") return;

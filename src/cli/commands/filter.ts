@@ -3,18 +3,18 @@ import type { FilterEntry, FilterView } from "../../api/local-filter.ts";
 import type { NetworkFilterEntry } from "../../api/network-filter.ts";
 import { parseDurationSeconds } from "../../base/duration.ts";
 import { MeshError } from "../../base/errors.ts";
+import type { OpenAdmin } from "../clients/open-admin.ts";
 import type { ExitHolder } from "../exit-holder.ts";
-import type { RuleFlags } from "../filter-options.ts";
-import { globalOptions } from "../globals.ts";
-import type { OpenAdmin } from "../open-admin.ts";
+import type { RuleFlags } from "../options/filter-options.ts";
+import { globalOptions } from "../options/globals.ts";
+import { peerGlobals } from "../options/peer-globals.ts";
 import { printJson, printLine } from "../output.ts";
-import { peerGlobals } from "../peer-globals.ts";
 import { type ExplainFlags, printExplanation } from "./explain.ts";
 
 /** Handlers load what they need when they run: other commands do not pay for it. */
 async function clientOf(command: Command) {
   const options = await peerGlobals(command);
-  const { localClient } = await import("../local-client.ts");
+  const { localClient } = await import("../clients/local-client.ts");
   return { client: localClient(options), json: options.json };
 }
 
@@ -41,7 +41,7 @@ export function registerFilter(program: Command, exit: ExitHolder, openAdmin: Op
     .description("list the rules of all layers, with their hits")
     .option(...SCOPE)
     .action(async (flags: ScopeFlag, command: Command) => {
-      const { renderFilter, renderNetworkFilter } = await import("../filter-view.ts");
+      const { renderFilter, renderNetworkFilter } = await import("../views/filter-view.ts");
       const { json } = globalOptions(command);
       const listed = isOfNetwork(flags) ? await networkRules(command) : await rulesHere(command, flags, networkRules);
       if (json) printJson("rules" in listed ? listed.rules : listed);
@@ -53,7 +53,7 @@ export function registerFilter(program: Command, exit: ExitHolder, openAdmin: Op
     .option(...SCOPE)
     .option("--ttl <duration>", "how long it holds, such as 10m (default: until it is removed)")
     .action(async (flags: RuleFlags & ScopeFlag & { readonly ttl?: string }, command: Command) => {
-      const { parseNetworkRule, parseRule } = await import("../filter-options.ts");
+      const { parseNetworkRule, parseRule } = await import("../options/filter-options.ts");
       const ttlSeconds = flags.ttl === undefined ? null : parseDurationSeconds(flags.ttl);
       let added: FilterEntry | NetworkFilterEntry;
       if (isOfNetwork(flags)) {
@@ -64,7 +64,7 @@ export function registerFilter(program: Command, exit: ExitHolder, openAdmin: Op
         added = await (await clientOf(command)).client.addFilterRule({ rule, ttlSeconds });
       }
       const { json } = globalOptions(command);
-      const { renderEntry } = await import("../filter-view.ts");
+      const { renderEntry } = await import("../views/filter-view.ts");
       if (json) printJson(added);
       else printLine(renderEntry(added));
       if (added.note !== null && !json) process.stderr.write(`the rule changes nothing: ${added.note}\n`);
@@ -74,7 +74,7 @@ export function registerFilter(program: Command, exit: ExitHolder, openAdmin: Op
     .description("remove the rule with this id, or the only one that says what the flags say")
     .option(...SCOPE)
     .action(async (id: string | undefined, flags: RuleFlags & ScopeFlag, command: Command) => {
-      const { parseNetworkRemoval, parseRemoval } = await import("../filter-options.ts");
+      const { parseNetworkRemoval, parseRemoval } = await import("../options/filter-options.ts");
       let removed: FilterEntry | NetworkFilterEntry;
       if (isOfNetwork(flags)) {
         const removal = parseNetworkRemoval(id, flags);
@@ -83,7 +83,7 @@ export function registerFilter(program: Command, exit: ExitHolder, openAdmin: Op
         const removal = parseRemoval(id, flags);
         removed = await (await clientOf(command)).client.removeFilterRule(removal);
       }
-      const { renderEntry } = await import("../filter-view.ts");
+      const { renderEntry } = await import("../views/filter-view.ts");
       if (globalOptions(command).json) printJson(removed);
       else printLine(`removed ${renderEntry(removed)}`);
     });
@@ -100,11 +100,11 @@ export function registerFilter(program: Command, exit: ExitHolder, openAdmin: Op
           hint: "Say `mesh filter default` on the machine, or `default:` in its configuration file.",
         });
       }
-      const { parseDefaultChange } = await import("../filter-options.ts");
+      const { parseDefaultChange } = await import("../options/filter-options.ts");
       const change = parseDefaultChange(word, flags);
       const { client, json } = await clientOf(command);
       const defaults = change === undefined ? (await client.filter()).defaults : await client.setFilterDefault(change);
-      const { renderDefaults } = await import("../filter-view.ts");
+      const { renderDefaults } = await import("../views/filter-view.ts");
       if (json) printJson(defaults);
       else printLine(renderDefaults(defaults));
     });
@@ -118,7 +118,7 @@ export function registerFilter(program: Command, exit: ExitHolder, openAdmin: Op
     .option("--port <port>", "of the end that it is made to")
     .option("-6, --ipv6", "of names, take the IPv6 address")
     .action(async (flags: TestFlags, command: Command) => {
-      const { explainRequest } = await import("../explain-options.ts");
+      const { explainRequest } = await import("../options/explain-options.ts");
       const { from, to, protocol, port } = flags;
       await printExplanation(explainRequest({ from, to, protocol, port }, flags), command, exit);
     });

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { MeshError } from "../../base/errors.ts";
-import { addConfigKindOptions, type ConfigKindFlags, configKindOf } from "../config-kind-flags.ts";
-import { globalOptions } from "../globals.ts";
+import { addConfigKindOptions, type ConfigKindFlags, configKindOf } from "../options/config-kind-flags.ts";
+import { globalOptions } from "../options/globals.ts";
 import { printJson, printLine } from "../output.ts";
 
 interface InitFlags extends ConfigKindFlags {

@@ -1,9 +1,9 @@
 import type { Command } from "commander";
 import type { TokenCreated } from "../../api/admin.ts";
-import { globalOptions } from "../globals.ts";
-import { collect } from "../option-parsers.ts";
+import { globalOptions } from "../options/globals.ts";
+import { collect } from "../options/option-parsers.ts";
+import type { TokenFlags } from "../options/token-request.ts";
 import { printJson, printLine } from "../output.ts";
-import type { TokenFlags } from "../token-request.ts";
 
 interface InviteFlags extends TokenFlags {
   readonly output?: string;
@@ -26,8 +26,8 @@ export function registerInvite(program: Command): void {
     .option("-o, --output <file>", "where to write it; a file that is there is not overwritten")
     .action(async (flags: InviteFlags, command: Command) => {
       const [{ tokenRequest }, { AdminClient }] = await Promise.all([
-        import("../token-request.ts"),
-        import("../admin-client.ts"),
+        import("../options/token-request.ts"),
+        import("../clients/admin-client.ts"),
       ]);
       const autoIp = flags.autoIp === true || (flags.ip === undefined && flags.name !== undefined);
       const request = tokenRequest({ ...flags, autoIp });
@@ -43,7 +43,7 @@ export function registerInvite(program: Command): void {
     .action(async (peer: string, flags: Pick<InviteFlags, "expires" | "output">, command: Command) => {
       const [{ parseDurationSeconds }, { AdminClient }] = await Promise.all([
         import("../../base/duration.ts"),
-        import("../admin-client.ts"),
+        import("../clients/admin-client.ts"),
       ]);
       const request = flags.expires === undefined ? {} : { expiresInSeconds: parseDurationSeconds(flags.expires) };
       const client = await AdminClient.open(globalOptions(command));

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
-import { addDaemonOptions, type DaemonFlags } from "../daemon-flags.ts";
-import { collect } from "../option-parsers.ts";
-import type { PeerSettings } from "../peer-options.ts";
+import { addDaemonOptions, type DaemonFlags } from "../options/daemon-flags.ts";
+import { collect } from "../options/option-parsers.ts";
+import type { PeerSettings } from "../options/peer-options.ts";
 
 interface JoinFlags extends DaemonFlags {
   readonly server?: string[];
@@ -21,10 +21,10 @@ export function registerJoin(program: Command): void {
     .option("--invite <file>", "an invitation, as `mesh invite create` wrote it, - for standard input")
     .option("--name <name>", "the name of this peer (default: the host name)");
   addDaemonOptions(join).action(async (token: string | undefined, flags: JoinFlags, command: Command) => {
-    const { resolvePeerSettings } = await import("../peer-options.ts");
-    const { findToken } = await import("../token-source.ts");
-    const { peerPlan } = await import("../peer-plan.ts");
-    const { runInForeground, runDetached } = await import("../run-daemon.ts");
+    const { resolvePeerSettings } = await import("../options/peer-options.ts");
+    const { findToken } = await import("../options/token-source.ts");
+    const { peerPlan } = await import("../options/peer-plan.ts");
+    const { runInForeground, runDetached } = await import("../running/run-daemon.ts");
     const settings = await resolvePeerSettings(flags, command);
     const found = await findToken({
       argument: token,

@@ -1,8 +1,8 @@
 import type { Command } from "commander";
 import { MeshError } from "../../base/errors.ts";
 import { confirm } from "../confirm.ts";
+import { peerGlobals } from "../options/peer-globals.ts";
 import { printJson, printLine } from "../output.ts";
-import { peerGlobals } from "../peer-globals.ts";
 
 const LOSS = "leaving removes the keys of this machine for good";
 
@@ -13,7 +13,7 @@ export function registerLeave(program: Command): void {
     .option("--yes", "do not ask")
     .action(async ({ yes }: { yes?: boolean }, command: Command) => {
       const options = await peerGlobals(command);
-      const { resolveHome, selectNetwork } = await import("../../daemon/home.ts");
+      const { resolveHome, selectNetwork } = await import("../../daemon/networks/home.ts");
       const home = resolveHome(options.home);
       const network = selectNetwork(home, options.network);
       if (network === undefined) throw new MeshError("needs-join", "this machine has joined no network");

@@ -3,10 +3,10 @@ import type { LogLine } from "../../api/local-logs.ts";
 import { MeshError } from "../../base/errors.ts";
 import { LOG_LEVEL_NAMES, LOG_LEVELS } from "../../base/log-levels.ts";
 import { quote } from "../../base/quote.ts";
-import { endSignal } from "../end-signal.ts";
-import { integerOption } from "../option-parsers.ts";
+import { integerOption } from "../options/option-parsers.ts";
+import { peerGlobals } from "../options/peer-globals.ts";
 import { printJsonLine, printLine } from "../output.ts";
-import { peerGlobals } from "../peer-globals.ts";
+import { endSignal } from "../running/end-signal.ts";
 
 interface LogsFlags {
   readonly follow?: boolean;
@@ -28,8 +28,8 @@ export function registerLogs(program: Command): void {
         throw new MeshError("bad-usage", `--level is ${LOG_LEVEL_NAMES.join(", ")}, not ${quote(flags.level)}`);
       }
       const options = await peerGlobals(command);
-      const { localClient } = await import("../local-client.ts");
-      const { prettyLogLine } = await import("../../daemon/log-line.ts");
+      const { localClient } = await import("../clients/local-client.ts");
+      const { prettyLogLine } = await import("../../daemon/log/log-line.ts");
       const query = {
         ...(flags.lines === undefined ? {} : { lines: String(flags.lines) }),
         ...(flags.level === undefined ? {} : { level: flags.level }),

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
+import { peerGlobals } from "../options/peer-globals.ts";
 import { printJson } from "../output.ts";
-import { peerGlobals } from "../peer-globals.ts";
 
 export function registerMetrics(program: Command): void {
   program
@@ -8,7 +8,7 @@ export function registerMetrics(program: Command): void {
     .description("print what the daemon counts, in Prometheus's text format (docs/metrics.md)")
     .action(async (_flags: object, command: Command) => {
       const options = await peerGlobals(command);
-      const { localClient } = await import("../local-client.ts");
+      const { localClient } = await import("../clients/local-client.ts");
       const { metrics } = await localClient(options).metrics();
       if (options.json) {
         printJson(metrics);

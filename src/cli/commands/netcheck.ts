@@ -1,6 +1,6 @@
 import type { Command } from "commander";
+import { peerGlobals } from "../options/peer-globals.ts";
 import { printJson, printLine } from "../output.ts";
-import { peerGlobals } from "../peer-globals.ts";
 
 export function registerNetcheck(program: Command): void {
   program
@@ -10,13 +10,13 @@ export function registerNetcheck(program: Command): void {
     )
     .action(async (_options: object, command: Command) => {
       const options = await peerGlobals(command);
-      const { localClient } = await import("../local-client.ts");
+      const { localClient } = await import("../clients/local-client.ts");
       const reply = await localClient(options).netcheck();
       if (options.json) {
         printJson(reply);
         return;
       }
-      const { renderNetcheck } = await import("../netcheck-view.ts");
+      const { renderNetcheck } = await import("../views/netcheck-view.ts");
       printLine(renderNetcheck(reply));
     });
 }

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { MeshError } from "../../base/errors.ts";
+import { peerGlobals } from "../options/peer-globals.ts";
 import { printJson, printLine } from "../output.ts";
-import { peerGlobals } from "../peer-globals.ts";
 
 export function registerPaths(program: Command): void {
   program
@@ -9,7 +9,7 @@ export function registerPaths(program: Command): void {
     .description("show every path to a peer, which one is used and why, and how the others lost")
     .action(async (name: string | undefined, _options: object, command: Command) => {
       const options = await peerGlobals(command);
-      const { localClient } = await import("../local-client.ts");
+      const { localClient } = await import("../clients/local-client.ts");
       const { peers } = await localClient(options).status();
       const wanted = name === undefined ? peers : peers.filter((peer) => isNamed(peer, name));
       if (name !== undefined && wanted.length === 0)
@@ -20,7 +20,7 @@ export function registerPaths(program: Command): void {
         );
         return;
       }
-      const { renderPaths } = await import("../paths-view.ts");
+      const { renderPaths } = await import("../views/paths-view.ts");
       printLine(wanted.length === 0 ? "no peers yet" : wanted.map(renderPaths).join("\n\n"));
     });
 }

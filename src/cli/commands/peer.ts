@@ -1,10 +1,10 @@
 import type { Command } from "commander";
 import type { AdminPeer } from "../../api/admin.ts";
 import { MeshError } from "../../base/errors.ts";
-import { formatAgo } from "../format.ts";
-import { globalOptions } from "../globals.ts";
-import type { OpenAdmin } from "../open-admin.ts";
+import type { OpenAdmin } from "../clients/open-admin.ts";
+import { globalOptions } from "../options/globals.ts";
 import { printJson, printLine } from "../output.ts";
+import { formatAgo } from "../views/format.ts";
 
 export function registerPeer(program: Command, openAdmin: OpenAdmin): void {
   const admin = (command: Command) => openAdmin(globalOptions(command));
@@ -18,7 +18,7 @@ export function registerPeer(program: Command, openAdmin: OpenAdmin): void {
       const peers = await (await admin(command)).listPeers();
       if (options.json) printJson(peers);
       else {
-        const { renderTable } = await import("../table.ts");
+        const { renderTable } = await import("../views/table.ts");
         printLine(peers.length === 0 ? "no peers" : renderTable(PEER_COLUMNS, peers));
       }
     });

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
+import { peerGlobals } from "../options/peer-globals.ts";
 import { printJson, printLine } from "../output.ts";
-import { peerGlobals } from "../peer-globals.ts";
 
 export function registerPeers(program: Command): void {
   const list = program
@@ -8,11 +8,11 @@ export function registerPeers(program: Command): void {
     .description("list the peers that this machine sees")
     .action(async (_options: object, command: Command) => {
       const options = await peerGlobals(command);
-      const { localClient } = await import("../local-client.ts");
+      const { localClient } = await import("../clients/local-client.ts");
       const { peers } = await localClient(options).status();
       if (options.json) printJson(peers);
       else {
-        const { renderPeers } = await import("../status-view.ts");
+        const { renderPeers } = await import("../views/status-view.ts");
         printLine(renderPeers(peers, Date.now()));
       }
     });
@@ -22,7 +22,7 @@ export function registerPeers(program: Command): void {
     .description("take the keys with which a peer came now for right, after its machine was replaced")
     .action(async (peer: string, _options: object, command: Command) => {
       const options = await peerGlobals(command);
-      const { localClient } = await import("../local-client.ts");
+      const { localClient } = await import("../clients/local-client.ts");
       const accepted = await localClient(options).acceptPeer(peer);
       if (options.json) printJson(accepted);
       else

@@ -2,10 +2,10 @@ import type { Command } from "commander";
 import type { PingReply } from "../../api/local.ts";
 import { parseDurationSeconds } from "../../base/duration.ts";
 import { MeshError } from "../../base/errors.ts";
-import { formatRtt } from "../format.ts";
-import { integerOption } from "../option-parsers.ts";
+import { integerOption } from "../options/option-parsers.ts";
+import { peerGlobals } from "../options/peer-globals.ts";
 import { printJsonLine, printLine } from "../output.ts";
-import { peerGlobals } from "../peer-globals.ts";
+import { formatRtt } from "../views/format.ts";
 
 const DEFAULT_COUNT = 4;
 /** A direct path is found within this, if at all, as long as neither end changes its network. */
@@ -34,7 +34,7 @@ export function registerPing(program: Command): void {
     )
     .action(async (peer: string, flags: PingFlags, command: Command) => {
       const options = await peerGlobals(command);
-      const { localClient } = await import("../local-client.ts");
+      const { localClient } = await import("../clients/local-client.ts");
       const untilDirect = flags.untilDirect === true;
       const count = flags.count ?? (untilDirect || flags.timeout !== undefined ? 0 : DEFAULT_COUNT);
       const limitSeconds =

@@ -3,9 +3,9 @@ import { text as textOf } from "node:stream/consumers";
 import type { Command } from "commander";
 import type { ProposedChange } from "../../api/policy-test.ts";
 import { errnoOf, MeshError } from "../../base/errors.ts";
+import { openAdmin } from "../clients/open-admin.ts";
 import type { ExitHolder } from "../exit-holder.ts";
-import { globalOptions } from "../globals.ts";
-import { openAdmin } from "../open-admin.ts";
+import { globalOptions } from "../options/globals.ts";
 import { printJson, printLine } from "../output.ts";
 
 export function registerPolicy(program: Command, exit: ExitHolder): void {
@@ -23,7 +23,7 @@ export function registerPolicy(program: Command, exit: ExitHolder): void {
       const proposed = changes === undefined ? undefined : await readChanges(changes);
       const client = await openAdmin(options);
       const report = await client.testPolicy({ text, ...(proposed === undefined ? {} : { proposed }) });
-      const { renderPolicyReport } = await import("../policy-view.ts");
+      const { renderPolicyReport } = await import("../views/policy-view.ts");
       if (options.json) printJson(report);
       else printLine(renderPolicyReport(report));
       if (!report.holds) exit.status = 1;

@@ -1,9 +1,9 @@
 import type { Command } from "commander";
 import { MeshError } from "../../base/errors.ts";
 import { transportsInWords } from "../../base/transports.ts";
-import { collect } from "../option-parsers.ts";
+import { collect } from "../options/option-parsers.ts";
+import { peerGlobals } from "../options/peer-globals.ts";
 import { printJson, printLine } from "../output.ts";
-import { peerGlobals } from "../peer-globals.ts";
 
 interface PreferFlags {
   readonly exclude?: string[];
@@ -22,11 +22,11 @@ export function registerPrefer(program: Command): void {
     .option("--only <transports>", "use none but these for the peer", collect)
     .option("--unset", "drop what was asked here: the configuration file's word is valid again")
     .action(async (peer: string | undefined, word: string | undefined, flags: PreferFlags, command: Command) => {
-      const { parsePreference } = await import("../preference-options.ts");
-      const { renderPreference, renderPreferences } = await import("../preference-view.ts");
+      const { parsePreference } = await import("../options/preference-options.ts");
+      const { renderPreference, renderPreferences } = await import("../views/preference-view.ts");
       const asked = parsePreference(word, flags);
       const options = await peerGlobals(command);
-      const { localClient } = await import("../local-client.ts");
+      const { localClient } = await import("../clients/local-client.ts");
       const client = localClient(options);
       if (peer === undefined) {
         if (asked !== undefined) throw new MeshError("bad-usage", "say for which peer", { hint: "See `mesh peers`." });

@@ -1,11 +1,11 @@
 import type { Command } from "commander";
 import type { AdminRelay } from "../../api/admin.ts";
-import { formatAgo } from "../format.ts";
-import { globalOptions } from "../globals.ts";
-import { addListeningOptions } from "../listening-flags.ts";
-import { collect } from "../option-parsers.ts";
+import { globalOptions } from "../options/globals.ts";
+import { addListeningOptions } from "../options/listening-flags.ts";
+import { collect } from "../options/option-parsers.ts";
+import type { RelayFlags } from "../options/relay-flags.ts";
 import { printJson, printLine } from "../output.ts";
-import type { RelayFlags } from "../relay-flags.ts";
+import { formatAgo } from "../views/format.ts";
 
 export function registerRelay(program: Command): void {
   const relay = program
@@ -17,7 +17,7 @@ export function registerRelay(program: Command): void {
     .option("--token-file <file>", "a file that holds the token, - for standard input")
     .option("--name <relay>", "the name of this relay (default: the host name)")
     .action(async (flags: RelayFlags, command: Command) => {
-      const { runRelay } = await import("../run-relay.ts");
+      const { runRelay } = await import("../running/run-relay.ts");
       await runRelay(flags, command);
     });
 
@@ -26,11 +26,11 @@ export function registerRelay(program: Command): void {
     .description("list the stand-alone relays of the network")
     .action(async (_flags: object, command: Command) => {
       const options = globalOptions(command);
-      const { AdminClient } = await import("../admin-client.ts");
+      const { AdminClient } = await import("../clients/admin-client.ts");
       const relays = await (await AdminClient.open(options)).listRelays();
       if (options.json) printJson(relays);
       else {
-        const { renderTable } = await import("../table.ts");
+        const { renderTable } = await import("../views/table.ts");
         printLine(relays.length === 0 ? "no stand-alone relays" : renderTable(RELAY_COLUMNS, relays));
       }
     });
@@ -40,7 +40,7 @@ export function registerRelay(program: Command): void {
     .description("take a relay out of the network: it serves nobody any more")
     .action(async (name: string, _flags: object, command: Command) => {
       const options = globalOptions(command);
-      const { AdminClient } = await import("../admin-client.ts");
+      const { AdminClient } = await import("../clients/admin-client.ts");
       const removed = await (await AdminClient.open(options)).removeRelay(name);
       if (options.json) printJson(removed);
       else printLine(`${removed.name} is no relay any more`);

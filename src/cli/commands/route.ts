@@ -1,8 +1,8 @@
 import type { Command } from "commander";
-import type { AdminClient } from "../admin-client.ts";
-import { globalOptions } from "../globals.ts";
+import type { AdminClient } from "../clients/admin-client.ts";
+import { globalOptions } from "../options/globals.ts";
+import { peerGlobals } from "../options/peer-globals.ts";
 import { printJson, printLine } from "../output.ts";
-import { peerGlobals } from "../peer-globals.ts";
 
 /** `mesh route` for admins, and `mesh routes` as this machine has them. */
 export function registerRoute(program: Command): void {
@@ -13,7 +13,7 @@ export function registerRoute(program: Command): void {
     .description("list the networks that peers say are behind them")
     .action(async (_flags: object, command: Command) => {
       const routes = await (await adminOf(command)).listRoutes();
-      const { renderAdvertisedRoutes } = await import("../exit-view.ts");
+      const { renderAdvertisedRoutes } = await import("../views/exit-view.ts");
       if (globalOptions(command).json) printJson(routes);
       else printLine(renderAdvertisedRoutes(routes));
     });
@@ -43,15 +43,15 @@ export function registerRoute(program: Command): void {
     .description("list the networks behind peers as this machine has them, and those behind itself")
     .action(async (_flags: object, command: Command) => {
       const options = await peerGlobals(command);
-      const { localClient } = await import("../local-client.ts");
+      const { localClient } = await import("../clients/local-client.ts");
       const { routes } = await localClient(options).routes();
-      const { renderRoutes } = await import("../exit-view.ts");
+      const { renderRoutes } = await import("../views/exit-view.ts");
       if (options.json) printJson(routes);
       else printLine(renderRoutes(routes));
     });
 }
 
 async function adminOf(command: Command): Promise<AdminClient> {
-  const { AdminClient } = await import("../admin-client.ts");
+  const { AdminClient } = await import("../clients/admin-client.ts");
   return AdminClient.open(globalOptions(command));
 }

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
-import { addListeningOptions } from "../listening-flags.ts";
-import type { ServeFlags } from "../serve-flags.ts";
+import { addListeningOptions } from "../options/listening-flags.ts";
+import type { ServeFlags } from "../options/serve-flags.ts";
 
 export function registerServe(program: Command): void {
   const command = program.command("serve").description("run the coordinator of a network");
@@ -12,7 +12,7 @@ export function registerServe(program: Command): void {
     .option("--relay <mode>", "on or off: relay between peers that reach each other by no other way (default: on)")
     .option("--join [name]", "this host is a peer as well, by this name (default: the host name), or off")
     .action(async (flags: ServeFlags, command: Command) => {
-      const { serve } = await import("../run-coordinator.ts");
+      const { serve } = await import("../running/run-coordinator.ts");
       await serve(flags, command);
     });
 }

@@ -1,9 +1,9 @@
 import type { Command } from "commander";
 import { ExitStatus, MeshError } from "../../base/errors.ts";
-import type { ConfigKind } from "../config-search.ts";
 import type { ExitHolder } from "../exit-holder.ts";
-import { globalOptions } from "../globals.ts";
-import { integerOption } from "../option-parsers.ts";
+import type { ConfigKind } from "../options/config-search.ts";
+import { globalOptions } from "../options/globals.ts";
+import { integerOption } from "../options/option-parsers.ts";
 import { printJson, printLine } from "../output.ts";
 
 interface ServiceFlags {

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
+import { peerGlobals } from "../options/peer-globals.ts";
 import { printJson, printLine } from "../output.ts";
-import { peerGlobals } from "../peer-globals.ts";
 
 export function registerSettings(program: Command): void {
   program
@@ -12,7 +12,7 @@ export function registerSettings(program: Command): void {
       const wanted: readonly string[] = requireSettingKeys(keys);
       const { getSettings } = await import("../local-settings.ts");
       const { settings } = await getSettings(options);
-      const { renderSettings } = await import("../settings-view.ts");
+      const { renderSettings } = await import("../views/settings-view.ts");
       const shown = wanted.length === 0 ? settings : settings.filter(({ key }) => wanted.includes(key));
       if (options.json) printJson(shown);
       else printLine(renderSettings(shown));
@@ -25,10 +25,10 @@ export function registerSettings(program: Command): void {
     )
     .action(async (words: string[], _flags: object, command: Command) => {
       const options = await peerGlobals(command);
-      const { parseSettingWords } = await import("../setting-words.ts");
+      const { parseSettingWords } = await import("../options/setting-words.ts");
       const { setSettings } = await import("../local-settings.ts");
       const reply = await setSettings(options, parseSettingWords(words));
-      const { renderChange } = await import("../settings-view.ts");
+      const { renderChange } = await import("../views/settings-view.ts");
       if (options.json) printJson(reply);
       else printLine(renderChange(reply));
     });

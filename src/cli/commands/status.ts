@@ -2,8 +2,8 @@ import type { Command } from "commander";
 import type { Status } from "../../api/local.ts";
 import { ExitStatus, MeshError } from "../../base/errors.ts";
 import type { ExitHolder } from "../exit-holder.ts";
+import { peerGlobals } from "../options/peer-globals.ts";
 import { isRich, printJson, printJsonLine, printLine } from "../output.ts";
-import { peerGlobals } from "../peer-globals.ts";
 
 interface StatusFlags {
   readonly watch?: boolean;
@@ -27,24 +27,24 @@ export function registerStatus(program: Command, exit: ExitHolder): void {
       }
       if (flags.host === true) {
         if (flags.watch === true) throw new MeshError("bad-usage", "--host is not watched");
-        const { showHostChanges } = await import("../show-host-changes.ts");
+        const { showHostChanges } = await import("../views/show-host-changes.ts");
         return showHostChanges(options, exit);
       }
       const part = flags.peers === true ? "peers" : flags.self === true ? "self" : "all";
-      const { renderStatus } = await import("../status-view.ts");
+      const { renderStatus } = await import("../views/status-view.ts");
       const show = (status: Status) => {
         if (!options.json) printLine(renderStatus(status, part, Date.now()));
         else if (flags.watch === true) printJsonLine(jsonPart(status, part));
         else printJson(jsonPart(status, part));
       };
-      const { localClient } = await import("../local-client.ts");
+      const { localClient } = await import("../clients/local-client.ts");
       try {
         if (flags.watch === true) await watch(localClient(options), show, options.json);
         else show(await localClient(options).status());
       } catch (failure) {
         if (!(failure instanceof MeshError) || failure.code !== "no-daemon") throw failure;
-        const { statusFromDisk } = await import("../../daemon/status-from-disk.ts");
-        const { resolveHome } = await import("../../daemon/home.ts");
+        const { statusFromDisk } = await import("../../daemon/networks/status-from-disk.ts");
+        const { resolveHome } = await import("../../daemon/networks/home.ts");
         show(await statusFromDisk(resolveHome(options.home), options.network));
         exit.status = ExitStatus.noDaemon;
       }
@@ -57,7 +57,7 @@ function jsonPart(status: Status, part: "all" | "peers" | "self"): unknown {
 }
 
 async function watch(
-  client: import("../local-client.ts").LocalClient,
+  client: import("../clients/local-client.ts").LocalClient,
   show: (status: Status) => void,
   json: boolean,
 ): Promise<void> {

@@ -1,11 +1,11 @@
 import type { Command } from "commander";
 import type { Token } from "../../api/admin.ts";
 import { EPHEMERAL_ABSENCE_MS } from "../../api/bounds.ts";
-import { formatAgo } from "../format.ts";
-import { globalOptions } from "../globals.ts";
-import { collect } from "../option-parsers.ts";
+import { globalOptions } from "../options/globals.ts";
+import { collect } from "../options/option-parsers.ts";
+import type { TokenFlags } from "../options/token-request.ts";
 import { printJson, printLine } from "../output.ts";
-import type { TokenFlags } from "../token-request.ts";
+import { formatAgo } from "../views/format.ts";
 
 const ABSENCE_MINUTES = EPHEMERAL_ABSENCE_MS / 60_000;
 
@@ -25,8 +25,8 @@ export function registerToken(program: Command): void {
     .option("--relay", "for a stand-alone relay (`mesh relay`) instead of a peer")
     .action(async (flags: TokenFlags, command: Command) => {
       const options = globalOptions(command);
-      const { tokenRequest } = await import("../token-request.ts");
-      const { AdminClient } = await import("../admin-client.ts");
+      const { tokenRequest } = await import("../options/token-request.ts");
+      const { AdminClient } = await import("../clients/admin-client.ts");
       const created = await (await AdminClient.open(options)).createToken(tokenRequest(flags));
       if (options.json) printJson(created);
       else {
@@ -40,11 +40,11 @@ export function registerToken(program: Command): void {
     .description("list the tokens, without their secrets")
     .action(async (_flags: object, command: Command) => {
       const options = globalOptions(command);
-      const { AdminClient } = await import("../admin-client.ts");
+      const { AdminClient } = await import("../clients/admin-client.ts");
       const tokens = await (await AdminClient.open(options)).listTokens();
       if (options.json) printJson(tokens);
       else {
-        const { renderTable } = await import("../table.ts");
+        const { renderTable } = await import("../views/table.ts");
         printLine(tokens.length === 0 ? "no tokens" : renderTable(TOKEN_COLUMNS, tokens));
       }
     });
@@ -54,7 +54,7 @@ export function registerToken(program: Command): void {
     .description("make a token worthless")
     .action(async (id: string, _flags: object, command: Command) => {
       const options = globalOptions(command);
-      const { AdminClient } = await import("../admin-client.ts");
+      const { AdminClient } = await import("../clients/admin-client.ts");
       const revoked = await (await AdminClient.open(options)).revokeToken(id);
       if (options.json) printJson(revoked);
       else printLine(`${revoked.id} is revoked`);

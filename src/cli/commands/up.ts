@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { MeshError } from "../../base/errors.ts";
-import { addDaemonOptions, type DaemonFlags } from "../daemon-flags.ts";
-import { collect } from "../option-parsers.ts";
+import { addDaemonOptions, type DaemonFlags } from "../options/daemon-flags.ts";
+import { collect } from "../options/option-parsers.ts";
 import { printJson, printLine } from "../output.ts";
 
 interface UpFlags extends DaemonFlags {
@@ -16,16 +16,16 @@ export function registerUp(program: Command): void {
     .option("--server <url>", "where the coordinator is found from now on; may be repeated, tried in order", collect)
     .option("--reset", "drop what commands have set: flags, configuration file and defaults hold again");
   addDaemonOptions(up).action(async (flags: UpFlags, command: Command) => {
-    const { resolvePeerSettings } = await import("../peer-options.ts");
-    const { peerPlan } = await import("../peer-plan.ts");
+    const { resolvePeerSettings } = await import("../options/peer-options.ts");
+    const { peerPlan } = await import("../options/peer-plan.ts");
     const joining = { servers: flags.server, token: undefined, name: undefined, reset: flags.reset };
     const read = async () => {
       const settings = await resolvePeerSettings(flags, command);
       return { ...settings, plan: peerPlan("up", settings, joining) };
     };
     const run = await read();
-    const { localClient } = await import("../local-client.ts");
-    const { settleRequest } = await import("../settle-request.ts");
+    const { localClient } = await import("../clients/local-client.ts");
+    const { settleRequest } = await import("../running/settle-request.ts");
     try {
       const client = localClient(run.globals);
       const asked = settleRequest(run.plan);
@@ -42,7 +42,7 @@ export function registerUp(program: Command): void {
     } catch (failure) {
       if (!(failure instanceof MeshError) || failure.code !== "no-daemon") throw failure;
     }
-    const { runInForeground, runDetached } = await import("../run-daemon.ts");
+    const { runInForeground, runDetached } = await import("../running/run-daemon.ts");
     await (run.detach ? runDetached(run, read) : runInForeground(run, read));
   });
 }

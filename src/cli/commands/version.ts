@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { softwareVersion } from "../../base/version.ts";
-import { globalOptions } from "../globals.ts";
+import { globalOptions } from "../options/globals.ts";
 import { printJson, printLine } from "../output.ts";
 
 export function registerVersion(program: Command): void {

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
+import { peerGlobals } from "../options/peer-globals.ts";
 import { printJson, printLine } from "../output.ts";
-import { peerGlobals } from "../peer-globals.ts";
 
 export function registerWhois(program: Command): void {
   program
@@ -8,8 +8,8 @@ export function registerWhois(program: Command): void {
     .description("say whose a name, an address in the mesh or a public key is")
     .action(async (word: string, _options: object, command: Command) => {
       const options = await peerGlobals(command);
-      const { localClient } = await import("../local-client.ts");
-      const { machineOf, renderMachine } = await import("../whois-view.ts");
+      const { localClient } = await import("../clients/local-client.ts");
+      const { machineOf, renderMachine } = await import("../views/whois-view.ts");
       const machine = machineOf(await localClient(options).status(), word);
       const { name, ip4, ip6, cidr, publicKey, peer } = machine;
       if (options.json) printJson({ name, ip4, ip6, cidr, publicKey, peer });

@@ -1,7 +1,7 @@
 import { TRANSPORT_NAMES } from "../../base/transports.ts";
-import { listNetworks, resolveHome } from "../../daemon/home.ts";
-import type { GlobalOptions } from "../globals.ts";
-import { localClient } from "../local-client.ts";
+import { listNetworks, resolveHome } from "../../daemon/networks/home.ts";
+import { localClient } from "../clients/local-client.ts";
+import type { GlobalOptions } from "../options/globals.ts";
 import type { NamesOf } from "./candidates.ts";
 
 const PEERS = new Set(["peer", "peers", "ends"]);

@@ -3,7 +3,7 @@ import { nameSchema } from "../../api/primitives.ts";
 import { MeshError } from "../../base/errors.ts";
 import { PACKAGE_ROOT } from "../../base/package-root.ts";
 import { quote as quoted } from "../../base/quote.ts";
-import type { ConfigKind } from "../config-search.ts";
+import type { ConfigKind } from "../options/config-search.ts";
 
 /** The service's names: of its unit, and of what it runs. */
 export const SERVICES = {

@@ -4,7 +4,7 @@ import type { Redactor } from "../../base/redactor.ts";
 import { readHostChanges } from "../../host/changes/host-changes.ts";
 import { hostView } from "../host-view.ts";
 import type { LocalApiTarget } from "../local-api/target.ts";
-import { prettyLogLine } from "../log-line.ts";
+import { prettyLogLine } from "../log/log-line.ts";
 import { gather, type Sections } from "./gather.ts";
 import { hostFacts } from "./host-facts.ts";
 import { environmentFacts, programFacts, systemFacts } from "./program-facts.ts";

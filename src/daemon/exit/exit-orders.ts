@@ -1,7 +1,7 @@
 import { type ExitUseRequest, exitUseRequestSchema } from "../../api/local-exit.ts";
 import { asMeshError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
-import type { NetworkState, Settings } from "../network-state.ts";
+import type { NetworkState, Settings } from "../networks/network-state.ts";
 import { ExitTrials } from "./exit-trial.ts";
 
 type ExitChoices = Pick<Settings, "exitNodes" | "exitAllowLan">;

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { MeshError } from "../../base/errors.ts";
-import type { ExitTrial, NetworkState } from "../network-state.ts";
+import type { ExitTrial, NetworkState } from "../networks/network-state.ts";
 
 /** setTimeout takes no more. */
 const MAX_TIMER_MS = 2 ** 31 - 1;

@@ -14,7 +14,7 @@ import { readStandingConnections } from "../../exit/use/standing-connections.ts"
 import type { InterfaceIdentity } from "../../host/changes/host-change.ts";
 import type { HostChanges } from "../../host/changes/host-changes.ts";
 import type { Neighbours } from "../neighbours/neighbours.ts";
-import type { Settings } from "../network-state.ts";
+import type { Settings } from "../networks/network-state.ts";
 import type { Warnings } from "../warnings.ts";
 import { checkExit, type ExitCheckSources } from "./exit-check.ts";
 import { exitNodePeers, isExit } from "./exit-nodes.ts";

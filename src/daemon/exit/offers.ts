@@ -12,7 +12,7 @@ import type { HostChanges } from "../../host/changes/host-changes.ts";
 import { parseAddress } from "../../packet/address.ts";
 import { parseCidr } from "../../packet/cidr.ts";
 import type { Tunnel } from "../../router/tunnel/tunnel.ts";
-import type { Settings } from "../network-state.ts";
+import type { Settings } from "../networks/network-state.ts";
 import type { Warnings } from "../warnings.ts";
 import { HostForwarding } from "./host-forwarding.ts";
 

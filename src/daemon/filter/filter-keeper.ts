@@ -15,7 +15,7 @@ import { MeshError } from "../../base/errors.ts";
 import type { FilterCells } from "../../filter/filter-cells.ts";
 import type { FilterPolicy, OneWay } from "../../filter/policy.ts";
 import { resolveRule } from "../../filter/resolve-rule.ts";
-import type { NetworkState } from "../network-state.ts";
+import type { NetworkState } from "../networks/network-state.ts";
 import { HitSlots } from "./hit-slots.ts";
 import { type LocalFilter, type LocalRule, MAX_LOCAL_RULES, NO_LOCAL_FILTER } from "./local-rules.ts";
 

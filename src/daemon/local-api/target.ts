@@ -27,7 +27,7 @@ import type { HostView } from "../../api/local-host.ts";
 import type { SettingsReply, SettingsRequest, SettingsView, SettleRequest } from "../../api/local-settings.ts";
 import type { MetricFamily } from "../../base/metrics.ts";
 import type { AdminCall } from "../admin-call.ts";
-import type { LogRing } from "../log-ring.ts";
+import type { LogRing } from "../log/log-ring.ts";
 
 /** What the local API asks of the packet filter. */
 export interface FilterTarget {

@@ -6,7 +6,7 @@ import { errnoOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import { writeFileAtomic } from "../../host/atomic-file.ts";
 import { currentBoot } from "../../host/boot-id.ts";
-import type { NetworkPaths } from "../home.ts";
+import type { NetworkPaths } from "../networks/home.ts";
 import { isServed } from "../unix-socket.ts";
 import { type Neighbour, type Notice, noticeSchema } from "./notice.ts";
 

@@ -4,7 +4,7 @@ import type { Logger } from "../../base/logger.ts";
 import type { PeerKeys } from "../../control/peer-keys.ts";
 import type { UnderlaySockets } from "../../host/underlay/underlay-sockets.ts";
 import type { Tunnel } from "../../router/tunnel/tunnel.ts";
-import type { Enrolment, Settings } from "../network-state.ts";
+import type { Enrolment, Settings } from "../networks/network-state.ts";
 
 /** What a daemon has for its pipes to be opened with. */
 export interface PipeLinkContext {

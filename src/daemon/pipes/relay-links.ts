@@ -13,7 +13,7 @@ import type { Dial } from "../../host/tcp.ts";
 import type { Tunnel } from "../../router/tunnel/tunnel.ts";
 import type { RelayClientState } from "../../transports/relay/relay-client.ts";
 import { RelayWay } from "../../transports/relay/relay-way.ts";
-import { underlayDial } from "../underlay-dial.ts";
+import { underlayDial } from "../session/underlay-dial.ts";
 import type { PipeLink, PipeLinkContext } from "./pipe-link.ts";
 
 /** A home relay to which there was no connection for so long is told to the coordinator, which names another one. */

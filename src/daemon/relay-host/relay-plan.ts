@@ -1,7 +1,7 @@
 import type { JoinToken } from "../../api/join-token.ts";
 import type { RelayLimits } from "../../relay/limits.ts";
 import type { TlsFiles } from "../../web/tls-files.ts";
-import type { Home } from "../home.ts";
+import type { Home } from "../networks/home.ts";
 
 /** What a stand-alone relay is to do, out of flags, environment and file. */
 export interface RelayPlan {

@@ -5,9 +5,9 @@ import { instantSchema, key32Schema, nameSchema, pemSchema } from "../../api/pri
 import { relayIdSchema } from "../../api/relay.ts";
 import { relayPolicySchema } from "../../api/relay-policy.ts";
 import { MachineKey } from "../../control/peer-keys.ts";
-import type { Home } from "../home.ts";
-import { coordinatorTrustSchema } from "../network-state.ts";
-import { StateFile } from "../state-file.ts";
+import type { Home } from "../networks/home.ts";
+import { coordinatorTrustSchema } from "../networks/network-state.ts";
+import { StateFile } from "../networks/state-file.ts";
 
 /** What the registration left: which coordinator, how to recognise it, and which of its network's relays we are. */
 const relayEnrolmentSchema = z.strictObject({

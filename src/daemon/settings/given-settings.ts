@@ -8,7 +8,7 @@ import {
   type Settings,
   type SomeSettings,
   type StoredSettings,
-} from "../network-state.ts";
+} from "../networks/network-state.ts";
 import { keyOf } from "./written-settings.ts";
 
 /** Where a setting comes from. */

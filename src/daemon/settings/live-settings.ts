@@ -1,5 +1,5 @@
-import type { SettingName, Settings } from "../network-state.ts";
-import type { SessionParts } from "../session-parts.ts";
+import type { SettingName, Settings } from "../networks/network-state.ts";
+import type { SessionParts } from "../session/session-parts.ts";
 
 /** Of a session, what takes up settings as it runs. */
 export type LiveParts = Pick<

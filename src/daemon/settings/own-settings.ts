@@ -1,6 +1,6 @@
 import type { IpRoute } from "../../host/ip-route.ts";
 import { isTcpPortTaken, isUdpPortTaken } from "../free-port.ts";
-import { type ChosenSettings, DEFAULT_SETTINGS, type Settings } from "../network-state.ts";
+import { type ChosenSettings, DEFAULT_SETTINGS, type Settings } from "../networks/network-state.ts";
 
 const USUAL_SSH_PORT = DEFAULT_SETTINGS.sshPorts[0]!;
 

@@ -7,7 +7,7 @@ import {
   type Settings,
   type SomeSettings,
   type StoredSettings,
-} from "../network-state.ts";
+} from "../networks/network-state.ts";
 import { defaultsOf, type GivenOptions, givenIn, overlay, settleSettings, sourceOf } from "./given-settings.ts";
 import { isLive } from "./live-settings.ts";
 import { keyOf, NAME_OF, SETTING_KEYS, writeSettings } from "./written-settings.ts";

@@ -1,8 +1,8 @@
 import type { SettingsReply, SettingsView } from "../../api/local-settings.ts";
 import { MeshError } from "../../base/errors.ts";
-import { type Home, listNetworks, networkPaths } from "../home.ts";
-import { lockNetwork } from "../network-lock.ts";
-import { DEFAULT_SETTINGS, NetworkState, type StoredSettings } from "../network-state.ts";
+import { type Home, listNetworks, networkPaths } from "../networks/home.ts";
+import { lockNetwork } from "../networks/network-lock.ts";
+import { DEFAULT_SETTINGS, NetworkState, type StoredSettings } from "../networks/network-state.ts";
 import { defaultsOf } from "./given-settings.ts";
 import { changedSettings, commanded, viewSettings } from "./settings-keeper.ts";
 import { requireUsableSettings } from "./usable-settings.ts";

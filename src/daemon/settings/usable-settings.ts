@@ -4,7 +4,7 @@ import { IpRoute } from "../../host/ip-route.ts";
 import { requireFreeInterface, requireGroup } from "../../host/preflight.ts";
 import { requireUsableJump } from "../../transports/ssh/jump-host.ts";
 import { requireFreePort } from "../free-port.ts";
-import type { Settings } from "../network-state.ts";
+import type { Settings } from "../networks/network-state.ts";
 
 export interface SettingsSite {
   /** What this machine has in use already; undefined before a start. */

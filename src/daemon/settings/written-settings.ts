@@ -4,7 +4,7 @@ import type { PeerPreference } from "../../api/path-preference.ts";
 import { type FilterSettings, type WrittenSettings, writtenSettingsSchema } from "../../api/peer-config.ts";
 import type { SshJump } from "../../api/ssh-jump.ts";
 import { MeshError } from "../../base/errors.ts";
-import { DEFAULT_SETTINGS, type SettingName, type Settings, type SomeSettings } from "../network-state.ts";
+import { DEFAULT_SETTINGS, type SettingName, type Settings, type SomeSettings } from "../networks/network-state.ts";
 
 /** A setting by its name in `peer.yaml`. */
 export type SettingKey = keyof WrittenSettings;

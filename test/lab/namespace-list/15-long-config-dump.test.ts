@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
 import { silentLogger } from "../../../src/base/logger.ts";
-import { UapiServer } from "../../../src/daemon/uapi.ts";
+import { UapiServer } from "../../../src/daemon/uapi/uapi.ts";
 import { Lab } from "../../support/lab/lab.ts";
 import { makeKeyPair, makePresharedKey } from "../../support/wireguard-lab/keys.ts";
 import { StaticPeer } from "../../support/wireguard-lab/static-peer.ts";

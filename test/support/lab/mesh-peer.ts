@@ -1,6 +1,6 @@
 import type { Status, StatusPeer } from "../../../src/api/local.ts";
-import { LocalClient } from "../../../src/cli/local-client.ts";
-import { resolveHome } from "../../../src/daemon/home.ts";
+import { LocalClient } from "../../../src/cli/clients/local-client.ts";
+import { resolveHome } from "../../../src/daemon/networks/home.ts";
 import { eventually } from "./eventually.ts";
 import type { LabHost } from "./lab-host.ts";
 import type { LabProcess } from "./lab-process.ts";

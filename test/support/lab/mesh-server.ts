@@ -1,5 +1,5 @@
 import type { TokenCreate } from "../../../src/api/admin.ts";
-import { coordinatorSocketPath, resolveHome } from "../../../src/daemon/home.ts";
+import { coordinatorSocketPath, resolveHome } from "../../../src/daemon/networks/home.ts";
 import { AdminSocketClient } from "../coordinator-client.ts";
 import type { LabHost } from "./lab-host.ts";
 import type { LabProcess } from "./lab-process.ts";

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
-import { CHILD_VARIABLE } from "../../../src/cli/child-daemon.ts";
+import { CHILD_VARIABLE } from "../../../src/cli/running/child-daemon.ts";
 
 const ROOT = resolve(import.meta.dirname, "../../..");
 

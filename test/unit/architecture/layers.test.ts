@@ -93,9 +93,9 @@ describe("a command", () => {
   });
 
   it("that asks the daemon loads nothing of a daemon or a coordinator", () => {
-    const { files, packages } = loadedBy("cli/program.ts", "cli/local-client.ts", "cli/status-view.ts");
+    const { files, packages } = loadedBy("cli/program.ts", "cli/clients/local-client.ts", "cli/views/status-view.ts");
     expect(packages).toEqual(["commander", "zod"]);
-    expect(files.filter((path) => !/^(api|base|cli|packet)\//.test(path))).toEqual(["daemon/home.ts"]);
+    expect(files.filter((path) => !/^(api|base|cli|packet)\//.test(path))).toEqual(["daemon/networks/home.ts"]);
   });
 });
 

@@ -3,11 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { peerConfigSchema } from "../../../src/api/peer-config.ts";
-import { renderContext, renderContexts } from "../../../src/cli/context-view.ts";
 import { currentOf, listContexts, requireContext, showContext } from "../../../src/cli/contexts.ts";
-import { forNetwork } from "../../../src/cli/peer-options.ts";
-import { makeCurrent } from "../../../src/daemon/current-network.ts";
-import { type Home, resolveHome } from "../../../src/daemon/home.ts";
+import { forNetwork } from "../../../src/cli/options/peer-options.ts";
+import { renderContext, renderContexts } from "../../../src/cli/views/context-view.ts";
+import { makeCurrent } from "../../../src/daemon/networks/current-network.ts";
+import { type Home, resolveHome } from "../../../src/daemon/networks/home.ts";
 import { leaveState } from "../../support/joined-network.ts";
 
 describe("mesh context, where no daemon runs", () => {

@@ -5,7 +5,7 @@ import { adminEventSchema } from "../../../src/api/admin.ts";
 import { decodeInvitation, encodeInvitation } from "../../../src/api/invitation.ts";
 import { encodeJoinToken } from "../../../src/api/join-token.ts";
 import { asMeshError } from "../../../src/base/errors.ts";
-import { findToken } from "../../../src/cli/token-source.ts";
+import { findToken } from "../../../src/cli/options/token-source.ts";
 import { AdminConsole } from "../../support/admin-console.ts";
 
 const token = encodeJoinToken({

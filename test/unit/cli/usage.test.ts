@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { encodeJoinToken } from "../../../src/api/join-token.ts";
 import { runCli } from "../../../src/cli/program.ts";
-import { loadOrCreateKeys } from "../../../src/daemon/identity.ts";
+import { loadOrCreateKeys } from "../../../src/daemon/membership/identity.ts";
 
 describe("command lines that cannot be carried out", () => {
   let home: string;

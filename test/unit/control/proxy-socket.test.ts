@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { COORDINATOR_RELAY_ID } from "../../../src/api/relay.ts";
 import { systemClock } from "../../../src/base/clock.ts";
 import { silentLogger } from "../../../src/base/logger.ts";
-import { relayUpgrade } from "../../../src/cli/relay-upgrade.ts";
+import { relayUpgrade } from "../../../src/cli/running/relay-upgrade.ts";
 import { ControlChannel } from "../../../src/control/control-channel.ts";
 import { CoordinatorHttp } from "../../../src/control/coordinator-http.ts";
 import { parseProxy } from "../../../src/control/http-proxy.ts";

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { silentLogger } from "../../../src/base/logger.ts";
-import { relayUpgrade } from "../../../src/cli/relay-upgrade.ts";
+import { relayUpgrade } from "../../../src/cli/running/relay-upgrade.ts";
 import { makeKeys } from "../../support/coordinator-client.ts";
 import { type CoordinatorFixture, startCoordinator, temporaryHome } from "../../support/coordinator-fixture.ts";
 import { freeTcpPort } from "../../support/free-tcp-port.ts";

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ExitTrials } from "../../../src/daemon/exit/exit-trial.ts";
-import { NetworkState } from "../../../src/daemon/network-state.ts";
+import { NetworkState } from "../../../src/daemon/networks/network-state.ts";
 
 const choice = (...exitNodes: string[]) => ({ exitNodes, exitAllowLan: false });
 

@@ -7,7 +7,7 @@ import type { NetworkMap } from "../../../src/api/network-map.ts";
 import type { FilterSettings } from "../../../src/api/peer-config.ts";
 import { systemClock } from "../../../src/base/clock.ts";
 import { FilterKeeper } from "../../../src/daemon/filter/filter-keeper.ts";
-import { NetworkState } from "../../../src/daemon/network-state.ts";
+import { NetworkState } from "../../../src/daemon/networks/network-state.ts";
 import { FilterCells } from "../../../src/filter/filter-cells.ts";
 import type { FilterPolicy } from "../../../src/filter/policy.ts";
 import { parseCidr } from "../../../src/packet/cidr.ts";

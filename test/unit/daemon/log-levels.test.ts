@@ -4,7 +4,7 @@ import { peerConfigSchema } from "../../../src/api/peer-config.ts";
 import { serverConfigSchema } from "../../../src/api/server-config.ts";
 import { logLevelsOf } from "../../../src/base/log-levels.ts";
 import { loggerOf } from "../../../src/base/logger.ts";
-import { openLogTo } from "../../../src/daemon/log.ts";
+import { openLogTo } from "../../../src/daemon/log/log.ts";
 
 describe("levels of the log", () => {
   function opened(verbose: boolean) {

@@ -3,8 +3,8 @@ import { describe, expect, it } from "vitest";
 import { encodeJoinToken } from "../../../src/api/join-token.ts";
 import { MeshError } from "../../../src/base/errors.ts";
 import { PeerKeys } from "../../../src/control/peer-keys.ts";
-import { concealKeys } from "../../../src/daemon/conceal-keys.ts";
-import { openLogTo } from "../../../src/daemon/log.ts";
+import { openLogTo } from "../../../src/daemon/log/log.ts";
+import { concealKeys } from "../../../src/daemon/membership/conceal-keys.ts";
 
 const everything = () => true;
 

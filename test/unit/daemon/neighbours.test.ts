@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { silentLogger } from "../../../src/base/logger.ts";
 import { resolverOwner, serversThatAsk } from "../../../src/daemon/dns/resolver-owner.ts";
-import { type Home, networkPaths, resolveHome } from "../../../src/daemon/home.ts";
 import { Neighbours, withdrawNotice } from "../../../src/daemon/neighbours/neighbours.ts";
+import { type Home, networkPaths, resolveHome } from "../../../src/daemon/networks/home.ts";
 
 const DNS = { server: "127.0.0.99", domain: "work", zones: ["99.10.in-addr.arpa"] };
 

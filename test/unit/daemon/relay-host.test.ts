@@ -195,7 +195,8 @@ describe("a stand-alone relay", () => {
     expect(redactor.redact(`the key ${machinePrivateKey} is here`)).toBe("the key [hidden] is here");
     const port = await freeTcpPort();
     await relay.reconfigure({ tlsFiles: undefined, trustedProxies: [], metricsListen: [`127.0.0.1:${port}`] });
-    expect((await fetch(`http://127.0.0.1:${port}/readyz`)).ok).toBe(true);
+    // As soon as the coordinator has told it of its peers.
+    await vi.waitFor(async () => expect((await fetch(`http://127.0.0.1:${port}/readyz`)).ok).toBe(true));
   });
 
   it("sets a damaged policy aside, and is told it anew", async () => {

@@ -12,10 +12,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { networkPaths, resolveHome, selectNetwork } from "../../../src/daemon/home.ts";
-import { loadKeys, loadOrCreateKeys } from "../../../src/daemon/identity.ts";
-import { lockNetwork } from "../../../src/daemon/network-lock.ts";
-import { DEFAULT_SETTINGS, NetworkState } from "../../../src/daemon/network-state.ts";
+import { loadKeys, loadOrCreateKeys } from "../../../src/daemon/membership/identity.ts";
+import { networkPaths, resolveHome, selectNetwork } from "../../../src/daemon/networks/home.ts";
+import { lockNetwork } from "../../../src/daemon/networks/network-lock.ts";
+import { DEFAULT_SETTINGS, NetworkState } from "../../../src/daemon/networks/network-state.ts";
 
 describe("state on disk", () => {
   let home: string;

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { COORDINATOR_RELAY_ID } from "../../../src/api/relay.ts";
 import { systemClock } from "../../../src/base/clock.ts";
 import { silentLogger } from "../../../src/base/logger.ts";
-import { relayUpgrade } from "../../../src/cli/relay-upgrade.ts";
+import { relayUpgrade } from "../../../src/cli/running/relay-upgrade.ts";
 import { createAuthority, issueServerCertificate } from "../../../src/coord/certificates/ca.ts";
 import { RelayClient } from "../../../src/transports/relay/relay-client.ts";
 import { makeKeys, type TestKeys } from "../../support/coordinator-client.ts";

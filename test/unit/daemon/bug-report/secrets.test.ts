@@ -11,9 +11,9 @@ import { Redactor } from "../../../../src/base/redactor.ts";
 import { PeerKeys } from "../../../../src/control/peer-keys.ts";
 import { reportOfDaemon } from "../../../../src/daemon/bug-report/bug-report.ts";
 import { reportFromDisk } from "../../../../src/daemon/bug-report/from-disk.ts";
-import { concealKeys } from "../../../../src/daemon/conceal-keys.ts";
-import { networkPaths, resolveHome } from "../../../../src/daemon/home.ts";
-import { saveKeys } from "../../../../src/daemon/identity.ts";
+import { concealKeys } from "../../../../src/daemon/membership/conceal-keys.ts";
+import { saveKeys } from "../../../../src/daemon/membership/identity.ts";
+import { networkPaths, resolveHome } from "../../../../src/daemon/networks/home.ts";
 import { FakeDaemon } from "../local-api/fake-daemon.ts";
 
 const NOBODY_WAITS = new AbortController().signal;

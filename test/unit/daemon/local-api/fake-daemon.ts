@@ -17,7 +17,7 @@ import { MeshError } from "../../../../src/base/errors.ts";
 import type { MetricFamily } from "../../../../src/base/metrics.ts";
 import type { AdminCall } from "../../../../src/daemon/admin-call.ts";
 import type { LocalApiTarget } from "../../../../src/daemon/local-api/target.ts";
-import { LogRing } from "../../../../src/daemon/log-ring.ts";
+import { LogRing } from "../../../../src/daemon/log/log-ring.ts";
 import { buildStatus } from "../../../../src/daemon/status-builder.ts";
 import { randomKey } from "../../../support/network-map.ts";
 

@@ -12,7 +12,7 @@ import { hostViewSchema } from "../../../../src/api/local-host.ts";
 import { logLineSchema } from "../../../../src/api/local-logs.ts";
 import { MeshError } from "../../../../src/base/errors.ts";
 import { silentLogger } from "../../../../src/base/logger.ts";
-import { UnixHttp } from "../../../../src/cli/unix-http.ts";
+import { UnixHttp } from "../../../../src/cli/clients/unix-http.ts";
 import { LocalApi } from "../../../../src/daemon/local-api/local-api.ts";
 import { DEFAULTS, FakeDaemon } from "./fake-daemon.ts";
 

@@ -1,5 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { DEFAULT_SETTINGS, type SomeSettings, type StoredSettings } from "../../../../src/daemon/network-state.ts";
+import {
+  DEFAULT_SETTINGS,
+  type SomeSettings,
+  type StoredSettings,
+} from "../../../../src/daemon/networks/network-state.ts";
 import { settleSettings, sourceOf } from "../../../../src/daemon/settings/given-settings.ts";
 import { commanded } from "../../../../src/daemon/settings/settings-keeper.ts";
 

@@ -1,6 +1,6 @@
 import { createServer } from "node:net";
 import { describe, expect, it } from "vitest";
-import { DEFAULT_SETTINGS, type Settings } from "../../../../src/daemon/network-state.ts";
+import { DEFAULT_SETTINGS, type Settings } from "../../../../src/daemon/networks/network-state.ts";
 import { defaultsOf, settleSettings, sourceOf } from "../../../../src/daemon/settings/given-settings.ts";
 import { chooseOwnSettings } from "../../../../src/daemon/settings/own-settings.ts";
 import { commanded } from "../../../../src/daemon/settings/settings-keeper.ts";

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { MeshError } from "../../../../src/base/errors.ts";
-import { DEFAULT_SETTINGS, NetworkState, type Settings } from "../../../../src/daemon/network-state.ts";
+import { DEFAULT_SETTINGS, NetworkState, type Settings } from "../../../../src/daemon/networks/network-state.ts";
 import { SettingsKeeper } from "../../../../src/daemon/settings/settings-keeper.ts";
 
 const TAKEN = "127.0.0.1:9586";

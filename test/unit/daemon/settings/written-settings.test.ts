@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { PeerPreference } from "../../../../src/api/path-preference.ts";
-import { parseSettingWords, settingText } from "../../../../src/cli/setting-words.ts";
-import { DEFAULT_SETTINGS, type SomeSettings } from "../../../../src/daemon/network-state.ts";
+import { parseSettingWords, settingText } from "../../../../src/cli/options/setting-words.ts";
+import { DEFAULT_SETTINGS, type SomeSettings } from "../../../../src/daemon/networks/network-state.ts";
 import { parseSettings, SETTING_KEYS, writeSettings } from "../../../../src/daemon/settings/written-settings.ts";
 
 const { version: _, ...DEFAULTS } = DEFAULT_SETTINGS;
