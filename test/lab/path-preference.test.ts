@@ -108,7 +108,7 @@ describe("mesh prefer", () => {
     const { stdout } = await mesh(alice, "logs", "-n", "1000", "--level", "info");
     expect(stdout).toMatch(/ info {2}path chosen peer=bob path="udp /);
     const wrong = await mesh(alice, "--json", "logs", "--level", "loud");
-    expect({ exit: wrong.status, ...JSON.parse(wrong.stderr).error }).toMatchObject({ exit: 2, code: "bad-request" });
+    expect({ exit: wrong.status, ...JSON.parse(wrong.stderr).error }).toMatchObject({ exit: 2, code: "bad-usage" });
   });
 
   it("knows the peers that there are", async () => {

@@ -83,7 +83,8 @@ export class KeptState {
     const writer = spawn(process.execPath, [WRITER, this.#home, job], { env, stdio: ["pipe", "pipe", "inherit"] });
     const ended = once(writer, "exit");
     const isOver = once(writer.stdout, "close");
-    await once(writer.stdout, "data");
+    const isReady = once(writer.stdout, "data").then(() => true);
+    if (!(await Promise.race([isReady, isOver.then(() => false)]))) throw new Error(`${WRITER} ended before it began`);
     writer.stdout.resume();
     const work = async () => {
       writer.stdin.end();
