@@ -40,7 +40,7 @@ await runMain(async () => {
   const args = process.argv.slice(2);
   const onlyUnit = args.join(" ").match(/--project[ =]unit/) !== null && !args.join(" ").includes("lab");
   await setup({ for: onlyUnit ? ["build"] : ["test"] });
-  if (!(await check())) return 1;
-  await build();
+  const [isClean] = await Promise.all([check(), build()]);
+  if (!isClean) return 1;
   return args.length === 0 ? everyTest() : (await vitest(args, { foreground: true })).status;
 });

@@ -9,7 +9,7 @@ const DOCS = resolve(import.meta.dirname, "../../../docs");
 const read = (path: string) => readFileSync(join(DOCS, path), "utf8");
 
 describe("docs/guides", () => {
-  it("are followed by test/lab/guides.test.ts, every one of them", () => {
+  it("are followed by test/soak/guides.test.ts, every one of them", () => {
     expect(GUIDES.map((name) => `${name}.md`).toSorted()).toEqual(readdirSync(join(DOCS, "guides")).sort());
   });
 
