@@ -21,7 +21,10 @@ describe("kill -9 at every call of a write", () => {
         const kept = await KeptState.make(home);
         const calls = await kept.killAtEach(job);
         console.info(`${job}: killed at each of ${calls.length} calls`);
-        expect(calls.length).toBeGreaterThanOrEqual(6);
+        // A call may be out of the tracer's reach, but not these two: what is written, and that it is on the disk.
+        const names = calls.map(({ name }) => name);
+        expect(names).toContain("fsync");
+        expect(names).toContainEqual(expect.stringMatching(/^(?:rename|write|pwrite)/));
       } finally {
         rmSync(home, { recursive: true });
       }
